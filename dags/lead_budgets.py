@@ -1,0 +1,118 @@
+"""
+# lead_budgets: decide today's budgets, apply them, and log each with its outcome
+
+Finishes what an earlier run left open, reads the live budgets, lets `LeadDemandPlanner` decide every segment once a day, applies decreases
+and then increases by the write-ahead protocol, and closes with one table.
+
+**When.** When `lead_stats` announces the latest whole day (a little after 06:00 Europe/Amsterdam), or started by hand.
+
+**Inputs.** `lead_generation_stats` and `channel_metrics` up to yesterday, the live budgets in Google Ads, the limits in
+`lead_segment_channels`, the switches in `orchestration_settings`.
+
+**Params.** None: this DAG only knows today.
+
+**Re-run rule.** Start a new run; never clear an old one. The first evaluation of a segment owns its day: a later run settles what is open
+and evaluates only segments that missing data had blocked. Airflow refuses a backfill, the tasks refuse another day, and Postgres refuses
+a second change of a budget on one day.
+
+**If it fails.**
+- `ChangesUnsettled`: Google gave no definite answer. The claim is pending; the next try, or the next run, reads the budget back.
+- `ChangesFailed`: Google refused, or a person changed the budget meanwhile. The log row says which; nothing needs repair for the others.
+- `SourceRefused`: credentials or access. Repair the connection `google_ads_default`, start a new run.
+- `NotToday`: an old run was cleared. Start a new run instead.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import Asset, TriggerRule, dag, task
+
+from lead_demand import tasks
+from lead_demand.retries import RETRY_POLICY
+from lead_demand.sql import SQL_FOLDER
+
+LATEST_DAY = Asset(name="lead_stats_latest_day")
+CHANNEL = "google_ads"
+
+
+@dag(
+    dag_id="lead_budgets",
+    doc_md=__doc__,
+    schedule=[LATEST_DAY],
+    start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Amsterdam"),
+    catchup=False,
+    max_active_runs=1,
+    # A past day's budget cannot be set any more, so Airflow itself refuses to backfill this DAG.
+    allowed_run_types=["asset_triggered", "manual"],
+    default_args={
+        "owner": "marketing-operations",
+        "retries": 3,
+        "retry_policy": RETRY_POLICY,
+        "execution_timeout": timedelta(minutes=30),
+    },
+    template_searchpath=[str(SQL_FOLDER)],
+    tags=["tier:1", "rerun:new-run"],
+)
+def lead_budgets():
+    @task(doc_md="Refuses every day but today, then names the ads accounts to read.")
+    def read_accounts(dag_run=None, triggering_asset_events=None) -> list[str]:
+        events = [event for group in triggering_asset_events.values() for event in group]
+        return tasks.paid_accounts(CHANNEL, dag_run, [event.extra.get("stats_date") for event in events])
+
+    @task(doc_md="Reads back every change that was claimed and never closed, before anything new is planned.")
+    def settle_open_changes(dag_run=None) -> None:
+        tasks.settle(CHANNEL, dag_run)
+
+    @task(
+        map_index_template="{{ account }}",
+        doc_md="The live budgets of one account; if it fails, only its own segments hold.",
+    )
+    def read_budgets(account: str, dag_run=None) -> None:
+        tasks.read_account_budgets(CHANNEL, account, dag_run)
+
+    @task(
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+        doc_md="Every segment without a decision of today, in one evaluation.",
+    )
+    def plan_budgets(dag_run=None) -> None:
+        tasks.plan_budgets(CHANNEL, dag_run)
+
+    @task.branch(doc_md="The directions that have work; decreases go before increases.")
+    def choose_directions(dag_run=None) -> list[str]:
+        return tasks.directions_with_work(CHANNEL, dag_run)
+
+    @task(doc_md="Claim, compare, apply, settle: each budget on its own feet, each change sent at most once.")
+    def change_budgets(action: str, dag_run=None, ti=None) -> None:
+        tasks.change_budgets(action, CHANNEL, dag_run, ti)
+
+    @task(doc_md="Marks today's holds; no budget is touched.")
+    def hold_budgets(dag_run=None) -> None:
+        tasks.hold_budgets(CHANNEL, dag_run)
+
+    @task(
+        trigger_rule=TriggerRule.ALL_DONE,
+        retries=0,
+        doc_md="Today in one table; red when any task before it is, so that a refused change never hides.",
+    )
+    def report(dag_run=None, ti=None) -> None:
+        tasks.report_budgets(CHANNEL, dag_run, ti)
+
+    accounts = read_accounts()
+    settled = settle_open_changes()
+    live = read_budgets.expand(account=accounts)
+    branch = choose_directions()
+    decrease = change_budgets.override(task_id="decrease_budgets")("decrease")
+    # A refused decrease must not keep back the other segments' increases; a failed plan must.
+    increase = change_budgets.override(task_id="increase_budgets", trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS)(
+        "increase"
+    )
+    hold = hold_budgets()
+
+    accounts >> settled >> live >> plan_budgets() >> branch >> [decrease, increase, hold]
+    decrease >> increase
+    [decrease, increase, hold] >> report()
+
+
+lead_budgets()

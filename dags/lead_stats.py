@@ -1,0 +1,203 @@
+"""
+# lead_stats: what every segment got yesterday, and how far that is from its target
+
+Attributes new leads to segments, pulls every channel, writes one row a segment a day into `lead_generation_stats`, checks it, updates
+the lead gap of every plan in the window, and announces the day. `lead_budgets` starts on that announcement.
+
+**When.** Every day at 06:00 Europe/Amsterdam, for the day that ended at midnight.
+
+**Inputs.** `leads`, the partners' capacity (both through `include/sql/sources`), Google Ads, Search Console, GA4; which account belongs
+to which segment is in `channel_sources`.
+
+**Params.** `from` and `to`: restate a whole range of days in one run. Empty: the day before, with the last days that sources still correct.
+
+**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out. Only a run of the latest whole day, without a
+range, announces it; a backfill or an old day never starts budgets.
+
+**If it fails.**
+- `pull_*` failed: that account's segments hold today, the others go on. Clear the task once the source answers.
+- `check_*` failed: nothing was announced and no budget moves. The log says which rule was broken; repair the rows, clear the task.
+- `attribute_leads` failed: the database was not reachable or a migration is missing; `make migrate`, then clear it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.providers.common.sql.operators.sql import (
+    SQLColumnCheckOperator,
+    SQLExecuteQueryOperator,
+    SQLTableCheckOperator,
+)
+from airflow.sdk import Asset, Param, TaskGroup, TriggerRule, dag, task
+
+from lead_demand import channels, day, tasks
+from lead_demand.operators import BoundCheckOperator
+from lead_demand.retries import RETRY_POLICY
+from lead_demand.sql import LEADS_CONNECTION, SQL_FOLDER
+from lead_demand.timetable import DayAfterTimetable
+
+LATEST_DAY = Asset(name="lead_stats_latest_day")
+
+# The widest restatement: everything derived from the pulls is derived again over all of it.
+WIDEST = max(channels.RESTATED_DAYS.values())
+
+
+def first_day(dag_run, restated_days: int = WIDEST) -> str:
+    return day.stats_window(dag_run, restated_days).first.isoformat()
+
+
+def last_day(dag_run) -> str:
+    return day.stats_date(dag_run).isoformat()
+
+
+WINDOW = {
+    "first": "{{ first_day(dag_run) }}",
+    "last": "{{ last_day(dag_run) }}",
+    "dag_run_id": "{{ run_id }}",
+}
+IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }}'"
+
+
+@dag(
+    dag_id="lead_stats",
+    doc_md=__doc__,
+    schedule=DayAfterTimetable("Europe/Amsterdam", delay=timedelta(hours=6)),
+    start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Amsterdam"),
+    catchup=False,
+    max_active_runs=1,
+    params={
+        "from": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="From",
+            description="First day to restate; empty = yesterday",
+        ),
+        "to": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="To",
+            description="Last day to restate, included",
+        ),
+    },
+    default_args={
+        "owner": "data",
+        "conn_id": LEADS_CONNECTION,
+        "retries": 3,
+        "retry_policy": RETRY_POLICY,
+        "execution_timeout": timedelta(minutes=30),
+    },
+    template_searchpath=[str(SQL_FOLDER)],
+    user_defined_macros={"first_day": first_day, "last_day": last_day},
+    tags=["tier:1", "rerun:clear"],
+)
+def lead_stats():
+    @task(doc_md="The accounts, sites and properties to pull, and the first look at the run's own days.")
+    def read_sources(dag_run=None) -> list[dict[str, str]]:
+        return tasks.accounts_to_pull(dag_run)
+
+    @task(
+        map_index_template="{{ channel }} {{ account }}",
+        doc_md="One account over its restatement window, in one transaction: a failed pull leaves the earlier rows as they were.",
+    )
+    def pull(channel: str, account: str, dag_run=None) -> None:
+        tasks.pull_channel(channel, account, dag_run)
+
+    attribute_leads = SQLExecuteQueryOperator(
+        task_id="attribute_leads",
+        sql="lead_stats/update_leads.sql",
+        parameters=WINDOW,
+        doc_md="Branch and longest postal prefix decide, then the region. Only leads without a segment are touched.",
+    )
+    sources = read_sources()
+    sources >> attribute_leads
+
+    with TaskGroup("pull_channels") as pull_channels:
+        pull.override(task_id="pull_account").expand_kwargs(sources)
+        pull_leads = SQLExecuteQueryOperator(
+            task_id="pull_leads",
+            sql="lead_stats/upsert_channel_metrics_leads.sql",
+            parameters=WINDOW,
+            doc_md="Counts by day of creation; acceptance comes days later, so the window is counted again every day.",
+        )
+        attribute_leads >> pull_leads
+        pull_partner_capacity = SQLExecuteQueryOperator(
+            task_id="pull_partner_capacity",
+            sql="lead_stats/upsert_channel_metrics_partner_capacity.sql",
+            parameters=WINDOW,
+            doc_md="Capacity is only known as it is now, so it is recorded for the latest whole day and never for the past.",
+        )
+        sources >> pull_partner_capacity
+
+    upsert_lead_generation_stats = SQLExecuteQueryOperator(
+        task_id="upsert_lead_generation_stats",
+        sql="lead_stats/upsert_lead_generation_stats.sql",
+        parameters=WINDOW,
+        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+        doc_md="Runs also when a pull failed: the segments of the other accounts go on, the failed ones stay unknown.",
+    )
+
+    with TaskGroup("check_stats") as check_stats:
+        BoundCheckOperator(
+            task_id="check_every_segment_has_a_row",
+            sql="lead_stats/check_stats_complete.sql",
+            parameters=WINDOW,
+            doc_md="Stop: a missing row means that leads were not read. Clear pull_leads.",
+        )
+        SQLColumnCheckOperator(
+            task_id="check_counts",
+            table="lead_generation_stats",
+            partition_clause=IN_WINDOW,
+            column_mapping={
+                column: {"min": {"geq_to": 0}}
+                for column in ("leads_generated", "leads_accepted", "leads_rejected", "leads_pending")
+            },
+            doc_md="Stop: a negative count cannot be; look at include/sql/sources/leads.sql.",
+        )
+        SQLTableCheckOperator(
+            task_id="check_leads_add_up",
+            table="lead_generation_stats",
+            partition_clause=IN_WINDOW,
+            checks={
+                "accepted_rejected_and_pending_are_all": {
+                    "check_statement": "sum(leads_accepted + leads_rejected + leads_pending) = sum(leads_generated)"
+                }
+            },
+            doc_md="Stop: a lead has one status; look at include/sql/sources/leads.sql.",
+        )
+        SQLExecuteQueryOperator(
+            task_id="record_findings",
+            sql="lead_stats/insert_pipeline_findings.sql",
+            parameters=WINDOW,
+            doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and stops nobody else.",
+        )
+
+    update_lead_gap = SQLExecuteQueryOperator(
+        task_id="update_lead_gap",
+        sql="lead_stats/update_lead_segment_plans.sql",
+        parameters=WINDOW,
+        doc_md="Target minus actual for every plan in the window; no plan is inserted.",
+    )
+
+    @task(
+        outlets=[LATEST_DAY],
+        doc_md="Skipped unless this run is about the latest whole day: a success here starts lead_budgets.",
+    )
+    def announce_day(dag_run=None, outlet_events=None) -> None:
+        outlet_events[LATEST_DAY].extra = tasks.announce(dag_run)
+
+    @task(
+        trigger_rule=TriggerRule.ALL_DONE,
+        retries=0,
+        doc_md="The day in one table; red when any task before it is, so that a run never looks green by its last task.",
+    )
+    def report(dag_run=None, ti=None) -> None:
+        tasks.report_stats(dag_run, ti)
+
+    pull_channels >> upsert_lead_generation_stats >> check_stats >> update_lead_gap >> announce_day() >> report()
+
+
+lead_stats()

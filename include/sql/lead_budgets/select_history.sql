@@ -1,0 +1,40 @@
+-- Grain: one (segment, day) of the planner's window, up to yesterday.
+-- Why: stats as known this morning, with the leads that were paid for and the budget in force on the day.
+select
+    stats.segment_id::text as segment_id,
+    stats.date,
+    stats.leads_generated,
+    stats.leads_accepted,
+    stats.leads_rejected,
+    stats.leads_pending,
+    stats.google_ads_spend,
+    stats.google_ads_clicks,
+    stats.google_ads_impressions,
+    stats.capacity_total_leads,
+    case
+        when leads.leads_by_source is not null
+            then coalesce((leads.leads_by_source -> %(channel)s ->> 'generated')::int, 0)
+    end as google_ads_leads,
+    case
+        when leads.leads_by_source is not null
+            then coalesce((leads.leads_by_source -> 'unknown' ->> 'generated')::int, 0)
+    end as leads_without_source,
+    coalesce(plans.actual_daily_budget_google_ads, paid.daily_budget) as google_ads_budget
+from lead_generation_stats as stats
+left join channel_metrics as leads
+    on
+        stats.segment_id = leads.segment_id
+        and stats.date = leads.date
+        and leads.channel = 'leads'
+        and leads.account = 'leads_db'
+left join lateral (
+    select sum(metrics.daily_budget) as daily_budget
+    from channel_metrics as metrics
+    where
+        metrics.segment_id = stats.segment_id
+        and metrics.channel = %(channel)s
+        and metrics.date = stats.date
+) as paid on true
+left join lead_segment_plans as plans on stats.segment_id = plans.segment_id and stats.date = plans.date
+where stats.date between %(first)s::date and lead_today() - 1
+order by stats.segment_id, stats.date

@@ -1,0 +1,143 @@
+-- Grain: one active segment that no decision of today owns yet.
+-- Why: everything the planner must know besides history, and every reason found upstream why the budget may not move.
+with settings as (
+    select
+        kill_switch,
+        kill_switch is null
+        or dry_run is null
+        or total_daily_cap is null
+        or max_daily_increase is null
+        or approval_threshold is null as is_incomplete,
+        currency,
+        time_zone
+    from orchestration_settings
+),
+
+campaigns as (
+    select
+        sources.segment_id,
+        sources.account,
+        budgets.budget_id,
+        budgets.amount,
+        budgets.campaigns_on_budget,
+        budgets.is_budget_limited,
+        budgets.is_learning,
+        budgets.is_serving,
+        budgets.currency,
+        budgets.time_zone,
+        budgets.changed_at,
+        count(*) over (partition by sources.segment_id, budgets.budget_id) as own_campaigns_on_budget,
+        row_number() over (
+            partition by sources.segment_id, budgets.budget_id
+            order by sources.external_id
+        ) as place_on_budget
+    from channel_sources as sources
+    left join channel_budgets as budgets
+        on
+            sources.channel = budgets.channel
+            and sources.account = budgets.account
+            and sources.external_id = budgets.campaign_id
+            and budgets.dag_run_id = %(dag_run_id)s
+    where sources.channel = %(channel)s and sources.is_active
+),
+
+budgets as (
+    select
+        segment_id,
+        -- A campaign that was not read makes the whole sum unknown.
+        case when bool_and(budget_id is not null) then sum(amount) filter (where place_on_budget = 1) end as current_budget,
+        bool_or(campaigns_on_budget > own_campaigns_on_budget) as is_shared,
+        bool_or(is_budget_limited) filter (where is_serving) as is_budget_limited,
+        bool_or(is_learning) as is_learning,
+        max(changed_at) as changed_at,
+        bool_or(campaigns.currency is distinct from settings.currency and budget_id is not null) as other_currency,
+        bool_or(campaigns.time_zone is distinct from settings.time_zone and budget_id is not null) as other_time_zone,
+        bool_or(
+            not exists (
+                select 1
+                from channel_fetches as fetches
+                where
+                    fetches.channel = %(channel)s
+                    and fetches.account = campaigns.account
+                    and fetches.fetched_at >= lead_today()::timestamp at time zone 'Europe/Amsterdam'
+                    and lead_today() - 1 between fetches.date_from and fetches.date_to
+            )
+        ) as is_stale
+    from campaigns
+    left join settings on true
+    group by segment_id
+),
+
+own_sources as (
+    select count(distinct needed.channel) filter (where fetches.channel is null) > 0 as is_stale
+    from (values ('leads'), ('partner_capacity')) as needed (channel)
+    left join channel_fetches as fetches
+        on
+            needed.channel = fetches.channel
+            and fetches.fetched_at >= lead_today()::timestamp at time zone 'Europe/Amsterdam'
+            and lead_today() - 1 between fetches.date_from and fetches.date_to
+),
+
+changes as (
+    select
+        segment_id,
+        max(decision_date) filter (where status = 'success') as last_change_date,
+        bool_or(status = 'pending') as has_open_claim
+    from channel_orchestration_log
+    where channel = %(channel)s
+    group by segment_id
+)
+
+select
+    segments.id::text as segment_id,
+    segments.code,
+    budgets.current_budget,
+    limits.min_daily_budget,
+    limits.max_daily_budget,
+    limits.max_increase_pct,
+    limits.max_decrease_pct,
+    limits.cooldown_days,
+    changes.last_change_date,
+    stats.capacity_total_leads,
+    case when plans.target_source = 'admin' then plans.target_leads_per_day end as target_override,
+    budgets.is_budget_limited as budget_limited,
+    array_remove(
+        array[
+            case when settings.is_incomplete is not false then 'settings_missing' end,
+            case when settings.kill_switch then 'kill_switch' end,
+            case when budgets.segment_id is null then 'no_campaign' end,
+            case when limits.is_automated is not true then 'automation_off' end,
+            case when budgets.is_stale or own_sources.is_stale then 'stale_channel' end,
+            case when budgets.other_currency or budgets.other_time_zone then 'currency_mismatch' end,
+            case when changes.has_open_claim then 'open_claim' end,
+            case when budgets.is_shared then 'shared_budget' end,
+            case when budgets.is_learning then 'learning' end,
+            case
+                when
+                    budgets.changed_at
+                    >= (lead_today() - coalesce(limits.cooldown_days, 3))::timestamp at time zone 'Europe/Amsterdam'
+                    then 'foreign_edit'
+            end
+        ],
+        null
+    ) as blocks
+from lead_segments as segments
+left join budgets on segments.id = budgets.segment_id
+left join lead_segment_channels as limits on segments.id = limits.segment_id and limits.channel = %(channel)s
+left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = lead_today() - 1
+left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = lead_today()
+left join changes on segments.id = changes.segment_id
+left join settings on true
+cross join own_sources
+where
+    segments.is_active
+    and not exists (
+        select 1
+        from budget_decisions as decisions
+        where
+            decisions.segment_id = segments.id
+            and decisions.channel = %(channel)s
+            and decisions.decision_date = lead_today()
+            and not decisions.is_blocked
+    )
+order by segments.code

@@ -1,0 +1,9 @@
+-- Grain: the one row of settings, as it is at this moment.
+-- Why: read again right before each batch of changes; no row, or NULL in it, means that nothing may change.
+select
+    kill_switch,
+    dry_run,
+    total_daily_cap,
+    max_daily_increase,
+    approval_threshold
+from orchestration_settings

@@ -1,0 +1,46 @@
+-- Grain: one plan of today whose changes were claimed.
+-- Why: 'applied' once every budget of the segment is changed, 'failed' once one was refused; the actual budget is what is in force.
+with outcomes as (
+    select
+        segment_id,
+        case
+            when bool_or(status = 'failed') then 'failed'
+            when bool_and(status = 'success') then 'applied'
+            else 'planned'
+        end as orchestration_status
+    from channel_orchestration_log
+    where channel = %(channel)s and decision_date = lead_today() and kind = 'plan'
+    group by segment_id
+),
+
+in_force as (
+    select
+        segment_id,
+        sum(amount) as amount
+    from (
+        select distinct
+            sources.segment_id,
+            budgets.budget_id,
+            budgets.amount
+        from channel_sources as sources
+        inner join channel_budgets as budgets
+            on
+                sources.channel = budgets.channel
+                and sources.account = budgets.account
+                and sources.external_id = budgets.campaign_id
+        where sources.channel = %(channel)s and sources.is_active
+    ) as each_budget
+    group by segment_id
+)
+
+update lead_segment_plans as plans
+set
+    orchestration_status = outcomes.orchestration_status,
+    actual_daily_budget_google_ads = in_force.amount
+from outcomes
+inner join in_force on outcomes.segment_id = in_force.segment_id
+where
+    plans.segment_id = outcomes.segment_id
+    and plans.date = lead_today()
+    and (plans.orchestration_status, plans.actual_daily_budget_google_ads)
+    is distinct from (outcomes.orchestration_status, in_force.amount)

@@ -1,0 +1,65 @@
+-- Grain: one lead without a segment, created in the window.
+-- Why: branch and longest postal prefix decide, then the region; two segments with equally long prefixes are a tie, left for a person.
+with unmatched as (
+    select
+        source.lead_id,
+        source.branch,
+        source.postal_code,
+        source.region
+    from ({% include 'sources/leads.sql' %}) as source
+    where
+        source.segment_id is null
+        and source.created_at >= %(first)s::date::timestamp at time zone 'Europe/Amsterdam'
+        and source.created_at < (%(last)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+),
+
+prefixes as (
+    select
+        segments.id as segment_id,
+        segments.branch,
+        upper(prefix.value) as prefix
+    from lead_segments as segments
+    cross join lateral unnest(segments.postal_prefixes) as prefix (value)
+    where segments.is_active
+),
+
+candidates as (
+    select
+        unmatched.lead_id,
+        prefixes.segment_id,
+        length(prefixes.prefix) as specificity
+    from unmatched
+    inner join prefixes
+        on unmatched.branch = prefixes.branch and left(unmatched.postal_code, length(prefixes.prefix)) = prefixes.prefix
+    union all
+    select
+        unmatched.lead_id,
+        segments.id,
+        0
+    from unmatched
+    inner join lead_segments as segments
+        on unmatched.branch = segments.branch and unmatched.region = segments.region and segments.is_active
+),
+
+ranked as (
+    select
+        lead_id,
+        segment_id,
+        rank() over (partition by lead_id order by specificity desc) as place
+    from candidates
+),
+
+decided as (
+    select
+        lead_id,
+        min(segment_id::text)::uuid as segment_id
+    from ranked
+    where place = 1
+    group by lead_id
+    having count(distinct segment_id) = 1
+)
+
+update leads
+set segment_id = decided.segment_id
+from decided
+where leads.id = decided.lead_id and leads.segment_id is null

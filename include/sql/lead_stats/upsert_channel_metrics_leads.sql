@@ -1,0 +1,88 @@
+-- Grain: one (active segment, day) of the window, zeros included: the leads were read, so none means none.
+-- Why: counts by day of creation in Amsterdam; acceptance comes later, so the whole window is counted again each time.
+with days as (
+    select day::date as date
+    from generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
+),
+
+by_source as (
+    select
+        source.segment_id,
+        (source.created_at at time zone 'Europe/Amsterdam')::date as date,
+        coalesce(source.source_channel, 'unknown') as source_channel,
+        count(*) as generated,
+        count(*) filter (where source.status = 'accepted') as accepted,
+        count(*) filter (where source.status = 'rejected') as rejected,
+        count(*) filter (where source.status = 'pending') as pending
+    from ({% include 'sources/leads.sql' %}) as source
+    where
+        source.segment_id is not null
+        and source.created_at >= %(first)s::date::timestamp at time zone 'Europe/Amsterdam'
+        and source.created_at < (%(last)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+    group by 1, 2, 3
+),
+
+by_day as (
+    select
+        segment_id,
+        date,
+        sum(generated) as generated,
+        sum(accepted) as accepted,
+        sum(rejected) as rejected,
+        sum(pending) as pending,
+        jsonb_object_agg(
+            source_channel,
+            jsonb_build_object('generated', generated, 'accepted', accepted, 'rejected', rejected, 'pending', pending)
+        ) as by_source
+    from by_source
+    group by segment_id, date
+),
+
+written as (
+    insert into channel_metrics (
+        segment_id, channel, account, date,
+        leads_generated, leads_accepted, leads_rejected, leads_pending, leads_by_source, is_final
+    )
+    select
+        segments.id,
+        'leads',
+        'leads_db',
+        days.date,
+        coalesce(by_day.generated, 0),
+        coalesce(by_day.accepted, 0),
+        coalesce(by_day.rejected, 0),
+        coalesce(by_day.pending, 0),
+        coalesce(by_day.by_source, '{}'),
+        coalesce(by_day.pending, 0) = 0
+    from lead_segments as segments
+    cross join days
+    left join by_day on segments.id = by_day.segment_id and days.date = by_day.date
+    where segments.is_active
+    order by segments.id, days.date
+    on conflict (segment_id, channel, account, date) do update
+    set
+        leads_generated = excluded.leads_generated,
+        leads_accepted = excluded.leads_accepted,
+        leads_rejected = excluded.leads_rejected,
+        leads_pending = excluded.leads_pending,
+        leads_by_source = excluded.leads_by_source,
+        is_final = excluded.is_final
+    where
+        (
+            channel_metrics.leads_generated, channel_metrics.leads_accepted, channel_metrics.leads_rejected,
+            channel_metrics.leads_pending, channel_metrics.leads_by_source, channel_metrics.is_final
+        ) is distinct from (
+            excluded.leads_generated, excluded.leads_accepted, excluded.leads_rejected,
+            excluded.leads_pending, excluded.leads_by_source, excluded.is_final
+        )
+    returning 1
+)
+
+insert into channel_fetches (channel, account, date_from, date_to, row_count, dag_run_id)
+select
+    'leads',
+    'leads_db',
+    %(first)s::date,
+    %(last)s::date,
+    (select count(*) from written),
+    %(dag_run_id)s

@@ -1,0 +1,243 @@
+"""Google Ads: spend, clicks and impressions per campaign and day; daily budgets read and set.
+
+Source: Google Ads API, version pinned below. Connections: `google_ads_default` (and `google_cloud_default` for the key file).
+Days are the account's own; an account in another time zone or currency than `orchestration_settings` is never budgeted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import pandas as pd
+from airflow.providers.google.ads.hooks.ads import GoogleAdsHook
+from google.ads.googleads.errors import GoogleAdsException
+from google.api_core.exceptions import GoogleAPICallError
+from google.auth.exceptions import GoogleAuthError
+
+from lead_demand import sql
+from lead_demand.channels import google_ads_answers as answers
+from lead_demand.channels.contract import match_exactly
+from lead_demand.channels.paid import Outcome, from_micros, to_micros
+from lead_demand.day import Window, today
+from lead_demand.errors import SourceRefused, SourceUnavailable
+from lead_demand.findings import Level
+
+API_VERSION = "v26"
+# The API accepts 10,000 operations a request; smaller batches mean that the kill switch is read more often.
+BATCH = 1_000
+MOST_CHANGE_EVENTS = 10_000
+
+
+class GoogleAdsBudgetHook(GoogleAdsHook):
+    """GoogleAdsHook with streamed reads, budget writes, and Google's recommended direct service-account access.
+
+    The provider's hook insists on `impersonated_email`, which Google calls optional, and has no way to write.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(api_version=API_VERSION, **kwargs)
+        # A stream dies with "Channel deallocated" once its service client is collected, so each is kept.
+        self._services: dict[str, Any] = {}
+
+    def _determine_authentication_method(self) -> None:
+        if self.google_ads_config.get("use_application_default_credentials"):
+            self.authentication_method = "developer_token"
+        elif self.google_ads_config.get("json_key_file_path"):
+            self.authentication_method = "service_account"
+        else:
+            super()._determine_authentication_method()
+
+    def service(self, name: str) -> Any:
+        if name not in self._services:
+            self._services[name] = self._get_client.get_service(name, version=API_VERSION)
+        return self._services[name]
+
+    def new(self, type_name: str) -> Any:
+        return self._get_client.get_type(type_name, version=API_VERSION)
+
+    def rows(self, account: str, query: str, timeout: float = 300) -> Iterator[Any]:
+        """Protobuf rows of a query, streamed. Raises SourceUnavailable or SourceRefused."""
+        try:
+            stream = self.service("GoogleAdsService").search_stream(customer_id=account, query=query, timeout=timeout)
+            for batch in stream:
+                yield from type(batch).pb(batch).results
+        except (GoogleAdsException, GoogleAPICallError, GoogleAuthError) as error:
+            raise _read_error(account, error) from error
+
+    def set_amounts(
+        self, account: str, amounts: Mapping[str, int], *, validate_only: bool, timeout: float = 60
+    ) -> dict[str, Outcome]:
+        """Send absolute amounts (micros) by budget resource name, each operation on its own feet."""
+        request = self.new("MutateCampaignBudgetsRequest")
+        request.customer_id, request.partial_failure, request.validate_only = account, True, validate_only
+        for budget, micros in amounts.items():
+            operation = self.new("CampaignBudgetOperation")
+            operation.update.resource_name, operation.update.amount_micros = budget, micros
+            operation.update_mask.paths.append("amount_micros")
+            request.operations.append(operation)
+        try:
+            response = self.service("CampaignBudgetService").mutate_campaign_budgets(request=request, timeout=timeout)
+        except Exception as failed:
+            # Whatever it was becomes an outcome: what is unknown must be settled, not raised.
+            return dict.fromkeys(amounts, answers.outcome_of_exception(failed, API_VERSION))
+        outcomes = dict.fromkeys(amounts, Outcome(True))
+        for detail in response.partial_failure_error.details:
+            failure = answers.failure_type(API_VERSION).deserialize(detail.value)
+            for error in failure.errors:
+                at = next(e.index for e in error.location.field_path_elements if e.field_name == "operations")
+                outcomes[list(amounts)[at]] = answers.outcome_of_error(error, failure.request_id)
+        return outcomes
+
+
+def _read_error(account: str, error: Exception) -> SourceUnavailable | SourceRefused:
+    outcome = answers.outcome_of_exception(error, API_VERSION)
+    what = f"Google Ads account {account} could not be read: {outcome.error_code}: {outcome.detail}"
+    if outcome.request_id:
+        what += f" (request {outcome.request_id})"
+    if outcome.retry_after is not None:
+        return SourceUnavailable(f"{what}. Nothing was written; the next try reads the same days again.")
+    return SourceRefused(
+        f"{what}. Nothing was written. Check the account's access and the connection google_ads_default."
+    )
+
+
+class GoogleAds:
+    """Campaigns of Google Ads accounts; `external_id` is the campaign id, an account is a ten-digit customer id."""
+
+    name: ClassVar[str] = "google_ads"
+    metrics: ClassVar[tuple[str, ...]] = ("spend_micros", "impressions", "clicks", "conversions_micros")
+    empty_day: ClassVar[Level] = "stop"
+    unmatched: ClassVar[str | None] = None
+    billable_unit = Decimal("0.01")
+
+    def __init__(self) -> None:
+        self.hook = GoogleAdsBudgetHook()
+
+    def fetch(self, account: str, window: Window) -> pd.DataFrame:
+        """One row a (campaign, day) that had any activity: the API leaves out days on which every metric is zero."""
+        query = sql.render_gaql("campaign_metrics.gaql", first=window.first, last=window.last)
+        records = [
+            (
+                str(row.campaign.id),
+                row.segments.date,
+                row.metrics.cost_micros,
+                row.metrics.impressions,
+                row.metrics.clicks,
+                round(row.metrics.conversions * 1_000_000),
+            )
+            for row in self.hook.rows(account, query)
+        ]
+        frame = pd.DataFrame(records, columns=["external_id", "date", *self.metrics])
+        # Conversions land on the day of the click for up to a month, so nothing younger is final.
+        settled = (today() - timedelta(days=30)).isoformat()
+        return frame.assign(is_final=frame["date"] < settled)
+
+    def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
+        return raw.assign(segment_id=match_exactly(raw, sources))
+
+    def read_budgets(self, account: str, since_days: int) -> pd.DataFrame:
+        """One row a campaign that is not removed.
+
+        Columns: campaign_id, campaign_name, budget_id (str), amount_micros, campaigns_on_budget (int), is_budget_limited (bool
+        or None), is_learning, is_serving (bool), currency, time_zone (str), changed_at, changed_by (str or None): the last change
+        in `since_days` days that was not made with our own credentials.
+        """
+        changes = self.foreign_changes(account, since_days)
+        records = []
+        for row in self.hook.rows(account, sql.render_gaql("campaign_budgets.gaql")):
+            campaign, budget = row.campaign, row.campaign_budget
+            system_status = _enum_name(campaign, "bidding_strategy_system_status")
+            reasons = _enum_names(campaign, "primary_status_reasons")
+            changed_at, changed_by = changes.get(budget.resource_name, (None, None))
+            records.append(
+                {
+                    "campaign_id": str(campaign.id),
+                    "campaign_name": campaign.name,
+                    "budget_id": budget.resource_name,
+                    "amount_micros": budget.amount_micros,
+                    "campaigns_on_budget": budget.reference_count,
+                    "is_budget_limited": None
+                    if system_status == "UNSPECIFIED" and not reasons
+                    else "BUDGET_CONSTRAINED" in reasons or system_status == "LIMITED_BY_BUDGET",
+                    "is_learning": system_status.startswith("LEARNING"),
+                    "is_serving": _enum_name(campaign, "status") == "ENABLED",
+                    "currency": row.customer.currency_code,
+                    "time_zone": row.customer.time_zone,
+                    "changed_at": changed_at,
+                    "changed_by": changed_by,
+                }
+            )
+        columns = [
+            "campaign_id",
+            "campaign_name",
+            "budget_id",
+            "amount_micros",
+            "campaigns_on_budget",
+            "is_budget_limited",
+            "is_learning",
+            "is_serving",
+            "currency",
+            "time_zone",
+            "changed_at",
+            "changed_by",
+        ]
+        return pd.DataFrame(records, columns=columns)
+
+    def foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
+        # Newest first, as the query orders them, so the first one seen of a budget is its last.
+        query = sql.render_gaql(
+            "budget_changes.gaql",
+            first=today() - timedelta(days=min(since_days, 29)),
+            last=today() + timedelta(days=1),
+            most=MOST_CHANGE_EVENTS,
+        )
+        ours = self.own_email
+        changes: dict[str, tuple[str, str]] = {}
+        for row in self.hook.rows(account, query):
+            event = row.change_event
+            if event.user_email != ours and "amount_micros" in list(event.changed_fields.paths):
+                changes.setdefault(event.change_resource_name, (event.change_date_time, event.user_email))
+        return changes
+
+    @property
+    def own_email(self) -> str | None:
+        """The user that Google's change history shows for our own changes."""
+        credentials = self.hook._get_client.credentials
+        return getattr(credentials, "_subject", None) or getattr(credentials, "service_account_email", None)
+
+    def live_amounts(self, account: str, budgets: Sequence[str]) -> dict[str, Decimal]:
+        amounts: dict[str, Decimal] = {}
+        for start in range(0, len(budgets), BATCH):
+            query = sql.render_gaql("budget_amounts.gaql", budgets=budgets[start : start + BATCH])
+            for row in self.hook.rows(account, query, timeout=60):
+                amounts[row.campaign_budget.resource_name] = from_micros(row.campaign_budget.amount_micros)
+        return amounts
+
+    def set_budgets(
+        self, account: str, amounts: Mapping[str, Decimal], *, validate_only: bool = False
+    ) -> dict[str, Outcome]:
+        micros: dict[str, int] = {}
+        outcomes: dict[str, Outcome] = {}
+        for budget, amount in amounts.items():
+            try:
+                micros[budget] = to_micros(amount, self.billable_unit)
+            except ValueError as error:
+                outcomes[budget] = Outcome(False, "invalid_amount", f"{error}; it was not sent")
+        if micros:
+            outcomes |= self.hook.set_amounts(account, micros, validate_only=validate_only)
+        return outcomes
+
+
+def _enum_name(message: Any, field: str) -> str:
+    return str(message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[getattr(message, field)].name)
+
+
+def _enum_names(message: Any, field: str) -> list[str]:
+    names = message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number
+    return [str(names[number].name) for number in getattr(message, field)]
+
+
+CHANNEL = GoogleAds()

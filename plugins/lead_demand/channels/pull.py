@@ -1,0 +1,112 @@
+"""One pull: a channel's account over a window of days, from the API into `channel_metrics`."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lead_demand import channels, findings, sql
+from lead_demand.channels.contract import Channel, Pulled, to_metrics
+from lead_demand.channels.paid import PaidChannel
+from lead_demand.day import Window, latest_whole_day
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    import psycopg
+
+log = logging.getLogger(__name__)
+
+# How far back changes of budgets by people are looked for: the longest cool-down that anybody has set, and then some.
+FOREIGN_CHANGE_DAYS = 14
+
+
+@dataclass(frozen=True)
+class PullReport:
+    rows: int
+    changed: int
+    findings: list[findings.Finding]
+
+
+def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport:
+    """Read one account and write its window: COPY into a temporary table, one ordered upsert, one row in `channel_fetches`.
+
+    All in one transaction, so a failed pull leaves the earlier rows as they were. Raises SourceUnavailable, SourceRefused.
+    """
+    channel = channels.get(name)
+    with sql.connect() as connection:
+        sources = sql.read_frame(
+            connection,
+            sql.render("lead_stats/select_channel_sources.sql"),
+            {"channel": name, "account": account},
+        )
+        # The API is asked outside of any transaction: a slow answer must not hold a snapshot of the database open.
+        connection.commit()
+        pulled = read(channel, account, sources, window)
+        changed = write(connection, channel, account, pulled, window, dag_run_id)
+    return PullReport(len(pulled.frame), changed, pulled.findings)
+
+
+def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window) -> Pulled:
+    """The account's rows in contract form, with the budget in force where the window reaches the latest whole day."""
+    pulled = to_metrics(channel, account, channel.fetch(account, window), sources, window)
+    if channel.name not in channels.PAID or window.last != latest_whole_day():
+        return pulled
+    paid: PaidChannel = channel  # type: ignore[assignment]
+    campaigns = paid.read_budgets(account, FOREIGN_CHANGE_DAYS)
+    return _with_daily_budget(pulled, campaigns, sources, account, channel.name, window)
+
+
+def _with_daily_budget(
+    pulled: Pulled,
+    campaigns: pd.DataFrame,
+    sources: pd.DataFrame,
+    account: str,
+    channel: str,
+    window: Window,
+) -> Pulled:
+    """Yesterday's budget in force, read before today's decision; a mapped campaign that is gone makes its segment unknown."""
+    gone = sources[~sources["external_id"].isin(campaigns["campaign_id"])]
+    notes = [
+        findings.Finding(
+            "campaign_not_found",
+            "stop",
+            f"{channel} {account} has no campaign {row['external_id']}, which channel_sources gives to {row['segment']}. "
+            f"The segment's {window} was not written and its budget is held.",
+            "Correct channel_sources: the campaign was removed or moved to another account.",
+            segment_id=row["segment_id"],
+            channel=channel,
+            subject=f"{account}/{row['external_id']}",
+        )
+        for row in gone.to_dict("records")
+    ]
+    budgets = campaigns.merge(sources, left_on="campaign_id", right_on="external_id")
+    amounts = budgets.drop_duplicates(["segment_id", "budget_id"]).groupby("segment_id")["amount_micros"].sum()
+    frame = pulled.frame[~pulled.frame["segment_id"].isin(gone["segment_id"])]
+    amount = frame["segment_id"].map(amounts).astype("Int64")
+    frame = frame.assign(daily_budget_micros=amount.where(frame["date"] == window.last.isoformat()))
+    return Pulled(frame, [*pulled.findings, *notes])
+
+
+def write(
+    connection: psycopg.Connection[Any],
+    channel: Channel,
+    account: str,
+    pulled: Pulled,
+    window: Window,
+    dag_run_id: str,
+) -> int:
+    """Write contract rows, the findings and the fetch. Returns how many rows of `channel_metrics` were new or changed."""
+    connection.execute(sql.render("lead_stats/create_pulled_metrics.sql"))
+    sql.copy_frame(connection, "pulled_metrics", pulled.frame)
+    key = {"channel": channel.name, "account": account}
+    changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
+    findings.record(connection, pulled.findings)
+    connection.execute(
+        sql.render("lead_stats/insert_channel_fetches.sql"),
+        key | {"first": window.first, "last": window.last, "rows": len(pulled.frame), "dag_run_id": dag_run_id},
+    )
+    return changed

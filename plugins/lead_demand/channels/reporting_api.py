@@ -1,0 +1,44 @@
+"""The hook that Search Console and GA4 share: Google's discovery client over the connection `google_reporting`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.google.common.hooks.discovery_api import GoogleDiscoveryApiHook
+from google.auth.exceptions import GoogleAuthError
+from googleapiclient.errors import HttpError
+
+from lead_demand.errors import SourceRefused, SourceUnavailable
+
+CONNECTION = "google_reporting"
+_TRY_AGAIN = {408, 429, 500, 502, 503, 504}
+
+
+class ReportingApiHook(GoogleDiscoveryApiHook):
+    """GoogleDiscoveryApiHook that honours `api_endpoint` in the connection's extra and says what an error means.
+
+    The client's description of each API ships with the library, so no discovery document is fetched.
+    """
+
+    def __init__(self, api_service_name: str, api_version: str) -> None:
+        super().__init__(api_service_name, api_version, gcp_conn_id=CONNECTION)
+
+    def get_client_options(self, api_endpoint_override: str | None = None) -> Any:
+        return super().get_client_options(api_endpoint_override or self._get_field("api_endpoint"))
+
+    def call(self, endpoint: str, data: dict[str, Any], subject: str) -> dict[str, Any]:
+        """One request. Raises SourceUnavailable where a later try may succeed, SourceRefused where a person is needed."""
+        try:
+            return self.query(endpoint, data, num_retries=2)
+        except HttpError as error:
+            what = f"{subject} answered {error.status_code}: {error.reason}"
+            if error.status_code in _TRY_AGAIN:
+                raise SourceUnavailable(f"{what}. Nothing was written; the next try asks for the same days.") from error
+            raise SourceRefused(
+                f"{what}. Nothing was written. Check that the service account may read {subject}, "
+                f"and the scope in the connection {CONNECTION}."
+            ) from error
+        except GoogleAuthError as error:
+            raise SourceRefused(
+                f"{subject}: no access token ({error}). Nothing was asked. Renew the key in the connection {CONNECTION}."
+            ) from error

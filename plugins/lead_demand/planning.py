@@ -1,0 +1,166 @@
+"""What the planner is given, and what is kept of its answer: decisions and plans of today."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lead_demand import channels, day, sql
+from lead_demand.channels.paid import PaidChannel
+from lead_demand.planner import LeadDemandPlanner, PlannerSettings
+
+if TYPE_CHECKING:
+    import psycopg
+
+log = logging.getLogger(__name__)
+
+FOREIGN_CHANGE_DAYS = 14
+DECISION_COLUMNS = [
+    "segment_id",
+    "action",
+    "is_blocked",
+    "needs_approval",
+    "old_budget",
+    "new_budget",
+    "target_leads_per_day",
+    "expected_leads_per_day",
+    "expected_low",
+    "expected_high",
+    "reasons",
+    "sentence",
+    "inputs",
+]
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    evaluated: int
+    increases: int
+    decreases: int
+    holds: int
+    blocked: int
+    dry_run: bool
+
+
+def read_budgets(name: str, account: str, dag_run_id: str) -> int:
+    """Read every campaign's live budget of one account into `channel_budgets`. Returns how many campaigns.
+
+    Raises SourceUnavailable or SourceRefused; the segments of this account then hold, the others go on.
+    """
+    channel: PaidChannel = channels.get_paid(name)
+    frame = channel.read_budgets(account, FOREIGN_CHANGE_DAYS)
+    with sql.connect() as connection:
+        connection.execute(sql.render("lead_budgets/create_read_budgets.sql"))
+        sql.copy_frame(connection, "read_budgets", frame)
+        connection.execute(
+            sql.render("lead_budgets/upsert_channel_budgets.sql"),
+            {"channel": name, "account": account, "dag_run_id": dag_run_id},
+        )
+    return len(frame)
+
+
+def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) -> PlanReport:
+    """Evaluate every segment that no decision of today owns yet, and keep the decisions and plans in one transaction."""
+    settings = settings or PlannerSettings()
+    key = {"channel": name, "dag_run_id": dag_run_id}
+    with sql.connect() as connection:
+        switches = read_switches(connection)
+        segments = sql.read_frame(connection, sql.render("lead_budgets/select_segments.sql"), key)
+        history = sql.read_frame(
+            connection,
+            sql.render("lead_budgets/select_history.sql"),
+            {"channel": name, "first": day.today() - timedelta(days=settings.window_days)},
+        )
+        settings = _with_limits(connection, settings, switches, key)
+        planned = LeadDemandPlanner(settings).plan(history, segments, day.today())
+        _write(connection, _decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
+    blocked = int(planned["is_blocked"].sum()) if len(planned) else 0
+    counts = planned["action"].value_counts().to_dict() if len(planned) else {}
+    return PlanReport(
+        len(planned),
+        counts.get("increase", 0),
+        counts.get("decrease", 0),
+        counts.get("hold", 0) - blocked,
+        blocked,
+        switches.dry_run,
+    )
+
+
+@dataclass(frozen=True)
+class Switches:
+    """The settings that stop or bound changes. Anything unknown reads as the safe side: no change."""
+
+    changes_allowed: bool
+    dry_run: bool
+    total_daily_cap: Decimal | None
+    max_daily_increase: Decimal | None
+    approval_threshold: Decimal | None
+
+
+def read_switches(connection: psycopg.Connection[Any]) -> Switches:
+    """`orchestration_settings` as it is now; a missing row or an unknown value allows no change."""
+    row = connection.execute(sql.render("lead_budgets/select_settings.sql")).fetchone()
+    kill_switch, dry_run, total, increase, threshold = row or (None, None, None, None, None)
+    limits = [value if value is not None and value.is_finite() else None for value in (total, increase, threshold)]
+    complete = kill_switch is False and dry_run is not None and None not in limits
+    return Switches(complete, dry_run is not False, *limits)
+
+
+def _with_limits(
+    connection: psycopg.Connection[Any], settings: PlannerSettings, switches: Switches, key: dict[str, Any]
+) -> PlannerSettings:
+    row = connection.execute(sql.render("lead_budgets/select_committed.sql"), key).fetchone()
+    total, increase = row or (Decimal(0), Decimal(0))
+
+    # A limit that is not known is 0 here: the segments are blocked by settings_missing anyway, and 0 lets nothing through.
+    def left(limit: Decimal | None, taken: Decimal) -> Decimal:
+        return max((limit or Decimal(0)) - taken, Decimal(0))
+
+    return replace(
+        settings,
+        total_daily_cap=left(switches.total_daily_cap, total),
+        max_daily_increase=left(switches.max_daily_increase, increase),
+        approval_threshold=switches.approval_threshold,
+    )
+
+
+def _decision_rows(planned: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
+    inputs = segments.drop(columns=["segment_id"])
+    estimate = planned[[column for column in planned if column not in DECISION_COLUMNS]]
+    return planned.assign(
+        old_budget=planned["segment_id"].map(
+            dict(zip(segments["segment_id"], segments["current_budget"], strict=True))
+        ),
+        reasons=[_array(codes) for codes in planned["reasons"]],
+        inputs=[
+            json.dumps({**given, **found}, default=_plain)
+            for given, found in zip(
+                inputs.set_axis(segments["segment_id"]).loc[planned["segment_id"]].to_dict("records"),
+                estimate.astype(object).where(estimate.notna(), None).to_dict("records"),
+                strict=True,
+            )
+        ],
+    )[DECISION_COLUMNS]
+
+
+def _array(codes: list[str]) -> str:
+    return "{" + ",".join(str(code) for code in codes) + "}"
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        return value.item()
+    return str(value)
+
+
+def _write(connection: psycopg.Connection[Any], rows: pd.DataFrame, key: dict[str, Any]) -> None:
+    connection.execute(sql.render("lead_budgets/create_planned.sql"))
+    sql.copy_frame(connection, "planned", rows)
+    connection.execute(sql.render("lead_budgets/insert_budget_decisions.sql"), key)
+    connection.execute(sql.render("lead_budgets/upsert_lead_segment_plans.sql"), key)

@@ -1,0 +1,35 @@
+"""Which errors a retry can heal. Everything else fails at once: a retry must never hide a bug or repeat a refusal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+
+# Names, not classes: a DAG file that imported the database driver would be slow to parse.
+RETRY_POLICY = ExceptionRetryPolicy(
+    rules=[
+        RetryRule(
+            exception="lead_demand.errors.SourceUnavailable",
+            action=RetryAction.RETRY,
+            reason="the source may answer again shortly",
+        ),
+        RetryRule(
+            exception="lead_demand.errors.ChangesUnsettled",
+            action=RetryAction.RETRY,
+            reason="the budgets are read back before anything is sent again",
+        ),
+        RetryRule(
+            exception=[
+                "psycopg.OperationalError",
+                "sqlalchemy.exc.OperationalError",
+                "builtins.ConnectionError",
+                "builtins.TimeoutError",
+            ],
+            action=RetryAction.RETRY,
+            retry_delay=timedelta(seconds=30),
+            reason="the connection may come back",
+        ),
+    ],
+    default=RetryAction.FAIL,
+)

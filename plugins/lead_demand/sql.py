@@ -1,0 +1,72 @@
+"""The SQL files of `include/sql`, rendered outside a templated operator exactly as Airflow renders them inside one."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString, cast
+
+import jinja2
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import psycopg
+
+INCLUDE = Path(__file__).resolve().parents[2] / "include"
+SQL_FOLDER = INCLUDE / "sql"
+GAQL_FOLDER = INCLUDE / "gaql"
+
+LEADS_CONNECTION = "leads_db"
+
+
+@cache
+def _environment(folder: Path) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701  (SQL, not HTML; values are bound, never rendered)
+        cache_size=0,
+    )
+
+
+def render(name: str, **names: Any) -> LiteralString:
+    """The text of `include/sql/<name>`. `names` are identifiers and fragments only: values are bound by the driver."""
+    return _environment(SQL_FOLDER).get_template(name).render(**names)
+
+
+def render_gaql(name: str, **names: Any) -> str:
+    """The text of `include/gaql/<name>`; the Google Ads query language has no bound values, so `names` are dates and numbers."""
+    return _environment(GAQL_FOLDER).get_template(name).render(**names)
+
+
+def connect() -> psycopg.Connection[Any]:
+    """A new transaction on the leads database through the Airflow connection `leads_db`; the caller closes it."""
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
+
+    return cast("psycopg.Connection[Any]", PostgresHook(LEADS_CONNECTION).get_conn())
+
+
+def read_frame(
+    connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
+) -> pd.DataFrame:
+    """The rows of a query with its own column names; numeric stays Decimal, dates stay dates, NULL stays None."""
+    import pandas as pd
+
+    cursor = connection.execute(statement, values)
+    columns = [column.name for column in cursor.description or ()]
+    return pd.DataFrame(cursor.fetchall(), columns=columns, dtype=object)
+
+
+def copy_frame(connection: psycopg.Connection[Any], table: str, frame: pd.DataFrame) -> None:
+    """COPY a frame into a table (usually temporary) with the same column names, in the frame's order."""
+    from io import StringIO
+
+    from psycopg import sql
+
+    buffer = StringIO()
+    frame.to_csv(buffer, index=False, header=False)
+    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(buffer.getvalue())

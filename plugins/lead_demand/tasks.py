@@ -1,0 +1,243 @@
+"""The bodies of the DAGs' tasks: each says its outcome in its first line and a small table in its last."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any, cast
+
+from lead_demand import day, sql
+from lead_demand.errors import LeadDemandError, SetupIncomplete
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import DagRunProtocol, RuntimeTaskInstanceProtocol
+
+log = logging.getLogger("lead_demand")
+
+
+class UpstreamFailed(LeadDemandError):
+    """A task before the report failed. The report only keeps the run from looking green; read that task's log."""
+
+
+def say(headline: str, lines: Sequence[str] = ()) -> None:
+    """The outcome in one sentence, then whatever explains it."""
+    log.info("%s", headline)
+    for line in lines:
+        log.info("%s", line)
+
+
+def accounts_to_pull(dag_run: DagRunProtocol) -> list[dict[str, str]]:
+    """Every account of every channel that is read over an API; also the first look at the run's days and at the set-up.
+
+    Raises InvalidRange for days that cannot be restated, SetupIncomplete where no segment has any source.
+    """
+    covered = day.requested_range(dag_run) or day.stats_date(dag_run)
+    with sql.connect() as connection:
+        rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
+    if not rows:
+        raise SetupIncomplete(
+            "channel_sources has no active row of an active segment. Nothing was read or written. "
+            "Add the campaigns, sites and properties of each segment to channel_sources."
+        )
+    say(f"This run is about {covered}: {len(rows)} account(s) to read: " + ", ".join(f"{c} {a}" for c, a in rows) + ".")
+    return [{"channel": channel, "account": account} for channel, account in rows]
+
+
+def pull_channel(name: str, account: str, dag_run: DagRunProtocol) -> int:
+    """Pull one account of one channel over the run's window. Returns how many rows of channel_metrics changed."""
+    from lead_demand import channels, findings
+    from lead_demand.channels.pull import pull
+
+    window = day.stats_window(dag_run, channels.RESTATED_DAYS[name])
+    report = pull(name, account, window, dag_run.run_id)
+    say(
+        f"{name} {account}, {window}: {report.rows} rows read, {report.changed} new or changed, "
+        f"{len(report.findings)} finding(s).",
+        findings.log_lines(report.findings),
+    )
+    return report.changed
+
+
+def report_stats(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
+    """The day's table and findings; fails where a task before it failed, so that no run looks green by its last task."""
+    from lead_demand import report
+
+    last = day.stats_date(dag_run)
+    with sql.connect() as connection:
+        cursor = connection.execute(sql.render("lead_stats/select_report.sql"), {"last": last})
+        columns, rows = [column.name for column in cursor.description or ()], cursor.fetchall()
+        found = _findings(connection, dag_run)
+    known = sum(1 for row in rows if row[1] is not None)
+    say(
+        f"{last}: {known} of {len(rows)} active segments have statistics.",
+        [*found, *report.table(columns, rows)],
+    )
+    _fail_for_upstream(dag_run, task_instance)
+
+
+def announce(dag_run: DagRunProtocol) -> dict[str, str]:
+    """The event that starts today's budgets. Raises AirflowSkipException for every other day: a success would announce it."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    may, why = day.announces(dag_run)
+    if not may:
+        raise AirflowSkipException(f"Not announced: {why}.")
+    say(f"Announced: {why}; lead_budgets may decide.")
+    return {"stats_date": day.stats_date(dag_run).isoformat()}
+
+
+def paid_accounts(name: str, dag_run: DagRunProtocol, announced: Sequence[str | None]) -> list[str]:
+    """The ads accounts whose budgets may move today.
+
+    :param announced: the days that the triggering events named.
+    Raises NotToday for a run of another day, or one that was started by the statistics of another day.
+    """
+    from lead_demand.errors import NotToday
+
+    day.require_today(dag_run)
+    stale = [named for named in announced if named and date.fromisoformat(named) != day.latest_whole_day()]
+    if stale:
+        raise NotToday(
+            f"This run was started by the statistics of {', '.join(stale)}; the latest whole day is "
+            f"{day.latest_whole_day()}. No budget was read or changed. Run lead_stats for yesterday; it starts a new run."
+        )
+    with sql.connect() as connection:
+        rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
+    accounts = [account for channel, account in rows if channel == name]
+    say(f"{len(accounts)} {name} account(s) to read.")
+    return accounts
+
+
+def settle(name: str, dag_run: DagRunProtocol) -> None:
+    """Finish what an earlier run left open, before anything new is read or planned."""
+    from lead_demand import budgets
+
+    day.require_today(dag_run)
+    report = budgets.settle_open_changes(name)
+    total = len(report.success) + len(report.failed) + len(report.pending)
+    say(
+        f"{total} open change(s) found: {report}." if total else "No change was left open.",
+        _change_lines(report),
+    )
+
+
+def read_account_budgets(name: str, account: str, dag_run: DagRunProtocol) -> int:
+    """Read the live budgets of one account. Returns how many campaigns it has."""
+    from lead_demand import planning
+
+    day.require_today(dag_run)
+    campaigns = planning.read_budgets(name, account, dag_run.run_id)
+    say(f"{name} {account}: {campaigns} campaigns and their budgets read.")
+    return campaigns
+
+
+def plan_budgets(name: str, dag_run: DagRunProtocol) -> None:
+    """Evaluate every segment that is not decided today, and keep decisions and plans."""
+    from lead_demand import planning
+
+    day.require_today(dag_run)
+    report = planning.plan(name, dag_run.run_id)
+    if not report.evaluated:
+        say("Nothing to decide: every active segment already has its decision of today.")
+        return
+    say(
+        f"{report.evaluated} segments evaluated: {report.increases} increase, {report.decreases} decrease, "
+        f"{report.holds} hold, {report.blocked} held because something is not known."
+        + (" Dry run: nothing will be sent." if report.dry_run else "")
+    )
+
+
+def directions_with_work(name: str, dag_run: DagRunProtocol) -> list[str]:
+    """The task ids of the directions that have anything to do today."""
+    day.require_today(dag_run)
+    with sql.connect() as connection:
+        decrease, increase, hold = cast(
+            "tuple[bool, bool, bool]",
+            connection.execute(sql.render("lead_budgets/select_work.sql"), {"channel": name}).fetchone(),
+        )
+    work = {"decrease_budgets": decrease, "increase_budgets": increase, "hold_budgets": hold}
+    chosen = [task_id for task_id, has_work in work.items() if has_work]
+    say(f"To do: {', '.join(chosen)}." if chosen else "Nothing to do: today is decided and settled.")
+    return chosen
+
+
+def change_budgets(action: str, name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
+    """Apply today's decisions of one direction by the write-ahead protocol."""
+    from lead_demand import budgets
+
+    day.require_today(dag_run)
+    last_try = task_instance.try_number > task_instance.max_tries
+    report = budgets.apply_changes(action, name, dag_run.run_id, last_try=last_try)
+    say(f"Budget {action}s: {report}.", _change_lines(report))
+
+
+def hold_budgets(name: str, dag_run: DagRunProtocol) -> int:
+    """Mark today's holds as held. Returns how many plans said something else before."""
+    day.require_today(dag_run)
+    with sql.connect() as connection:
+        held = connection.execute(
+            sql.render("lead_budgets/update_lead_segment_plans_held.sql"), {"channel": name}
+        ).rowcount
+    say(f"{held} segment(s) held; no budget was touched.")
+    return held
+
+
+def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
+    """Today's table; fails where a task before it failed, so that no run looks green by its last task."""
+    from lead_demand import report
+
+    with sql.connect() as connection:
+        cursor = connection.execute(sql.render("lead_budgets/select_report.sql"), {"channel": name})
+        columns = [column.name for column in cursor.description or ()]
+        rows = [dict(zip(columns, row, strict=True)) for row in cursor]
+        found = _findings(connection, dag_run)
+    shown = [
+        "segment",
+        "capacity",
+        "expected",
+        "gap",
+        "old_budget",
+        "new_budget",
+        "action",
+        "outcome",
+        "reasons",
+    ]
+    count = {kind: sum(row["action"] == kind for row in rows) for kind in ("increase", "decrease", "hold")}
+    say(
+        f"{day.today()}: " + ", ".join(f"{number} {kind}" for kind, number in count.items()) + ".",
+        [*found, *report.table(shown, [[row[column] for column in shown] for row in rows])],
+    )
+    _fail_for_upstream(dag_run, task_instance)
+
+
+def _change_lines(report: Any) -> list[str]:
+    groups = (("applied", report.success), ("REFUSED", report.failed), ("OPEN", report.pending))
+    return [
+        f"{word} {change.segment} {change.budget_id}: €{change.old_value:.2f} → €{change.new_value:.2f} ({words})"
+        for word, changes in groups
+        for change, words in changes
+    ]
+
+
+def _findings(connection: Any, dag_run: DagRunProtocol) -> list[str]:
+    rows = connection.execute(
+        sql.render("findings/select_pipeline_findings.sql"),
+        {"since": dag_run.start_date or dag_run.run_after},
+    ).fetchall()
+    return [f"{level.upper()} {name}: {detail} {remediation}" for name, level, detail, remediation in rows]
+
+
+def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
+    states: dict[str, dict[str, str]] = task_instance.get_task_states(  # type: ignore[attr-defined]
+        dag_id=task_instance.dag_id, run_ids=[dag_run.run_id]
+    )
+    failed = sorted(
+        task_id
+        for task_id, state in states.get(dag_run.run_id, {}).items()
+        if str(getattr(state, "value", state)) == "failed"
+    )
+    if failed:
+        raise UpstreamFailed(
+            f"Failed before this report: {', '.join(failed)}. What the other tasks wrote stands. Read the log of {failed[0]}."
+        )

@@ -1,0 +1,12 @@
+"""The one file that Airflow's plugin loader sees: it registers what the library offers to Airflow itself."""
+
+from __future__ import annotations
+
+from airflow.plugins_manager import AirflowPlugin
+
+from lead_demand.timetable import DayAfterTimetable
+
+
+class LeadDemandPlugin(AirflowPlugin):
+    name = "lead_demand"
+    timetables = [DayAfterTimetable]  # noqa: RUF012  (Airflow reads a plain class attribute)
