@@ -49,7 +49,7 @@ ranked as (
     from candidates
 ),
 
-decided as (
+decided as materialized (
     select
         lead_id,
         min(segment_id::text)::uuid as segment_id
@@ -62,4 +62,7 @@ decided as (
 update leads
 set segment_id = decided.segment_id
 from decided
-where leads.id = decided.lead_id and leads.segment_id is null
+where
+    leads.id = decided.lead_id
+    -- Written so that no index on segment_id fits: each decided lead is then looked up by its key, not by a scan of all that wait.
+    and (leads.segment_id is null) is true

@@ -15,8 +15,8 @@ PAID = ("google_ads",)
 
 
 def get(name: str) -> Channel:
-    """The channel of that name, ready to pull. Raises ModuleNotFoundError for an unknown name."""
-    return cast("Channel", import_module(f"lead_demand.channels.{name}").CHANNEL)
+    """A new instance of the channel of that name. Raises ModuleNotFoundError for an unknown name."""
+    return cast("Channel", import_module(f"lead_demand.channels.{name}").CHANNEL())
 
 
 def get_paid(name: str) -> PaidChannel:

@@ -89,4 +89,4 @@ def _by_external_id(frame: pd.DataFrame) -> pd.DataFrame:
     return summed.assign(is_final=summed["date"] < grows_until)
 
 
-CHANNEL = Ga4()
+CHANNEL = Ga4

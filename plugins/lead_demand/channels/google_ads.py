@@ -240,4 +240,4 @@ def _enum_names(message: Any, field: str) -> list[str]:
     return [str(names[number].name) for number in getattr(message, field)]
 
 
-CHANNEL = GoogleAds()
+CHANNEL = GoogleAds

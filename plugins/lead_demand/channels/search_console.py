@@ -71,4 +71,4 @@ class SearchConsole:
         return raw.assign(segment_id=match_longest_prefix(raw["external_id"], sources))
 
 
-CHANNEL = SearchConsole()
+CHANNEL = SearchConsole

@@ -1,0 +1,528 @@
+"""LeadDemandPlanner: the next daily budget of every segment, from what is known this morning.
+
+Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in the order of the code:
+
+1. estimate the leads a day that today's budget brings (`planner_estimate`), and the target: what partners can take,
+   divided by the share of leads that they accept;
+2. act only when the gap is material (dead band) and real (more than one standard deviation); else hold;
+3. move toward the budget that closes the gap, at most one step, within the segment's floor and cap;
+4. wait out the cool-down after a change, unless capacity moved;
+5. unknown means hold: every input that is missing, late or wrong stops the segment and is named;
+6. increases share what the total daily cap and the daily increase limit leave, the largest gap first.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from lead_demand.planner_estimate import Assumptions, Estimate, estimate
+from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, is_none, micros, read_days, read_segments
+from lead_demand.reasons import Reason, phrase, reason_of
+
+SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
+
+
+@dataclass(frozen=True)
+class PlannerSettings:
+    """How the planner decides; every value has a working default.
+
+    Money is in `currency`. None for one of the three amounts means that there is no such limit.
+    """
+
+    # The estimate
+    window_days: int = 112
+    half_lives: tuple[float, ...] = (28.0, 10.0, 14.0, 20.0, 40.0, 56.0, 80.0)  # in days; the first unless another predicts better
+    elasticity: float = 0.7  # leads grow with spend to this power
+    shrink_strength: tuple[float, float] = (2.0, 50.0)  # in leads, bounds of what the data say
+    acceptance_strength: float = 20.0  # in decided leads
+    min_history_days: int = 14
+    # The gate
+    dead_band: float = 0.10  # of the target
+    significance: float = 1.0  # in standard deviations of the gap
+    interval: float = 0.80  # of expected_low to expected_high
+    capacity_move: float = 0.20  # since the last change: waives the cool-down
+    # What makes the counts unusable
+    max_share_without_source: float = 0.10
+    outage_expected_leads: float = 5.0
+    outage_min_days: int = 2
+    # Money
+    currency: str = "EUR"
+    currency_unit: Decimal = Decimal("0.01")  # the smallest amount that can be billed
+    total_daily_cap: Decimal | None = None  # sum of all budgets
+    max_daily_increase: Decimal | None = None  # sum of a day's increases
+    approval_threshold: Decimal | None = None  # a larger increase is asked of a person
+
+    def __post_init__(self) -> None:
+        if not 0 < self.elasticity <= 1 or not 0 < self.interval < 1 or not self.half_lives or min(self.half_lives) <= 0:
+            raise ValueError(
+                "PlannerSettings: elasticity must lie in (0, 1], interval in (0, 1), half_lives above 0. "
+                "Nothing was planned. Correct the setting."
+            )
+        if not micros(self.currency_unit):
+            raise ValueError(
+                f"PlannerSettings: currency_unit {self.currency_unit} is no amount of at least 0.000001. "
+                "Nothing was planned. Give the currency's billable unit, such as Decimal('0.01')."
+            )
+
+    @property
+    def assumptions(self) -> Assumptions:
+        """The part of the settings that the estimate needs."""
+        return Assumptions(
+            elasticity=self.elasticity,
+            half_lives=self.half_lives,
+            shrink_strength=self.shrink_strength,
+            acceptance_strength=self.acceptance_strength,
+            outage_expected_leads=self.outage_expected_leads,
+            outage_min_days=self.outage_min_days,
+        )
+
+
+#: Reasons that make the counts of days unusable: no estimate is shown with them.
+NO_ESTIMATE = (
+    Reason.DUPLICATE_SEGMENT,
+    Reason.DUPLICATE_DAY,
+    Reason.BAD_INPUT_ROW,
+    Reason.MISSING_LEADS,
+    Reason.MISSING_ACCEPTANCE,
+    Reason.MISSING_PAID_LEADS,
+    Reason.MISSING_SPEND,
+    Reason.MISSING_DAYS,
+    Reason.TOO_LITTLE_HISTORY,
+    Reason.LEADS_WITHOUT_SOURCE,
+)
+#: Reasons that say how a change was shaped, in the sentence's brackets; on a hold the first two describe nothing.
+SHAPING = (
+    Reason.STEP_LIMIT,
+    Reason.CAPACITY_MOVED,
+    Reason.AT_CAP,
+    Reason.AT_FLOOR,
+    Reason.TOTAL_CAP,
+    Reason.DAILY_INCREASE_LIMIT,
+    Reason.BELOW_FLOOR,
+    Reason.ABOVE_CAP,
+    Reason.CAPACITY_ZERO,
+    Reason.TARGET_SET_BY_PERSON,
+)
+
+
+@dataclass(frozen=True)
+class _Forecast:
+    """Leads a day at today's budget, the target, and how far apart they are; float, NaN where not known."""
+
+    expected: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    target: np.ndarray
+    sd: np.ndarray
+    wanted: np.ndarray  # EUR that would close the gap, before any limit
+
+    @property
+    def gap(self) -> np.ndarray:
+        return self.target - self.expected
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """Today's budget and how far it may move: object arrays of integer micros, zero where a segment is stopped."""
+
+    current: np.ndarray
+    floor: np.ndarray
+    cap: np.ndarray
+    step_low: np.ndarray  # whole units, not below the largest decrease
+    step_high: np.ndarray  # whole units, not above the largest increase
+    unit: int
+
+    @classmethod
+    def of(cls, known: Segments, stopped: np.ndarray, unit: int) -> _Limits:
+        def amounts(values: np.ndarray) -> np.ndarray:
+            return np.where(stopped | is_none(values), 0, values)
+
+        def millionths(percent: np.ndarray) -> np.ndarray:
+            return np.where(stopped, 0, percent * 10_000).round(3).astype(np.int64).astype(object)
+
+        current, one = amounts(known.current), 1_000_000
+        return cls(
+            current=current,
+            floor=amounts(known.floor),
+            cap=amounts(known.cap),
+            step_low=-(-current * (one - millionths(known.max_decrease_pct)) // (one * unit)) * unit,
+            step_high=current * (one + millionths(known.max_increase_pct)) // (one * unit) * unit,
+            unit=unit,
+        )
+
+    @property
+    def floor_units(self) -> np.ndarray:
+        return -(-self.floor // self.unit) * self.unit
+
+    @property
+    def cap_units(self) -> np.ndarray:
+        return self.cap // self.unit * self.unit
+
+    def whole_units(self, wanted: np.ndarray) -> np.ndarray:
+        """EUR (float, possibly infinite) as micros, rounded down to the unit; far beyond the limits is cut off."""
+        beyond = (np.maximum(self.cap, self.step_high) + self.unit).astype(float)
+        amount = np.clip(np.nan_to_num(wanted * MICROS, nan=0.0, posinf=np.inf), 0.0, np.minimum(beyond, 9e18))
+        return amount.astype(np.int64).astype(object) // self.unit * self.unit
+
+    def clamp(self, desired: np.ndarray) -> np.ndarray:
+        """The nearest allowed budget: inside floor and cap, at most one step away, a multiple of the unit.
+
+        Where one step does not reach the floor or the cap, the full step toward it. Where no multiple of the unit
+        is allowed, today's budget.
+        """
+        low, high = np.maximum(self.floor_units, self.step_low), np.minimum(self.cap_units, self.step_high)
+        new = np.minimum(np.maximum(desired, low), high)
+        new = np.where(self.floor_units > self.step_high, self.step_high, new)
+        new = np.where(self.cap_units < self.step_low, self.step_low, new)
+        impossible = (self.step_low > self.step_high) | (self.floor_units > self.cap_units)
+        within = (self.floor <= self.current) & (self.current <= self.cap)
+        return np.where(impossible | (within & (desired == self.current)), self.current, new)
+
+
+class LeadDemandPlanner:
+    """Plans the daily budgets of all segments at once.
+
+    >>> planner = LeadDemandPlanner(PlannerSettings(total_daily_cap=Decimal(2000)))
+    >>> plan = planner.plan(history, segments, today=date(2026, 3, 11))  # doctest: +SKIP
+    """
+
+    def __init__(self, settings: PlannerSettings | None = None) -> None:
+        self.settings = settings or PlannerSettings()
+        self._unit = micros(self.settings.currency_unit) or 1
+
+    def plan(self, history: pd.DataFrame, segments: pd.DataFrame, today: dt.date) -> pd.DataFrame:
+        """Decide every segment's budget for `today`.
+
+        `history`: one row a (segment_id, date), as known this morning; rows of today and later are ignored.
+          Needed: leads_generated, leads_accepted, leads_rejected, leads_pending, google_ads_leads (leads a day),
+          google_ads_spend (EUR). Used where known: google_ads_budget (EUR in force that day), capacity_total_leads,
+          leads_without_source.
+        `segments`: one row a segment_id: current_budget, min_daily_budget, max_daily_budget (EUR), max_increase_pct,
+          max_decrease_pct (20 means 20%), cooldown_days, capacity_total_leads, target_override (leads a day),
+          last_change_date (NULL = never changed), budget_limited (bool), blocks (codes that stop the segment), and
+          optionally code and name for the sentence. NULL means unknown; an absent column is all NULL.
+
+        Returns one row a segment_id, in the order given:
+          action ('increase', 'decrease', 'hold'), is_blocked (a hold for want of data: may be evaluated again today),
+          new_budget (Decimal, a multiple of the currency unit when changed; on a hold the current budget, None if
+          unknown), reasons (list of codes), sentence, needs_approval;
+          target_leads_per_day, expected_leads_per_day, expected_low, expected_high (leads a day at today's budget,
+          NaN if unknown), gap_exact, sd, expected_after (at new_budget);
+          acceptance_rate, free_rate (leads a day), paid_rate (paid leads per EUR at today's budget), wanted_budget
+          (EUR, float, before any limit; NaN where no budget would do).
+
+        Raises KeyError where a frame that has rows lacks the key columns segment_id or date.
+        """
+        day = np.datetime64(pd.Timestamp(today).date(), "D")
+        known = read_segments(segments, day)
+        days = read_days(history, known.ids, day, self.settings.window_days, self.settings.min_history_days)
+        rates = estimate(days, day, self.settings.assumptions)
+        forecast = self._forecast(known, rates)
+
+        flags = self._stops(known, days, rates)
+        stopped = np.logical_or.reduce([*flags.values(), _bools(map(bool, known.blocks))])
+        new = self._choose(known, days, forecast, stopped, day, flags)
+        self._allocate(known, forecast, new, flags)
+        return self._explain(known, rates, forecast, new, flags, day)
+
+    # What today's budget brings, and what is wanted
+
+    def _forecast(self, known: Segments, rates: Estimate) -> _Forecast:
+        spend = _spend_at(_euros(known.current), known, rates)
+        expected, variance = rates.leads(spend), rates.leads_variance(spend)
+        by_person = ~np.isnan(known.target_override)
+        target = np.where(by_person, known.target_override, known.capacity / rates.acceptance)
+        target_variance = np.where(by_person, 0.0, rates.acceptance_variance * (target / rates.acceptance) ** 2)
+        wanted = rates.spend_for(target - rates.free_rate)
+        wanted = np.where(known.budget_limited == 1, wanted / rates.spend_share, wanted)
+        low, high = _gamma_interval(expected, variance, self.settings.interval)
+        return _Forecast(expected, low, high, target, np.sqrt(variance + target_variance), wanted)
+
+    # Unknown means hold
+
+    def _stops(self, known: Segments, days: Days, rates: Estimate) -> Flags:
+        """Everything that stops a segment, whatever its gap."""
+        flags: Flags = {**known.flags}
+        for reason, rows in days.flags.items():
+            flags[reason] = flags.get(reason, False) | rows
+        flags[Reason.TOO_LITTLE_HISTORY] = flags[Reason.TOO_LITTLE_HISTORY] | ~rates.known
+        flags[Reason.MISSING_ACCEPTANCE] = flags[Reason.MISSING_ACCEPTANCE] | (
+            days.complete.any(axis=1) & (not rates.acceptance_known)
+        )
+        unsourced = days["leads_without_source"]
+        generated = np.nansum(np.where(np.isnan(unsourced), 0, days["leads_generated"]), axis=1)
+        share = self.settings.max_share_without_source
+        flags[Reason.LEADS_WITHOUT_SOURCE] = np.nansum(unsourced, axis=1) > share * generated
+        flags[Reason.TRACKING_OUTAGE] = rates.outage
+        for reason in Reason:
+            named = _bools(reason in codes for codes in known.blocks)
+            if named.any():
+                flags[reason] = flags.get(reason, False) | named
+        return flags
+
+    # The budget of one segment, as if it were the only one
+
+    def _choose(
+        self,
+        known: Segments,
+        days: Days,
+        forecast: _Forecast,
+        stopped: np.ndarray,
+        today: np.datetime64,
+        flags: Flags,
+    ) -> np.ndarray:
+        """New budgets in micros (object, None where unknown); the reasons of each choice are added to `flags`."""
+        gap, target = forecast.gap, forecast.target
+        nothing_wanted = target == 0
+        small = ~(np.abs(gap) > self.settings.dead_band * target) & ~nothing_wanted
+        chance = ~(np.abs(gap) > self.settings.significance * forecast.sd) & ~nothing_wanted
+        act = ~small & ~chance
+        cooling, moved = self._cool_down(known, days, today)
+
+        limits = _Limits.of(known, stopped, self._unit)
+        wants_more = act & (gap > 0)
+        may_rise = known.budget_limited == 1
+        desired = np.where(act, limits.whole_units(forecast.wanted), limits.current)
+        desired = np.where(wants_more & ~may_rise, limits.current, desired)
+        reachable = limits.clamp(desired)
+        barred = ~may_rise & (wants_more | (reachable > limits.current))
+        changed = ~stopped & ~cooling & ~barred & (reachable != limits.current)
+        new = np.where(changed, reachable, limits.current)
+
+        below, above = limits.current < limits.floor, limits.current > limits.cap
+        at_cap = act & (desired > limits.cap_units) & (reachable == limits.cap_units)
+        at_floor = act & (desired < limits.floor_units) & (reachable == limits.floor_units)
+        choice: Flags = {
+            Reason.WITHIN_DEAD_BAND: small & ~changed,
+            Reason.NOT_SIGNIFICANT: chance & ~changed,
+            Reason.BUDGET_LIMITED_UNKNOWN: barred & np.isnan(known.budget_limited),
+            Reason.NOT_BUDGET_LIMITED: barred & (known.budget_limited == 0),
+            Reason.AT_CAP: at_cap,
+            Reason.AT_FLOOR: at_floor,
+            Reason.SMALLER_THAN_UNIT: act & (reachable == limits.current) & ~at_cap & ~at_floor & ~barred,
+            Reason.STEP_LIMIT: changed & (reachable != desired) & ~at_cap & ~at_floor,
+            Reason.BELOW_FLOOR: below,
+            Reason.ABOVE_CAP: above,
+            Reason.CAPACITY_ZERO: nothing_wanted,
+            Reason.BELOW_CAPACITY: wants_more,
+            Reason.ABOVE_CAPACITY: act & (gap < 0) & ~nothing_wanted,
+            Reason.CAPACITY_MOVED: changed & moved,
+        }
+        flags.update({reason: rows & ~stopped for reason, rows in choice.items()})
+        limits_known = ~(flags[Reason.MISSING_LIMITS] | flags[Reason.INVALID_LIMITS])
+        flags[Reason.COOL_DOWN] = flags.get(Reason.COOL_DOWN, False) | (cooling & limits_known)
+        flags[Reason.TARGET_SET_BY_PERSON] = ~np.isnan(known.target_override)
+        return np.where(changed, new, known.current)
+
+    def _cool_down(self, known: Segments, days: Days, today: np.datetime64) -> tuple[np.ndarray, np.ndarray]:
+        """Segments whose last change is too recent, and those where that is waived because capacity moved.
+
+        The capacity that a change reckoned with is the last one recorded before its day.
+        """
+        since = np.where(np.isnat(known.last_change), 10**6, (today - known.last_change).astype(int))
+        recent = since < np.maximum(np.nan_to_num(known.cooldown_days), 1)
+        before = days.dates[None, :] < known.last_change[:, None]
+        recorded = np.where(before, days["capacity_total_leads"], np.nan)
+        latest = recorded.shape[1] - 1 - (~np.isnan(recorded))[:, ::-1].argmax(axis=1)
+        then = recorded[np.arange(len(recorded)), latest]
+        moved = np.abs(known.capacity - then) > self.settings.capacity_move * then
+        return recent & ~moved, recent & moved
+
+    # What all segments share
+
+    def _allocate(self, known: Segments, forecast: _Forecast, new: np.ndarray, flags: Flags) -> None:
+        """Cut increases, in place, to what the total cap and the daily increase limit leave: largest gap first."""
+        certain = ~is_none(new)
+        before = np.where(certain, known.current, 0)
+        rise = np.where(certain, new, 0) - before
+        queue = np.flatnonzero(rise > 0)
+        queue = queue[np.argsort(-forecast.gap[queue], kind="stable")]
+        for reason, room in self._room(known, before + np.minimum(rise, 0)):
+            ahead = np.cumsum(rise[queue]) - rise[queue]
+            left = np.maximum(room - ahead, 0)
+            granted = (before[queue] + left) // self._unit * self._unit - before[queue]
+            granted = np.minimum(np.maximum(granted, 0), rise[queue])
+            # A part that leaves the budget below its own floor would be outside its limits: no part at all then.
+            partial = granted < rise[queue]
+            granted = np.where(partial & (before[queue] + granted < known.floor[queue]), 0, granted)
+            flags[reason] = np.isin(np.arange(len(new)), queue[partial])
+            rise[queue] = granted
+        new[queue] = before[queue] + rise[queue]
+        threshold = micros(self.settings.approval_threshold)
+        flags[Reason.NEEDS_APPROVAL] = _bools(threshold is not None and step > threshold for step in rise)
+
+    def _room(self, known: Segments, budgets: np.ndarray) -> list[tuple[Reason, int]]:
+        """What the shared limits leave for increases, in micros; a budget that is not known counts as its cap."""
+        room = []
+        total_cap, daily = micros(self.settings.total_daily_cap), micros(self.settings.max_daily_increase)
+        if total_cap is not None:
+            uncertain = is_none(known.current) & ~_bools(Reason.NO_CAMPAIGN in codes for codes in known.blocks)
+            if (uncertain & is_none(known.cap)).any():
+                room.append((Reason.TOTAL_BUDGET_UNKNOWN, 0))
+            else:
+                assumed = np.where(uncertain, known.cap, budgets)
+                room.append((Reason.TOTAL_CAP, total_cap - int(assumed.sum())))
+        if daily is not None:
+            room.append((Reason.DAILY_INCREASE_LIMIT, daily))
+        return room
+
+    # The answer
+
+    def _explain(
+        self,
+        known: Segments,
+        rates: Estimate,
+        forecast: _Forecast,
+        new: np.ndarray,
+        flags: Flags,
+        today: np.datetime64,
+    ) -> pd.DataFrame:
+        none = np.zeros(len(new), dtype=bool)
+        certain = ~is_none(new)
+        step = np.where(certain, new, 0) - np.where(certain, known.current, 0)
+        for reason in (Reason.STEP_LIMIT, Reason.CAPACITY_MOVED):
+            flags[reason] = flags.get(reason, none) & (step != 0)
+        table = np.column_stack([flags.get(reason, none) for reason in Reason])
+        order = list(Reason)
+        foreign = [[code for code in codes if reason_of(code) is None] for codes in known.blocks]
+        reasons = [
+            [*extra, *(order[column].value for column in np.flatnonzero(row))] for extra, row in zip(foreign, table)
+        ]
+        blocking = table[:, [reason.blocking for reason in Reason]].any(axis=1) | _bools(map(bool, foreign))
+        hidden = np.logical_or.reduce([flags.get(reason, none) for reason in NO_ESTIMATE])
+        shown = {
+            name: np.where(hidden, np.nan, values)
+            for name, values in {
+                "expected_leads_per_day": forecast.expected,
+                "expected_low": forecast.low,
+                "expected_high": forecast.high,
+                "gap_exact": forecast.gap,
+                "sd": forecast.sd,
+                "expected_after": rates.leads(_spend_at(_euros(new), known, rates)),
+                "acceptance_rate": rates.acceptance,
+                "free_rate": rates.free_rate,
+                "paid_rate": _per_euro(rates, _spend_at(_euros(known.current), known, rates)),
+                "wanted_budget": np.where(np.isfinite(forecast.wanted), forecast.wanted, np.nan),
+            }.items()
+        }
+        unusable = hidden & np.isnan(known.target_override)
+        result = pd.DataFrame(
+            {
+                "segment_id": known.ids,
+                "action": np.where(step > 0, "increase", np.where(step < 0, "decrease", "hold")).astype(object),
+                "is_blocked": (step == 0) & blocking,
+                "new_budget": pd.Series([_decimal(amount) for amount in new], dtype=object),
+                "target_leads_per_day": np.where(unusable, np.nan, forecast.target),
+                **shown,
+                "needs_approval": flags[Reason.NEEDS_APPROVAL],
+                "reasons": pd.Series(reasons, dtype=object),
+            }
+        )
+        result["sentence"] = pd.Series(sentences(result, known, self.settings.currency, today), dtype=object)
+        return result.iloc[known.given_order].reset_index(drop=True)
+
+
+def sentences(plan: pd.DataFrame, known: Segments, currency: str, today: np.datetime64) -> list[str]:
+    """One or two sentences a segment, for people: what is expected, what happens to the budget, and why."""
+    symbol = SYMBOLS.get(currency, f"{currency} ")
+    day = today.astype(object)
+    later = [day + dt.timedelta(days=int(max(wait, 1))) for wait in np.nan_to_num(known.cooldown_days)]
+    waits = [
+        None if np.isnat(change) else change.astype(object) + dt.timedelta(days=int(max(wait, 1)))
+        for change, wait in zip(known.last_change, np.nan_to_num(known.cooldown_days))
+    ]
+    rows = zip(
+        known.names,
+        plan["expected_leads_per_day"],
+        plan["expected_low"],
+        plan["expected_high"],
+        plan["target_leads_per_day"],
+        known.current,
+        plan["new_budget"],
+        plan["reasons"],
+        later,
+        waits,
+    )
+    return [_sentence(symbol, *row) for row in rows]
+
+
+def _sentence(
+    symbol: str,
+    name: str,
+    expected: float,
+    low: float,
+    high: float,
+    target: float,
+    current: int | None,
+    new: Decimal | None,
+    reasons: list[str],
+    later: dt.date,
+    waits: dt.date | None,
+) -> str:
+    parts = []
+    if np.isfinite(expected) and np.isfinite(target):
+        of = f"of {_count(target)} leads a day expected" if target else "leads a day expected, none wanted"
+        parts.append(f"{_count(expected)} {of} ({_count(low)}–{_count(high)}).")
+    old = _decimal(current)
+    if old is None or new is None or old == new:
+        why = reasons[0] if reasons else ""
+        budget = "Budget unknown" if old is None else f"Budget stays {symbol}{_amount(old)}"
+        parts.append(f"{budget}: {phrase(why)}.")
+        if why == Reason.COOL_DOWN and waits:
+            parts.append(f"Next change not before {waits.day} {waits:%B}.")
+        elif (reason := reason_of(why)) and reason.blocking:
+            parts.append(reason.what_to_do)
+    else:
+        shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
+        percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
+        parts.append(f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}).")
+        if Reason.NEEDS_APPROVAL in reasons:
+            parts.append("Waits for approval.")
+        parts.append(f"Next change not before {later.day} {later:%B}.")
+    return f"{name}: {' '.join(parts)}"
+
+
+def _spend_at(budget: np.ndarray, known: Segments, rates: Estimate) -> np.ndarray:
+    """What a campaign spends of a budget: its usual share where the budget limits it, else at most what it spent."""
+    return np.where(known.budget_limited == 1, budget * rates.spend_share, np.minimum(budget, rates.recent_spend))
+
+
+def _per_euro(rates: Estimate, spend: np.ndarray) -> np.ndarray:
+    paid = rates.leads(spend) - rates.free_rate
+    return np.divide(paid, spend, out=np.full(len(spend), np.nan), where=spend > 0)
+
+
+def _gamma_interval(mean: np.ndarray, variance: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Central interval of a Gamma distribution with this mean and variance (Wilson-Hilferty), NaN passed on."""
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    relative = np.divide(np.sqrt(variance), mean, out=np.zeros_like(mean), where=mean > 0) / 3
+    low, high = (mean * np.maximum(1 - relative**2 + sign * z * relative, 0) ** 3 for sign in (-1, 1))
+    return low, high
+
+
+def _bools(values: Iterable[bool]) -> np.ndarray:
+    return np.array(list(values), dtype=bool)
+
+
+def _euros(amounts: np.ndarray) -> np.ndarray:
+    """Micros as float euros for the estimate; amounts themselves are never computed from these."""
+    return np.array([np.nan if amount is None else amount / MICROS for amount in amounts], dtype=float)
+
+
+def _decimal(amount: int | None) -> Decimal | None:
+    return None if amount is None else Decimal(amount) / MICROS
+
+
+def _count(leads: float) -> str:
+    return f"{leads:.1f}".removesuffix(".0")
+
+
+def _amount(amount: Decimal) -> str:
+    return f"{amount:,.0f}" if amount == amount.to_integral_value() else f"{amount:,.2f}"

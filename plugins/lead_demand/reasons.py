@@ -1,0 +1,380 @@
+"""Why a budget moved or stayed: every reason code, what it means, and what a person can do about it.
+
+The codes are stored in `budget_decisions.reasons` and shown to marketing; `docs` renders this table. The order of
+the members is the order in which a decision lists its reasons: what makes an input unusable first, then what stops
+a change, then what shaped it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """One reason of one decision.
+
+    Each member is its code (a `str`) and carries `phrase` (a few words for the sentence that people read), `meaning`
+    and `what_to_do` (one sentence each), and `blocking`: the segment holds because an input was missing, late or
+    unusable, so it may be evaluated again the same day once that is repaired.
+    """
+
+    phrase: str
+    meaning: str
+    what_to_do: str
+    blocking: bool
+
+    def __new__(cls, code: str, phrase: str, meaning: str, what_to_do: str, blocking: bool = False) -> Reason:
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.phrase = phrase
+        member.meaning = meaning
+        member.what_to_do = what_to_do
+        member.blocking = blocking
+        return member
+
+    # The whole run
+    SETTINGS_MISSING = (
+        "settings_missing",
+        "the settings could not be read",
+        "The row of orchestration_settings is missing, unreadable, or has no total daily cap or daily increase.",
+        "Fill the row of orchestration_settings, then start lead_budgets again.",
+        True,
+    )
+    KILL_SWITCH = (
+        "kill_switch",
+        "the kill switch is on",
+        "A person stopped all changes with the kill switch.",
+        "Set orchestration_settings.kill_switch to false once changes may be made again.",
+    )
+
+    # Inputs that are missing, late or unusable
+    DUPLICATE_SEGMENT = (
+        "duplicate_segment",
+        "the segment was listed twice",
+        "The planner was given more than one row for this segment, so its limits are not known for certain.",
+        "Look for a second row or a join that doubles this segment, then start lead_budgets again.",
+        True,
+    )
+    DUPLICATE_DAY = (
+        "duplicate_day",
+        "a day was listed twice",
+        "The history has more than one row for a day of this segment.",
+        "Find the doubled day, repair it by running lead_stats for that day, then start lead_budgets again.",
+        True,
+    )
+    BAD_INPUT_ROW = (
+        "bad_input_row",
+        "an input cannot be right",
+        "A number is negative, infinite or contradicts another (more leads decided than generated), or a date is "
+        "not a date.",
+        "Correct the row at its source, run lead_stats for that day, then start lead_budgets again.",
+        True,
+    )
+    STALE_CHANNEL = (
+        "stale_channel",
+        "a channel was not fetched for yesterday",
+        "Leads, capacity or Google Ads were not fetched this morning, so yesterday is not known.",
+        "Look at the failed fetch in lead_stats and clear it; lead_budgets may then be started again.",
+        True,
+    )
+    MISSING_LEADS = (
+        "missing_leads",
+        "yesterday's leads are not known",
+        "The number of leads generated yesterday is missing.",
+        "Run lead_stats for yesterday, then start lead_budgets again.",
+        True,
+    )
+    MISSING_ACCEPTANCE = (
+        "missing_acceptance",
+        "accepted and rejected leads are not known",
+        "Accepted, rejected or pending leads of yesterday are missing, or no lead of any segment was decided yet.",
+        "Run lead_stats for yesterday; if partners decided nothing at all, ask why.",
+        True,
+    )
+    MISSING_PAID_LEADS = (
+        "missing_paid_leads",
+        "it is not known which leads were paid for",
+        "Yesterday's number of leads that came from Google Ads is missing.",
+        "Run lead_stats for yesterday, then start lead_budgets again.",
+        True,
+    )
+    MISSING_SPEND = (
+        "missing_spend",
+        "yesterday's spend is not known",
+        "The Google Ads spend of yesterday is missing.",
+        "Look at the Google Ads fetch in lead_stats and clear it; then start lead_budgets again.",
+        True,
+    )
+    MISSING_DAYS = (
+        "missing_days",
+        "days are missing from the history",
+        "Between the first known day and yesterday at least one day has no complete numbers.",
+        "Run lead_stats for the missing days (from/to), then start lead_budgets again.",
+        True,
+    )
+    TOO_LITTLE_HISTORY = (
+        "too_little_history",
+        "there is too little history",
+        "The segment has fewer complete days than an estimate needs.",
+        "Run lead_stats over earlier days if they exist; otherwise wait.",
+        True,
+    )
+    LEADS_WITHOUT_SOURCE = (
+        "leads_without_source",
+        "too many leads have no source",
+        "More than 10% of the segment's leads have no source, so paid and free leads cannot be told apart.",
+        "Repair the tagging of the form or site that drops source_channel.",
+        True,
+    )
+    TRACKING_OUTAGE = (
+        "tracking_outage",
+        "money is spent but no leads arrive at all",
+        "Spend went on as usual while no lead was counted for days: more likely a broken form or tag than no demand.",
+        "Test the form and the tracking of the landing page; once repaired, the days are left out by themselves.",
+        True,
+    )
+    MISSING_CAPACITY = (
+        "missing_capacity",
+        "the partners' capacity is not known",
+        "What partners can take each day is missing for this segment.",
+        "Enter the capacity of the segment's partners, run lead_stats for yesterday, start lead_budgets again.",
+        True,
+    )
+    MISSING_LIMITS = (
+        "missing_limits",
+        "its limits are not set",
+        "Floor, cap, largest steps or cool-down are not filled in for this segment.",
+        "Fill the segment's row of lead_segment_channels.",
+        True,
+    )
+    INVALID_LIMITS = (
+        "invalid_limits",
+        "its limits contradict each other",
+        "The floor is above the cap, a limit is negative, or a decrease is more than 100%.",
+        "Correct the segment's row of lead_segment_channels.",
+        True,
+    )
+    NO_CAMPAIGN = (
+        "no_campaign",
+        "it has no campaign",
+        "No campaign in Google Ads belongs to this segment.",
+        "Add the campaign to channel_sources, or leave it if the segment needs no paid leads.",
+        True,
+    )
+    MISSING_CURRENT_BUDGET = (
+        "missing_current_budget",
+        "its budget is not known",
+        "The daily budget now in force could not be read.",
+        "Look at the Google Ads read in lead_budgets, then start it again.",
+        True,
+    )
+    CURRENCY_MISMATCH = (
+        "currency_mismatch",
+        "the account has another currency or time zone",
+        "The ads account has another currency or time zone than configured, so its amounts and days do not compare.",
+        "Correct the account in channel_sources, or the currency and time zone in orchestration_settings.",
+        True,
+    )
+    OPEN_CLAIM = (
+        "open_claim",
+        "an earlier change is not settled",
+        "An earlier change of this budget has no definite answer yet, so the amount in force is not certain.",
+        "Nothing: the next run settles it; look at channel_orchestration_log if it stays pending for a day.",
+        True,
+    )
+
+    # What people or Google decided
+    AUTOMATION_OFF = (
+        "automation_off",
+        "automation is off",
+        "A person has not switched automation on for this segment.",
+        "Set is_automated in lead_segment_channels when the planner may change this budget.",
+    )
+    SHARED_BUDGET = (
+        "shared_budget",
+        "its budget is shared with another segment",
+        "The budget also pays for another segment's campaigns, so it cannot be steered for one.",
+        "Give the segment's campaigns a budget of their own in Google Ads.",
+    )
+    FOREIGN_EDIT = (
+        "foreign_edit",
+        "somebody else just changed its budget",
+        "The budget was changed outside this pipeline a short while ago, and that change is left alone.",
+        "Nothing: the planner goes on after the cool-down; agree on who changes this budget.",
+    )
+    LEARNING = (
+        "learning",
+        "the campaign is learning",
+        "Google's bidding is learning after a change; another change would start it again.",
+        "Nothing: the planner goes on when learning is done.",
+    )
+
+    # What the rule itself holds for
+    WITHIN_DEAD_BAND = (
+        "within_dead_band",
+        "the gap is within the dead band",
+        "The expected leads are close enough to the target.",
+        "Nothing.",
+    )
+    NOT_SIGNIFICANT = (
+        "not_significant",
+        "the gap may be chance",
+        "The gap is smaller than the uncertainty of the estimate.",
+        "Nothing: if the gap is real, more days will show it.",
+    )
+    COOL_DOWN = (
+        "cool_down",
+        "the last change is too recent",
+        "The budget was changed within its cool-down, and capacity has not moved much since.",
+        "Nothing; shorten cooldown_days in lead_segment_channels if the segment should move faster.",
+    )
+    BUDGET_LIMITED_UNKNOWN = (
+        "budget_limited_unknown",
+        "it is not known whether its budget limits it",
+        "More leads are wanted, but whether the campaign spends its whole budget could not be read.",
+        "Look at the Google Ads read in lead_budgets, then start it again.",
+        True,
+    )
+    NOT_BUDGET_LIMITED = (
+        "not_budget_limited",
+        "its budget does not limit it",
+        "More leads are wanted, but the campaign does not spend what it already has.",
+        "Look for more demand (keywords, bids, area): money will not bring it.",
+    )
+    AT_CAP = (
+        "at_cap",
+        "at its cap",
+        "The wanted budget is above the segment's cap.",
+        "Raise max_daily_budget in lead_segment_channels if the segment may cost more.",
+    )
+    AT_FLOOR = (
+        "at_floor",
+        "at its floor",
+        "The wanted budget is below the segment's floor.",
+        "Lower min_daily_budget in lead_segment_channels if the segment may cost less.",
+    )
+    SMALLER_THAN_UNIT = (
+        "smaller_than_unit",
+        "the step is smaller than the smallest amount",
+        "The largest step from this budget is less than the smallest amount that can be billed.",
+        "Set a starting budget in Google Ads, or a larger step in lead_segment_channels.",
+    )
+    TOTAL_BUDGET_UNKNOWN = (
+        "total_budget_unknown",
+        "the sum of all budgets is not known",
+        "Another segment's budget and cap are both unknown, so the total daily cap cannot be checked.",
+        "Repair the segments that hold for missing_current_budget, then start lead_budgets again.",
+        True,
+    )
+    TOTAL_CAP = (
+        "total_cap",
+        "total daily cap reached",
+        "The sum of all budgets would pass the total daily cap; larger gaps went first.",
+        "Raise total_daily_cap in orchestration_settings, or lower other budgets.",
+    )
+    DAILY_INCREASE_LIMIT = (
+        "daily_increase_limit",
+        "daily increase limit reached",
+        "The sum of today's increases would pass the limit; larger gaps went first.",
+        "Nothing: the rest follows on later days; or raise max_daily_increase in orchestration_settings.",
+    )
+
+    # What shaped a change
+    STEP_LIMIT = (
+        "step_limit",
+        "step limit",
+        "The wanted budget is further away than one step.",
+        "Nothing: the next step follows after the cool-down.",
+    )
+    BELOW_FLOOR = (
+        "below_floor",
+        "toward the floor",
+        "Today's budget is below the segment's floor and is brought toward it.",
+        "Nothing; lower min_daily_budget in lead_segment_channels if that is not wanted.",
+    )
+    ABOVE_CAP = (
+        "above_cap",
+        "toward the cap",
+        "Today's budget is above the segment's cap and is brought toward it.",
+        "Nothing; raise max_daily_budget in lead_segment_channels if that is not wanted.",
+    )
+    CAPACITY_ZERO = (
+        "capacity_zero",
+        "partners take nothing",
+        "Nobody can take leads of this segment, so its budget goes down to the floor, step by step.",
+        "Find partners for the segment, or pause its campaign.",
+    )
+    BELOW_CAPACITY = (
+        "below_capacity",
+        "too few leads",
+        "Fewer leads are expected than wanted, by more than the dead band and more than chance.",
+        "Nothing.",
+    )
+    ABOVE_CAPACITY = (
+        "above_capacity",
+        "too many leads",
+        "More leads are expected than wanted, by more than the dead band and more than chance.",
+        "Nothing.",
+    )
+    CAPACITY_MOVED = (
+        "capacity_moved",
+        "capacity moved, no cool-down",
+        "Capacity moved by more than 20% since the last change, so the cool-down is waived.",
+        "Nothing.",
+    )
+    TARGET_SET_BY_PERSON = (
+        "target_set_by_person",
+        "target set by a person",
+        "A person set the target of today; it replaces capacity divided by acceptance.",
+        "Nothing; remove the admin's target to let the planner compute it again.",
+    )
+    NEEDS_APPROVAL = (
+        "needs_approval",
+        "waits for approval",
+        "The increase is larger than the approval threshold, so a person is asked first.",
+        "Approve or reject it in Airflow's required actions.",
+    )
+
+    # What became of a change that a person was asked about
+    APPROVAL_REJECTED = (
+        "approval_rejected",
+        "rejected by a person",
+        "A person rejected the increase, and the budget was left as it was.",
+        "Nothing; adjust the segment's cap if this should not be proposed again.",
+    )
+    APPROVAL_EXPIRED = (
+        "approval_expired",
+        "nobody answered in time",
+        "Nobody approved or rejected the increase in time, and the budget was left as it was.",
+        "Nothing: the next run asks again if it is still wanted.",
+    )
+
+
+def reason_of(code: str) -> Reason | None:
+    """The reason with this code, or None for a code that is not in the table."""
+    return _BY_CODE.get(code)
+
+
+def is_blocking(code: str) -> bool:
+    """Whether a hold with this code may be evaluated again the same day; a code that is not in the table may."""
+    reason = reason_of(code)
+    return reason is None or reason.blocking
+
+
+def phrase(code: str) -> str:
+    """The few words for a sentence; a code that is not in the table is shown as it is."""
+    reason = reason_of(code)
+    return code.replace("_", " ") if reason is None else reason.phrase
+
+
+def markdown_table() -> str:
+    """The table of all codes as Markdown, in the order in which a decision lists them."""
+    head = "| code | meaning | what to do | evaluated again the same day |\n|---|---|---|---|\n"
+    rows = (
+        f"| `{reason}` | {reason.meaning} | {reason.what_to_do} | {'yes' if reason.blocking else 'no'} |\n"
+        for reason in Reason
+    )
+    return head + "".join(rows)
+
+
+_BY_CODE = {reason.value: reason for reason in Reason}

@@ -1,0 +1,166 @@
+"""The write-ahead protocol against an API that fails in every way it can: the log never says what is not so."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from lead_demand import budgets, planning
+from lead_demand.errors import ChangesFailed, ChangesUnsettled
+from tests.fixtures.morning import Morning
+
+MUTATE = "MutateCampaignBudgets"
+
+
+@pytest.fixture
+def decided(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> Morning:
+    """A morning whose decisions are taken and whose changes are not yet claimed. Waiting is cut short."""
+    monkeypatch.setattr(budgets, "SETTLE_DELAYS", (0.05, 0.05))
+    for account in ("1234567890", "2345678901"):
+        planning.read_budgets("google_ads", account, "test-run")
+    planning.plan("google_ads", "test-run")
+    assert {row["action"] for row in morning.decisions().values()} == {"increase", "decrease", "hold"}
+    return morning
+
+
+def apply(action: str, **options: Any) -> Exception | None:
+    """One try of the task; gives the error that Airflow would see."""
+    try:
+        budgets.apply_changes(action, "google_ads", "test-run", **options)
+    except (ChangesFailed, ChangesUnsettled) as error:
+        return error
+    return None
+
+
+def mutations(morning: Morning) -> int:
+    return len(morning.sandbox.calls(MUTATE))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["unavailable", "internal", "transient", "concurrent", "unavailable_after_apply", "internal_after_apply", "transient_after_apply"],
+)
+def test_an_answer_that_leaves_doubt_is_read_back_until_the_log_is_sure(decided: Morning, kind: str) -> None:
+    decided.sandbox.fault(kind, MUTATE)
+    assert apply("increase") is None
+    assert {row["status"] for row in decided.log()} == {"success"}
+    decided.assert_log_is_the_truth()
+
+
+@pytest.mark.parametrize("kind", ["unavailable_after_apply", "internal_after_apply"])
+def test_a_change_that_took_effect_behind_an_error_is_not_sent_again(decided: Morning, kind: str) -> None:
+    decided.sandbox.fault(kind, MUTATE, times=1, customer="1234567890")
+    apply("increase")
+    changed = {row["external_id"] for row in decided.log() if row["account"] == "1234567890"}
+    sent = [call for call in decided.sandbox.calls(MUTATE) if "1234567890" in str(call)]
+    assert changed and len(sent) == 1
+    decided.assert_log_is_the_truth()
+
+
+def test_no_answer_at_all_stays_pending_and_the_next_try_finishes_it(decided: Morning) -> None:
+    decided.sandbox.fault("unavailable", MUTATE, times=100)
+    assert isinstance(apply("increase"), ChangesUnsettled)
+    assert {row["status"] for row in decided.log()} == {"pending"}
+    decided.assert_log_is_the_truth()
+    decided.sandbox.clear()
+    assert apply("increase") is None
+    assert {row["status"] for row in decided.log()} == {"success"}
+    decided.assert_log_is_the_truth()
+
+
+@pytest.mark.parametrize("kind", ["auth", "permission", "not_approved", "quota_daily"])
+def test_a_refusal_is_final_at_once_and_says_why(decided: Morning, kind: str) -> None:
+    decided.sandbox.fault(kind, MUTATE, times=100, retry_delay=40_591)
+    assert isinstance(apply("increase"), ChangesFailed)
+    for row in decided.log():
+        assert row["status"] == "failed" and row["error_code"] and row["error_detail"] and row["request_id"]
+    accounts = {row["account"] for row in decided.log()}
+    assert mutations(decided) == len(accounts), "a refusal is not tried again"
+    decided.assert_log_is_the_truth()
+
+
+def test_a_quota_of_seconds_is_waited_for(decided: Morning) -> None:
+    decided.sandbox.fault("quota", MUTATE, retry_delay=1)
+    assert apply("increase") is None
+    decided.assert_log_is_the_truth()
+
+
+def test_one_bad_operation_spoils_no_other(decided: Morning) -> None:
+    decided.sandbox.fault("partial", MUTATE, op_index=0, customer="1234567890")
+    assert isinstance(apply("increase"), ChangesFailed)
+    statuses = [row["status"] for row in decided.log() if row["account"] == "1234567890"]
+    assert sorted(statuses).count("failed") == 1 and "success" in statuses
+    decided.assert_log_is_the_truth()
+
+
+def test_a_budget_that_a_person_changed_meanwhile_is_left_alone_and_the_log_says_who(decided: Morning) -> None:
+    target = next(row for row in decided.decisions().values() if row["action"] == "increase")
+    budget = decided.db.value(
+        "select budgets.budget_id from channel_budgets as budgets join channel_sources as sources "
+        "on budgets.campaign_id = sources.external_id where sources.segment_id = %s limit 1",
+        [target["segment_id"]],
+    )
+    decided.sandbox.set_budget(budget, 77_770_000, user="marketing@vakwerkgids.example")
+    decided.first_budgets = decided.sandbox.budgets()
+    assert isinstance(apply("increase"), ChangesFailed)
+    (row,) = [row for row in decided.log() if row["external_id"] == budget]
+    assert (row["status"], row["error_code"]) == ("failed", "changed_by_somebody_else")
+    assert "marketing@vakwerkgids.example" in row["error_detail"] and "77.77" in row["error_detail"]
+    decided.assert_log_is_the_truth()
+
+
+def test_the_kill_switch_stops_what_was_claimed_before_it_is_sent(decided: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
+    compare = budgets._compare
+
+    def switch_on_after_comparing(*args: Any) -> Any:
+        to_send = compare(*args)
+        decided.set(kill_switch=True)
+        return to_send
+
+    monkeypatch.setattr(budgets, "_compare", switch_on_after_comparing)
+    report = budgets.apply_changes("increase", "google_ads", "test-run")
+    assert report.stopped and mutations(decided) == 0
+    assert {row["status"] for row in decided.log()} == {"pending"}
+    decided.assert_log_is_the_truth()
+
+
+def test_a_claim_of_an_earlier_day_is_read_back_closed_and_never_sent(decided: Morning) -> None:
+    decided.sandbox.fault("unavailable", MUTATE, times=100)
+    apply("increase")
+    decided.sandbox.clear()
+    with decided.db.connect() as owner:
+        owner.execute("alter table channel_orchestration_log disable trigger user")
+        owner.execute("update channel_orchestration_log set decision_date = decision_date - 1")
+        owner.execute("alter table channel_orchestration_log enable trigger user")
+    budgets.settle_open_changes("google_ads")
+    assert {(row["status"], row["error_code"]) for row in decided.log()} == {("failed", "not_applied")}
+    assert mutations(decided) == 0
+    decided.assert_log_is_the_truth()
+
+
+def test_two_schedulers_at_once_claim_each_change_once(decided: Morning) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(2) as both:
+        list(both.map(lambda _: apply("increase"), range(2)))
+    apply("increase")
+    rows = decided.log()
+    assert len({row["external_id"] for row in rows}) == len(rows)
+    assert {row["status"] for row in rows} == {"success"}
+    decided.assert_log_is_the_truth()
+
+
+def test_a_segment_with_two_campaigns_gets_a_claim_for_each_budget(decided: Morning) -> None:
+    for action in ("decrease", "increase"):
+        apply(action)
+    by_segment: dict[str, list[dict[str, Any]]] = {}
+    for row in decided.log():
+        by_segment.setdefault(row["code"], []).append(row)
+    several = {code: rows for code, rows in by_segment.items() if len(rows) > 1}
+    assert several, "the stand-in world has a segment with two campaigns that moves"
+    for code, rows in several.items():
+        decision = decided.decisions()[code]
+        assert sum((row["new_value"] for row in rows), Decimal(0)) == decision["new_budget"]
+        assert sum((row["old_value"] for row in rows), Decimal(0)) == decision["old_budget"]

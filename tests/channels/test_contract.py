@@ -1,0 +1,121 @@
+"""From a source's own rows to contract rows: nothing doubtful gets through, nothing good is lost."""
+
+from __future__ import annotations
+
+from datetime import date
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lead_demand.channels.contract import match_exactly, match_longest_prefix, to_metrics
+from lead_demand.day import Window
+
+WINDOW = Window(date(2026, 3, 27), date(2026, 3, 30))
+DAYS = ["2026-03-27", "2026-03-28", "2026-03-29", "2026-03-30"]
+SOURCES = pd.DataFrame(
+    [("11", "s1", "schilder_utrecht"), ("12", "s1", "schilder_utrecht"), ("21", "s2", "dakdekker_limburg")],
+    columns=["external_id", "segment_id", "segment"],
+)
+COLUMNS = ["external_id", "date", "spend_micros", "impressions", "clicks", "is_final"]
+
+
+def paid(empty_day: str = "stop", unmatched: str | None = None) -> Any:
+    return SimpleNamespace(
+        name="google_ads",
+        metrics=("spend_micros", "impressions", "clicks"),
+        empty_day=empty_day,
+        unmatched=unmatched,
+        match=lambda raw, sources: raw.assign(segment_id=match_exactly(raw, sources)),
+    )
+
+
+def raw(*rows: tuple[Any, ...]) -> pd.DataFrame:
+    return pd.DataFrame([(*row, True) for row in rows], columns=COLUMNS)
+
+
+def full() -> list[tuple[Any, ...]]:
+    return [(campaign, day, 1_000_000, 100, 10) for campaign in ("11", "12", "21") for day in DAYS]
+
+
+def by_key(frame: pd.DataFrame, column: str) -> dict[tuple[str, str], int]:
+    return {(row["segment_id"], row["date"]): row[column] for row in frame.to_dict("records")}
+
+
+def test_a_segments_campaigns_are_summed_and_a_silent_campaign_counts_as_zero() -> None:
+    rows = [row for row in full() if row[:2] != ("21", DAYS[1])]
+    pulled = to_metrics(paid(), "1", raw(*rows), SOURCES, WINDOW)
+    spend = by_key(pulled.frame, "spend_micros")
+    assert spend["s1", DAYS[0]] == 2_000_000
+    assert spend["s2", DAYS[1]] == 0, "the account was read that day, so none means none"
+    assert len(pulled.frame) == 8 and not pulled.findings
+
+
+def test_a_day_on_which_the_whole_account_is_silent_is_unknown_not_zero() -> None:
+    pulled = to_metrics(paid(), "1", raw(*[row for row in full() if row[1] != DAYS[3]]), SOURCES, WINDOW)
+    assert DAYS[3] not in set(pulled.frame["date"])
+    assert [(f.name, f.level, f.date) for f in pulled.findings] == [("day_without_rows", "stop", DAYS[3])]
+
+
+def test_an_empty_report_writes_nothing_and_is_one_finding() -> None:
+    pulled = to_metrics(paid(), "1", raw(), SOURCES, WINDOW)
+    assert pulled.frame.empty
+    assert [f.name for f in pulled.findings] == ["empty_report"]
+
+
+@given(
+    st.integers(0, 11),
+    st.sampled_from(["spend_micros", "impressions", "clicks"]),
+    st.sampled_from([-1, 10**12, None]),
+)
+def test_an_impossible_number_leaves_out_that_segments_day_only(at: int, column: str, value: int | None) -> None:
+    frame = raw(*full()).astype({column: "Int64"})
+    frame.loc[at, column] = value
+    bad = frame.loc[at]
+    pulled = to_metrics(paid(), "1", frame, SOURCES, WINDOW)
+    segment = {"11": "s1", "12": "s1", "21": "s2"}[bad["external_id"]]
+    assert (segment, bad["date"]) not in by_key(pulled.frame, "clicks")
+    assert len(pulled.frame) == 7
+    (finding,) = pulled.findings
+    assert (finding.name, finding.level, finding.segment_id) == ("impossible_metric", "stop", segment)
+    assert bad["external_id"] in finding.detail and bad["date"] in finding.detail
+
+
+def test_more_clicks_than_impressions_is_impossible() -> None:
+    rows = [*full()[:-1], ("21", DAYS[3], 1_000_000, 5, 6)]
+    assert [f.name for f in to_metrics(paid(), "1", raw(*rows), SOURCES, WINDOW).findings] == ["impossible_metric"]
+
+
+@given(st.lists(st.integers(0, 11), min_size=1, max_size=5, unique=True))
+def test_a_repeated_row_is_never_summed_twice(repeated: list[int]) -> None:
+    frame = raw(*full(), *[full()[at] for at in repeated])
+    pulled = to_metrics(paid(), "1", frame, SOURCES, WINDOW)
+    assert set(by_key(pulled.frame, "spend_micros").values()) <= {1_000_000, 2_000_000}
+    assert {f.name for f in pulled.findings} == {"duplicate_row"}
+    assert len(pulled.findings) == len(repeated)
+
+
+def test_a_campaign_of_no_segment_is_named_once_with_its_totals_and_counted_nowhere() -> None:
+    frame = raw(*full(), ("99", DAYS[0], 3_500_000, 40, 4), ("99", DAYS[1], 500_000, 4, 1))
+    pulled = to_metrics(paid(), "1", frame, SOURCES, WINDOW)
+    (finding,) = pulled.findings
+    assert finding.subject == "1/99" and "spend 4.00" in finding.detail
+    assert sum(pulled.frame["spend_micros"]) == 12_000_000
+
+
+@given(st.permutations(range(12)))
+def test_the_order_of_rows_does_not_matter(order: list[int]) -> None:
+    straight = to_metrics(paid(), "1", raw(*full()), SOURCES, WINDOW).frame
+    shuffled = to_metrics(paid(), "1", raw(*[full()[at] for at in order]), SOURCES, WINDOW).frame
+    pd.testing.assert_frame_equal(straight, shuffled)
+
+
+def test_a_page_belongs_to_its_longest_prefix_and_only_at_a_path_boundary() -> None:
+    sources = pd.DataFrame(
+        [("/schilder", "all"), ("/schilder/utrecht", "utrecht")], columns=["external_id", "segment_id"]
+    )
+    pages = pd.Series(["/schilder/utrecht/prijs", "/schilder/utrechtse-heuvelrug", "/schilder", "/schilders", "/"])
+    found = match_longest_prefix(pages, sources)
+    assert [None if pd.isna(segment) else segment for segment in found] == ["utrecht", "all", "all", None, None]

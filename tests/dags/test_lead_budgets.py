@@ -1,0 +1,184 @@
+"""`lead_budgets` in Airflow: each change once, logged with its outcome, and none on doubt."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tests.fixtures.morning import Morning
+
+AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+
+
+def actions(morning: Morning) -> dict[str, str]:
+    return {code: row["action"] for code, row in morning.decisions().items()}
+
+
+def assert_nothing_moved(morning: Morning) -> None:
+    assert morning.log() == []
+    assert morning.sandbox.budgets() == morning.first_budgets
+
+
+def test_a_morning_raises_lowers_and_holds_and_logs_each_change_with_its_outcome(morning: Morning) -> None:
+    run = morning.run("lead_budgets")
+    assert run.state == "success", run.tasks
+    assert {"increase", "decrease", "hold"} == set(actions(morning).values())
+    changed = {code for code, action in actions(morning).items() if action != "hold"}
+    assert {row["code"] for row in morning.log()} == changed
+    assert all(row["status"] == "success" and row["closed_at"] for row in morning.log())
+    morning.assert_log_is_the_truth()
+    for code, plan in morning.plans().items():
+        assert plan["orchestration_status"] == ("applied" if code in changed else "held")
+    for code in changed:
+        assert morning.plans()[code]["actual_daily_budget_google_ads"] == morning.decisions()[code]["new_budget"]
+
+
+def test_every_decision_says_why_in_codes_and_in_one_sentence(morning: Morning) -> None:
+    from lead_demand.reasons import Reason
+
+    morning.run("lead_budgets")
+    decisions = morning.decisions()
+    assert len(decisions) == morning.db.value("select count(*) from lead_segments where is_active")
+    for row in decisions.values():
+        assert row["reasons"] and set(row["reasons"]) <= set(Reason)
+        assert row["sentence"].endswith(".")
+        assert row["inputs"]["code"] == row["code"]
+
+
+def test_a_second_run_of_the_day_changes_nothing(morning: Morning) -> None:
+    morning.run("lead_budgets")
+    before, budgets = morning.row_versions(), morning.sandbox.budgets()
+    again = morning.run("lead_budgets")
+    assert again.state == "success"
+    assert {again.tasks[task] for task in ("increase_budgets", "decrease_budgets", "hold_budgets")} == {"skipped"}
+    assert morning.row_versions() == before
+    assert morning.sandbox.budgets() == budgets
+
+
+def test_a_cleared_run_of_another_day_changes_nothing(morning: Morning) -> None:
+    run = morning.run("lead_budgets", due=datetime.now(AMSTERDAM) - timedelta(days=1))
+    assert run.state == "failed"
+    assert_nothing_moved(morning)
+
+
+def test_segments_that_are_not_known_for_certain_hold_with_the_reason(morning: Morning) -> None:
+    morning.run("lead_budgets")
+    decisions = morning.decisions()
+    expected = {
+        "stukadoor_utrecht": "no_campaign",
+        "stukadoor_noord_brabant": "missing_capacity",
+        "schilder_noord_holland": "learning",
+        "dakdekker_noord_holland": "foreign_edit",
+        "dakdekker_zeeland": "shared_budget",
+        "dakdekker_overijssel": "shared_budget",
+    }
+    for code, reason in expected.items():
+        assert decisions[code]["action"] == "hold" and reason in decisions[code]["reasons"], decisions[code]["reasons"]
+
+
+def test_stale_statistics_hold_every_segment(morning: Morning) -> None:
+    morning.db.fetch("update channel_fetches set fetched_at = fetched_at - interval '1 day'")
+    morning.run("lead_budgets")
+    assert set(actions(morning).values()) == {"hold"}
+    assert all("stale_channel" in row["reasons"] for row in morning.decisions().values() if "no_campaign" not in row["reasons"])
+    assert_nothing_moved(morning)
+
+
+def test_what_missing_data_had_blocked_is_decided_later_the_same_day(morning: Morning) -> None:
+    morning.db.fetch("update channel_fetches set fetched_at = fetched_at - interval '1 day'")
+    morning.run("lead_budgets")
+    morning.db.fetch("update channel_fetches set fetched_at = fetched_at + interval '1 day'")
+    assert morning.run("lead_budgets").state == "success"
+    assert {"increase", "decrease", "hold"} == set(actions(morning).values())
+    morning.assert_log_is_the_truth()
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"kill_switch": True}, "kill_switch"),
+        ({"kill_switch": None}, "settings_missing"),
+        ({"dry_run": None}, "settings_missing"),
+        ({"total_daily_cap": None}, "settings_missing"),
+        ({"max_daily_increase": None}, "settings_missing"),
+        ({"approval_threshold": None}, "settings_missing"),
+    ],
+)
+def test_a_switch_that_is_off_or_unknown_stops_every_change(morning: Morning, settings: dict[str, Any], reason: str) -> None:
+    for name in settings:
+        # The column refuses NULL today; a database that was migrated differently must still stop everything.
+        morning.db.fetch(f"alter table orchestration_settings alter column {name} drop not null")
+    morning.set(**settings)
+    assert morning.run("lead_budgets").state == "success"
+    assert all(row["action"] == "hold" and reason in row["reasons"] for row in morning.decisions().values())
+    assert_nothing_moved(morning)
+
+
+def test_no_settings_at_all_stop_every_change(morning: Morning) -> None:
+    morning.db.fetch("delete from orchestration_settings")
+    assert morning.run("lead_budgets").state == "success"
+    assert all(row["action"] == "hold" for row in morning.decisions().values())
+    assert_nothing_moved(morning)
+
+
+def test_a_dry_run_decides_and_sends_nothing(morning: Morning) -> None:
+    morning.set(dry_run=True)
+    assert morning.run("lead_budgets").state == "success"
+    assert "increase" in actions(morning).values()
+    assert all(row["is_dry_run"] for row in morning.decisions().values())
+    assert_nothing_moved(morning)
+
+
+def test_a_change_above_the_approval_threshold_waits_and_the_smaller_ones_go_ahead(morning: Morning) -> None:
+    morning.run("lead_stats")
+    morning.set(approval_threshold=Decimal("23"))
+    assert morning.run("lead_budgets").state == "success"
+    steps = {code: row["new_budget"] - row["old_budget"] for code, row in morning.decisions().items() if row["action"] == "increase"}
+    waiting = {code for code, plan in morning.plans().items() if plan["orchestration_status"] == "waiting_approval"}
+    assert waiting and waiting == {code for code, step in steps.items() if step > 23}
+    assert not waiting & {row["code"] for row in morning.log()}
+    morning.assert_log_is_the_truth()
+
+
+def test_an_account_in_another_currency_holds_its_segments_only(morning: Morning) -> None:
+    morning.sandbox.fault("unknown_currency", "SearchStream", times=50, customer="2345678901")
+    morning.run("lead_budgets")
+    held = {code for code, row in morning.decisions().items() if "currency_mismatch" in row["reasons"]}
+    assert held and {row["account"] for row in morning.log()} == {"1234567890"}
+    morning.assert_log_is_the_truth()
+
+
+def test_an_account_that_cannot_be_read_holds_its_segments_only(morning: Morning) -> None:
+    morning.sandbox.fault("permission", "SearchStream", times=50, customer="2345678901")
+    run = morning.run("lead_budgets")
+    assert run.state == "failed"
+    assert {row["account"] for row in morning.log()} == {"1234567890"}
+    assert any("missing_current_budget" in row["reasons"] for row in morning.decisions().values())
+    morning.assert_log_is_the_truth()
+
+
+def test_a_target_set_by_a_person_is_kept(morning: Morning) -> None:
+    admin = morning.db.add_user(is_admin=True)
+    with morning.db.connect("authenticated", admin) as connection:
+        connection.execute(
+            "insert into lead_segment_plans (segment_id, date, target_leads_per_day) "
+            "select id, lead_today(), 2 from lead_segments where code = 'schilder_noord_brabant'"
+        )
+    morning.run("lead_budgets")
+    plan = morning.plans()["schilder_noord_brabant"]
+    assert (plan["target_leads_per_day"], plan["target_source"]) == (2, "admin")
+    assert morning.decisions()["schilder_noord_brabant"]["action"] == "decrease"
+
+
+def test_the_pipelines_role_cannot_decide_for_another_day(morning: Morning) -> None:
+    import psycopg
+
+    segment = morning.db.value("select id from lead_segments limit 1")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        morning.db.fetch(
+            "insert into lead_segment_plans (segment_id, date) values (%s, lead_today() + 1)", [segment], role="lead_pipeline"
+        )

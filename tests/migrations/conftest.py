@@ -1,0 +1,126 @@
+"""One migrated database that the tests of this folder share, with a row in every table; and the company's bare one."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from tests.fixtures.postgres import COMPANY_SQL, LeadsDatabase, drop_database
+from tools.embedded_postgres import EmbeddedPostgres
+
+CAMPAIGN_BUDGET = "customers/1234567890/campaignBudgets/1"
+_numbers = itertools.count(1)
+
+
+class SeededDatabase(LeadsDatabase):
+    """A database with one row in each table. `who` is one of ACTORS; an admin is `authenticated` with a profile."""
+
+    ACTORS = ("anon", "authenticated", "admin", "service_role", "lead_pipeline")
+    claims: dict[str, dict[str, Any]]
+    segment: UUID
+    sessions: dict[str, psycopg.Connection[dict[str, Any]]]
+
+    def act_as(self, who: str, *, autocommit: bool = False) -> psycopg.Connection[dict[str, Any]]:
+        role = "authenticated" if who == "admin" else who
+        return self.connect(role, self.claims.get(who), autocommit=autocommit)
+
+    def session(self, who: str) -> psycopg.Connection[dict[str, Any]]:
+        """The same connection each time, for a test that rolls back: logging in costs more than a statement."""
+        if who not in self.sessions:
+            self.sessions[who] = self.act_as(who)
+        return self.sessions[who]
+
+
+def seed(database: LeadsDatabase) -> SeededDatabase:
+    """Put one row in each table, as the owner, and sign up a user and an admin."""
+    seeded = SeededDatabase(database.name, database.owner_url)
+    claims = {"authenticated": database.add_user(is_admin=False), "admin": database.add_user(is_admin=True)}
+    object.__setattr__(seeded, "claims", claims)
+    object.__setattr__(seeded, "segment", database.add_segment())
+    object.__setattr__(seeded, "sessions", {})
+    with database.connect() as owner:
+        record_fetches(owner)
+        owner.execute(
+            """
+            insert into leads (branch, region, email) values ('schilder', 'utrecht', 'piet@example.com');
+            insert into partners (name, branch, region) values ('Piet', 'schilder', 'utrecht');
+            insert into lead_generation_stats (segment_id, date) select id, lead_today() - 1 from lead_segments;
+            insert into lead_segment_plans (segment_id, date, target_leads_per_day)
+            select id, lead_today(), 6 from lead_segments;
+            insert into lead_segment_channels (segment_id, channel) select id, 'google_ads' from lead_segments;
+            insert into channel_sources (channel, account, external_id, segment_id)
+            select 'google_ads', '1234567890', '1', id from lead_segments;
+            insert into channel_metrics (segment_id, channel, account, date, spend)
+            select id, 'google_ads', '1234567890', lead_today() - 1, 1 from lead_segments;
+            insert into budget_decisions (segment_id, action) select id, 'hold' from lead_segments;
+            insert into pipeline_findings (name, level, detail) values ('no_capacity', 'stop', 'None was recorded.');
+            insert into channel_budgets (channel, account, campaign_id, budget_id, amount, campaigns_on_budget,
+                is_learning, is_serving, currency, time_zone, dag_run_id)
+            values ('google_ads', '1234567890', '1', '1', 5, 1, false, true, 'EUR', 'Europe/Amsterdam', 'seed');
+            """
+        )
+        claim(owner, seeded.segment)
+    database.add_segment("dakdekker", "gelderland")
+    return seeded
+
+
+def record_fetches(connection: psycopg.Connection[Any], channels: str = "leads partner_capacity google_ads") -> None:
+    """Say that the channels were fetched just now, up to and including yesterday."""
+    for channel in channels.split():
+        connection.execute(
+            "insert into channel_fetches (channel, account, date_from, date_to, row_count)"
+            " values (%s, %s, lead_today() - 3, lead_today() - 1, 1)",
+            [channel, "1234567890" if channel == "google_ads" else None],
+        )
+
+
+def claim(connection: psycopg.Connection[Any], segment: UUID, budget: str = CAMPAIGN_BUDGET, **columns: Any) -> UUID:
+    """Insert a log row; returns its id."""
+    row = {
+        "segment_id": segment,
+        "channel": "google_ads",
+        "action_type": "budget_increase",
+        "old_value": 50,
+        "new_value": 60,
+        "account": "1234567890",
+        "external_id": budget,
+    } | columns
+    names, places = ", ".join(row), ", ".join(f"%({name})s" for name in row)
+    query = f"insert into channel_orchestration_log ({names}) values ({places}) returning id"
+    returned = connection.execute(query, row).fetchone()
+    return returned["id"]
+
+
+@pytest.fixture(scope="module")
+def seeded_db(postgres_cluster: EmbeddedPostgres, leads_template: str) -> Iterator[SeededDatabase]:
+    """Shared by a file: its tests roll back, or touch rows of their own."""
+    name = f"seeded_{next(_numbers)}"
+    postgres_cluster.create_database(name, template=leads_template)
+    seeded = seed(LeadsDatabase(name, postgres_cluster.url(name)))
+    yield seeded
+    for connection in seeded.sessions.values():
+        connection.close()
+    drop_database(postgres_cluster, name)
+
+
+@pytest.fixture
+def company_db(postgres_cluster: EmbeddedPostgres) -> Iterator[Callable[[], LeadsDatabase]]:
+    """Makes databases that hold what a company has before the first migration."""
+    names = []
+
+    def make() -> LeadsDatabase:
+        names.append(f"company_{next(_numbers)}")
+        postgres_cluster.create_database(names[-1])
+        database = LeadsDatabase(names[-1], postgres_cluster.url(names[-1]))
+        with psycopg.connect(database.owner_url, autocommit=True, row_factory=dict_row) as connection:
+            connection.execute(Path(COMPANY_SQL).read_text())
+        return database
+
+    yield make
+    for name in names:
+        drop_database(postgres_cluster, name)

@@ -1,0 +1,245 @@
+"""Who may do what: every actor, every table, every verb, with the real statement."""
+
+import psycopg
+import pytest
+
+from tests.migrations.conftest import CAMPAIGN_BUDGET, SeededDatabase
+
+SEGMENT = "(select id from lead_segments where branch = 'schilder')"
+DONE, DENIED, NO_ROWS = "done", "denied", "no rows"
+
+# What a plausible statement of each verb is; an insert of the pipeline is about the day that it is allowed to write.
+INSERT = {
+    "lead_segments": "(code, branch, region) values ('dakdekker_drenthe', 'dakdekker', 'drenthe')",
+    "lead_generation_stats": f"(segment_id, date) values ({SEGMENT}, lead_today() - 2)",
+    "lead_segment_plans": f"(segment_id, date) select id, lead_today() from lead_segments where id <> {SEGMENT}",
+    "lead_segment_channels": f"(segment_id, channel) values ({SEGMENT}, 'seo')",
+    "channel_sources": f"(channel, account, external_id, segment_id) values ('ga4', '1', 'x.nl', {SEGMENT})",
+    "orchestration_settings": "default values on conflict do nothing",
+    "channel_metrics": f"(segment_id, channel, account, date) values ({SEGMENT}, 'ga4', '1', lead_today() - 1)",
+    "channel_fetches": "(channel, date_from, date_to, row_count) values ('ga4', lead_today() - 1, lead_today(), 0)",
+    "pipeline_findings": "(name, level, detail) values ('stale', 'warn', 'No fetch.')",
+    "budget_decisions": f"(segment_id, channel, action) values ({SEGMENT}, 'bing_ads', 'hold')",
+    "channel_orchestration_log": (
+        "(segment_id, channel, action_type, new_value, account, external_id)"
+        f" values ({SEGMENT}, 'google_ads', 'budget_decrease', 1, '1234567890', 'customers/1/campaignBudgets/2')"
+    ),
+    "channel_budgets": (
+        "(channel, account, campaign_id, budget_id, amount, campaigns_on_budget, is_learning, is_serving, currency,"
+        " time_zone, dag_run_id) values ('x', '1', '2', '2', 5, 1, false, true, 'EUR', 'Europe/Amsterdam', 'test')"
+    ),
+    "leads": "(branch) values ('schilder')",
+    "profiles": "(id) select gen_random_uuid() where false",
+    "partners": "(name, branch, region) values ('Jan', 'schilder', 'utrecht')",
+}
+UPDATE = {
+    "lead_segments": "is_active = false",
+    "lead_generation_stats": "leads_generated = 1",
+    "lead_segment_plans": "expected_leads_per_day = 3",
+    "lead_segment_channels": "cooldown_days = 3",
+    "channel_sources": "is_active = false",
+    "orchestration_settings": "kill_switch = true",
+    "channel_metrics": "spend = 2",
+    "channel_fetches": "row_count = 2",
+    "pipeline_findings": "last_seen = now() + interval '1 hour'",
+    "budget_decisions": "realised_leads_7d = 2",
+    "channel_orchestration_log": "status = 'success'",
+    "channel_budgets": "amount = 6",
+    "leads": f"segment_id = {SEGMENT}",
+    "profiles": "is_admin = true",
+    "partners": "is_active = false",
+}
+EMPTY = [("orchestration_settings", "insert"), ("profiles", "insert")]  # let in, and finds nothing to do
+OURS = [table for table in INSERT if table not in ("leads", "profiles", "partners")]
+
+ALLOWED = {
+    "anon": {},
+    "authenticated": dict.fromkeys(OURS, "select") | {"profiles": "select"},
+    "admin": dict.fromkeys(OURS, "select insert update") | {"profiles": "select"},
+    "service_role": (
+        dict.fromkeys(OURS, "select insert update")
+        | dict.fromkeys(("leads", "profiles", "partners"), "select insert update delete")
+    ),
+    "lead_pipeline": {
+        "lead_segments": "select",
+        "lead_segment_channels": "select",
+        "channel_sources": "select",
+        "orchestration_settings": "select",
+        "lead_generation_stats": "select insert update",
+        "lead_segment_plans": "select insert update",
+        "channel_metrics": "select insert update",
+        "channel_fetches": "select insert",
+        "pipeline_findings": "select insert update",
+        "budget_decisions": "select insert update",
+        "channel_orchestration_log": "select insert update",
+        "channel_budgets": "select insert update",
+        "leads": "select update",
+    },
+}
+
+
+def outcome(db: SeededDatabase, who: str, statement: str) -> str:
+    """Run one statement as somebody and roll it back."""
+    connection = db.session(who)
+    try:
+        cursor = connection.execute(statement)
+        return DONE if cursor.rowcount else NO_ROWS
+    except psycopg.errors.InsufficientPrivilege:
+        return DENIED
+    finally:
+        connection.rollback()
+
+
+@pytest.mark.parametrize("verb", ["select", "insert", "update", "delete"])
+@pytest.mark.parametrize("table", INSERT)
+@pytest.mark.parametrize("who", SeededDatabase.ACTORS)
+def test_matrix(seeded_db: SeededDatabase, who: str, table: str, verb: str) -> None:
+    statement = {
+        "select": f"select * from {table}",
+        "insert": f"insert into {table} {INSERT[table]}",
+        "update": f"update {table} set {UPDATE[table]}",
+        "delete": f"delete from {table}",
+    }[verb]
+    found = outcome(seeded_db, who, statement)
+    if verb in ALLOWED[who].get(table, "").split():
+        assert found == DONE or (found == NO_ROWS and (table, verb) in EMPTY)
+    elif who == "authenticated" and verb == "update" and table in OURS:
+        assert found == NO_ROWS  # the policy hides every row from a user who is no admin
+    else:
+        assert found == DENIED
+
+
+def test_no_role_of_the_api_can_truncate_or_reference_anything(seeded_db: SeededDatabase) -> None:
+    """Row level security does not stop TRUNCATE, and older Supabase projects grant it to everybody."""
+    rows = seeded_db.fetch(
+        """
+        select r.rolname, c.relname, p.privilege
+        from pg_class as c,
+            unnest(array['anon', 'authenticated', 'service_role', 'lead_pipeline']) as r (rolname),
+            unnest(array['truncate', 'references', 'trigger', 'delete']) as p (privilege)
+        where c.relname = any(%s) and has_table_privilege(r.rolname, c.oid, p.privilege)
+        """,
+        [[*OURS, "lead_channel_roi"]],
+    )
+    assert rows == []
+
+
+def test_the_pipeline_reads_no_user_and_changes_nothing_of_a_lead_but_its_segment(seeded_db: SeededDatabase) -> None:
+    assert outcome(seeded_db, "lead_pipeline", "select * from auth.users") == DENIED
+    for column in ("status", "email", "branch", "source_channel", "created_at"):
+        assert outcome(seeded_db, "lead_pipeline", f"update leads set {column} = default") == DENIED
+
+
+def test_the_pipeline_attributes_a_lead_once(seeded_db: SeededDatabase) -> None:
+    with seeded_db.act_as("lead_pipeline") as connection:
+        assert connection.execute(f"update leads set segment_id = {SEGMENT}").rowcount == 1
+        assert connection.execute("update leads set segment_id = null").rowcount == 0
+        connection.rollback()
+
+
+def test_no_signed_in_user_reads_personal_data(seeded_db: SeededDatabase) -> None:
+    for who in ("anon", "authenticated", "admin"):
+        assert outcome(seeded_db, who, "select * from leads") == DENIED
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("channel_fetches", "fetched_at = now()"),
+        ("budget_decisions", "action = 'hold'"),
+        ("budget_decisions", "sentence = 'other'"),
+        ("channel_orchestration_log", "new_value = 1"),
+        ("lead_segment_plans", "target_source = 'admin'"),
+        ("pipeline_findings", "first_seen = now()"),
+    ],
+)
+def test_the_pipeline_cannot_rewrite_what_it_once_said(seeded_db: SeededDatabase, table: str, columns: str) -> None:
+    assert outcome(seeded_db, "lead_pipeline", f"update {table} set {columns}") == DENIED
+
+
+def test_freshness_cannot_be_claimed_by_the_pipeline(seeded_db: SeededDatabase) -> None:
+    statement = (
+        "insert into channel_fetches (channel, date_from, date_to, row_count, fetched_at)"
+        " values ('leads', lead_today() - 1, lead_today() - 1, 0, now())"
+    )
+    assert outcome(seeded_db, "lead_pipeline", statement) == DENIED
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "lead_segment_plans (segment_id, date) values ({}, lead_today() - 1)",
+        "lead_segment_plans (segment_id, date) values ({}, lead_today() + 1)",
+        "lead_segment_plans (segment_id, date, target_source) values ({}, lead_today(), 'admin')",
+        "budget_decisions (segment_id, action, decision_date) values ({}, 'hold', lead_today() - 1)",
+        "budget_decisions (segment_id, action, decision_date) values ({}, 'hold', lead_today() + 1)",
+        "lead_generation_stats (segment_id, date) values ({}, lead_today())",
+        "channel_metrics (segment_id, channel, account, date) values ({}, 'x', '1', lead_today() + 1)",
+    ],
+)
+def test_the_pipeline_writes_only_its_own_days(seeded_db: SeededDatabase, row: str) -> None:
+    assert outcome(seeded_db, "lead_pipeline", f"insert into {row.format(SEGMENT)}") == DENIED
+
+
+def test_a_user_sees_only_their_own_profile_and_cannot_become_admin(seeded_db: SeededDatabase) -> None:
+    with seeded_db.act_as("authenticated") as connection:
+        assert [row["is_admin"] for row in connection.execute("select is_admin from profiles")] == [False]
+    assert outcome(seeded_db, "authenticated", "update profiles set is_admin = true") == DENIED
+
+
+FUNCTIONS = {
+    "public.lead_today()": {"authenticated", "service_role", "lead_pipeline"},
+    "public.calculate_lead_gap(uuid, date)": {"authenticated", "service_role", "lead_pipeline"},
+    "public.update_lead_gap(uuid, date)": {"authenticated", "service_role", "lead_pipeline"},
+    "public.update_lead_gaps(date, date)": {"authenticated", "service_role", "lead_pipeline"},
+    "private.is_admin()": {"authenticated"},
+}
+
+
+@pytest.mark.parametrize("who", ["public", "anon", "authenticated", "service_role", "lead_pipeline"])
+def test_functions(seeded_db: SeededDatabase, who: str) -> None:
+    rows = seeded_db.fetch(
+        """
+        select p.oid::regprocedure::text as name, p.proconfig
+        from pg_proc as p
+        where p.pronamespace = any(array['public', 'private']::regnamespace[])
+            and has_function_privilege(%s, p.oid, 'execute')
+        """,
+        [who],
+    )
+    with seeded_db.connect() as connection:
+        wanted = {
+            connection.execute("select %s::regprocedure::text as name", [name]).fetchone()["name"]
+            for name, roles in FUNCTIONS.items()
+            if who in roles
+        }
+    assert {row["name"] for row in rows} == wanted
+
+
+def test_nobody_calls_the_private_schema_directly(seeded_db: SeededDatabase) -> None:
+    for who in SeededDatabase.ACTORS:
+        assert outcome(seeded_db, who, "select private.is_admin()") == DENIED
+
+
+def test_gap_functions_bind_the_policies_of_their_caller(seeded_db: SeededDatabase) -> None:
+    """The admin's call changes the plan; the same call of another user changes nothing and is no error."""
+    seeded_db.fetch(
+        f"insert into lead_segment_plans (segment_id, date, target_leads_per_day)"
+        f" values ({SEGMENT}, lead_today() - 1, 5);"
+        f" update lead_generation_stats set leads_generated = 2"
+    )
+    for who, changed in (("authenticated", 0), ("admin", 1), ("service_role", 1), ("lead_pipeline", 1)):
+        with seeded_db.act_as(who) as connection:
+            row = connection.execute("select update_lead_gaps(lead_today() - 1, lead_today() - 1) as n").fetchone()
+            assert row["n"] == changed
+            connection.rollback()
+
+
+def test_the_view_shows_what_its_reader_may_see(seeded_db: SeededDatabase) -> None:
+    assert outcome(seeded_db, "anon", "select * from lead_channel_roi") == DENIED
+    for who in ("authenticated", "admin", "service_role", "lead_pipeline"):
+        assert outcome(seeded_db, who, "select * from lead_channel_roi") == DONE
+
+
+def test_the_campaign_budget_of_the_seed_is_claimed(seeded_db: SeededDatabase) -> None:
+    assert seeded_db.value("select external_id from channel_orchestration_log") == CAMPAIGN_BUDGET

@@ -1,0 +1,199 @@
+"""The audit trail: what may be claimed, what closes a row, and that nothing else ever changes, for anybody."""
+
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from tests.fixtures.postgres import LeadsDatabase
+from tests.migrations.conftest import SeededDatabase, claim, record_fetches
+
+WRITERS = ("admin", "service_role", "lead_pipeline", None)  # None = the owner, a superuser
+BUDGET = "customers/1234567890/campaignBudgets/7"
+
+
+def says_it_all(error: psycopg.Error) -> bool:
+    """What happened, what was left untouched, what to do next."""
+    return bool(error.diag.message_primary and error.diag.message_detail and error.diag.message_hint)
+
+
+def act_as(db: SeededDatabase, who: str | None) -> psycopg.Connection[dict[str, Any]]:
+    return db.act_as(who) if who else db.connect(autocommit=False)
+
+
+@pytest.mark.parametrize("who", WRITERS)
+class TestClaim:
+    def test_a_fresh_claim_for_today_is_taken(self, seeded_db: SeededDatabase, who: str | None) -> None:
+        with act_as(seeded_db, who) as connection:
+            row = claim(connection, seeded_db.segment, BUDGET)
+            found = connection.execute(
+                "select status, kind, closed_at, decision_date = lead_today() as today"
+                " from channel_orchestration_log where id = %s",
+                [row],
+            ).fetchone()
+            connection.rollback()
+        assert found == {"status": "pending", "kind": "plan", "closed_at": None, "today": True}
+
+    @pytest.mark.parametrize("status", ["success", "failed", "done"])
+    def test_it_starts_as_pending(self, seeded_db: SeededDatabase, who: str | None, status: str) -> None:
+        with act_as(seeded_db, who) as connection, pytest.raises(errors.CheckViolation, match="starts as pending") as e:
+            claim(connection, seeded_db.segment, BUDGET, status=status)
+        assert says_it_all(e.value)
+
+    @pytest.mark.parametrize("days", [-1, 1])
+    def test_it_is_about_today(self, seeded_db: SeededDatabase, who: str | None, days: int) -> None:
+        day = seeded_db.value("select lead_today() + %s::integer", [days])
+        with (
+            act_as(seeded_db, who) as connection,
+            pytest.raises(errors.CheckViolation, match="only be claimed for") as e,
+        ):
+            claim(connection, seeded_db.segment, BUDGET, decision_date=day)
+        assert says_it_all(e.value)
+
+    def test_it_needs_this_very_account_to_be_fetched(self, seeded_db: SeededDatabase, who: str | None) -> None:
+        with act_as(seeded_db, who) as connection:
+            with pytest.raises(
+                errors.ObjectNotInPrerequisiteState, match=r": google_ads \(account 2222222222\)\n"
+            ) as e:
+                claim(connection, seeded_db.segment, BUDGET, account="2222222222")
+        assert says_it_all(e.value)
+
+
+@pytest.mark.parametrize("missing", ["leads", "partner_capacity", "google_ads"])
+@pytest.mark.parametrize(
+    "reason",
+    {
+        "never": None,
+        "before midnight": "update channel_fetches set fetched_at = %(midnight)s - interval '1 second'",
+        "yesterday not covered": "update channel_fetches set date_to = lead_today() - 2",
+        "only today covered": "update channel_fetches set date_from = lead_today(), date_to = lead_today()",
+    }.items(),
+    ids=lambda reason: reason[0],
+)
+def test_no_claim_without_fresh_data(leads_db: LeadsDatabase, missing: str, reason: tuple[str, str | None]) -> None:
+    segment = leads_db.add_segment()
+    with leads_db.connect() as owner:
+        if reason[1]:
+            record_fetches(owner, missing)
+            midnight = "(lead_today()::timestamp at time zone 'Europe/Amsterdam')"
+            owner.execute(reason[1].replace("%(midnight)s", midnight))
+        record_fetches(owner, " ".join({"leads", "partner_capacity", "google_ads"} - {missing}))
+    with leads_db.connect("lead_pipeline") as pipeline:
+        with pytest.raises(errors.ObjectNotInPrerequisiteState, match=f"not fetched today .*: {missing}") as e:
+            claim(pipeline, segment)
+        assert says_it_all(e.value)
+        record_fetches(pipeline, missing)
+        claim(pipeline, segment)
+
+
+def test_one_claim_a_budget_a_day(leads_db: LeadsDatabase) -> None:
+    segment = leads_db.add_segment()
+    with leads_db.connect("lead_pipeline") as pipeline:
+        record_fetches(pipeline)
+        first = claim(pipeline, segment)
+        with pytest.raises(errors.UniqueViolation):
+            claim(pipeline, segment)
+        pipeline.execute("update channel_orchestration_log set status = 'failed' where id = %s", [first])
+        with pytest.raises(errors.UniqueViolation, match="claim_key"):
+            claim(pipeline, segment)
+        claim(pipeline, segment, kind="revert", reverts=first)
+
+
+def test_an_open_claim_blocks_its_budget(leads_db: LeadsDatabase) -> None:
+    """A revert beside a plan that nobody settled would leave two answers to what is in force."""
+    segment = leads_db.add_segment()
+    with leads_db.connect("lead_pipeline") as pipeline:
+        record_fetches(pipeline)
+        first = claim(pipeline, segment)
+        with pytest.raises(errors.UniqueViolation, match="open_key"):
+            claim(pipeline, segment, kind="revert", reverts=first)
+
+
+def test_a_revert_needs_no_fresh_data_but_the_row_that_it_reverts(leads_db: LeadsDatabase) -> None:
+    segment = leads_db.add_segment()
+    with leads_db.connect("lead_pipeline") as pipeline:
+        record_fetches(pipeline)
+        first = claim(pipeline, segment)
+        pipeline.execute("update channel_orchestration_log set status = 'success'")
+        with leads_db.connect() as owner:
+            owner.execute("update channel_fetches set fetched_at = now() - interval '2 days'")
+        for reverts, budget in ((first, BUDGET), (uuid4(), BUDGET), (None, BUDGET)):
+            with pytest.raises(errors.CheckViolation, match="is not a change of budget") as e:
+                claim(pipeline, segment, budget, kind="revert", reverts=reverts)
+            assert says_it_all(e.value)
+        claim(pipeline, segment, kind="revert", reverts=first)
+        with pytest.raises((errors.CheckViolation, errors.ObjectNotInPrerequisiteState)):
+            claim(pipeline, segment, BUDGET, kind="plan", reverts=first)
+
+
+@pytest.mark.parametrize("who", WRITERS)
+class TestClose:
+    @pytest.mark.parametrize("status", ["success", "failed"])
+    def test_once(self, seeded_db: SeededDatabase, who: str | None, status: str) -> None:
+        with act_as(seeded_db, who) as connection:
+            row = connection.execute(
+                "update channel_orchestration_log set status = %s, error_code = 'E', error_detail = 'd',"
+                " request_id = 'r', decided_by = 'anna' returning closed_at is not null as closed",
+                [status],
+            ).fetchone()
+            assert row == {"closed": True}
+            for again in ("success", "failed", "pending"):
+                with (
+                    pytest.raises(errors.ObjectNotInPrerequisiteState, match="is final") as e,
+                    connection.transaction(),
+                ):
+                    connection.execute("update channel_orchestration_log set status = %s", [again])
+                assert says_it_all(e.value)
+            with pytest.raises(errors.ObjectNotInPrerequisiteState), connection.transaction():
+                connection.execute("update channel_orchestration_log set error_detail = 'other'")
+            connection.rollback()
+
+    @pytest.mark.parametrize("status", ["pending", "applied", None])
+    def test_only_as_success_or_failed(self, seeded_db: SeededDatabase, who: str | None, status: str | None) -> None:
+        with act_as(seeded_db, who) as connection, pytest.raises(errors.CheckViolation, match="success or failed") as e:
+            connection.execute("update channel_orchestration_log set status = %s", [status])
+        assert says_it_all(e.value)
+
+    def test_nothing_but_the_closing_columns(self, seeded_db: SeededDatabase, who: str | None) -> None:
+        columns = seeded_db.fetch(
+            "select column_name as name from information_schema.columns"
+            " where table_name = 'channel_orchestration_log' and column_name <> all(%s)",
+            [["status", "error_code", "error_detail", "request_id", "decided_by", "closed_at"]],
+        )
+        assert len(columns) == 14
+        other = "'x'"
+        values = {
+            "id": "gen_random_uuid()", "segment_id": "gen_random_uuid()", "decision_id": "gen_random_uuid()",
+            "reverts": "gen_random_uuid()", "old_value": "1", "new_value": "1", "created_at": "now()",
+            "decision_date": "lead_today() - 1",
+        }  # fmt: skip
+        for column in (row["name"] for row in columns):
+            with act_as(seeded_db, who) as connection:
+                wanted = errors.InsufficientPrivilege if who == "lead_pipeline" else errors.RestrictViolation
+                change = f"status = 'success', {column} = {values.get(column, other)}"
+                with pytest.raises(wanted) as e:
+                    connection.execute(f"update channel_orchestration_log set {change}")
+                assert who == "lead_pipeline" or says_it_all(e.value)
+
+
+@pytest.mark.parametrize("statement", ["delete from {}", "truncate {}", "truncate {} cascade"])
+def test_not_even_the_owner_deletes(seeded_db: SeededDatabase, statement: str) -> None:
+    with (
+        seeded_db.connect(autocommit=False) as owner,
+        pytest.raises(errors.RestrictViolation, match="never deleted") as e,
+    ):
+        owner.execute(statement.format("channel_orchestration_log"))
+    assert says_it_all(e.value)
+
+
+def test_no_cascade_reaches_the_trail(seeded_db: SeededDatabase) -> None:
+    for statement in (
+        "truncate lead_segments cascade",
+        "truncate budget_decisions cascade",
+        "delete from lead_segments",
+    ):
+        with seeded_db.connect(autocommit=False) as owner:
+            with pytest.raises((errors.RestrictViolation, errors.ForeignKeyViolation)):
+                owner.execute(statement)

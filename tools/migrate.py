@@ -1,0 +1,353 @@
+"""Apply include/migrations to a database, in Supabase's own form: `supabase db push` and this can take turns.
+
+    python -m tools.migrate [--url URL] [--dry-run | --check]
+
+The URL defaults to LEADS_DATABASE_URL and logs in as the owner of the schema (`postgres`, port 5432).
+Each file runs in one transaction with its row in `supabase_migrations.schema_migrations`: a killed run leaves
+a file applied and recorded, or neither. `create index concurrently` cannot run in a transaction: it stands
+alone in its file, and what a killed attempt left is dropped (invalid) or recorded (finished) by the next run.
+"""
+
+import argparse
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+MIGRATIONS = Path(__file__).resolve().parent.parent / "include" / "migrations"
+HISTORY = "supabase_migrations.schema_migrations"
+APPLICATION_NAME = "lead_demand migrate"
+ADVISORY_LOCK = 0x6C656164_64656D61  # "leaddema": one runner at a time in a database
+TRANSACTION_POOLER_PORT = "6543"
+
+FILE_NAME = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9_]+)\.sql")
+COMMENT = re.compile(r"--[^\n]*")
+CONCURRENTLY = re.compile(r"\b(create\s+(unique\s+)?index|drop\s+index|reindex\s+\w+)\s+concurrently\b", re.I)
+CONCURRENT_INDEX = re.compile(
+    r"create\s+(?P<unique>unique\s+)?index\s+concurrently\s+(?P<name>\w+)\s+"
+    r"on\s+(?P<schema>\w+)\.(?P<rest>[^;]+);?",
+    re.I,
+)
+
+# Exactly the form that the Supabase CLI makes.
+CREATE_HISTORY = """
+create schema if not exists supabase_migrations;
+create table if not exists supabase_migrations.schema_migrations (version text not null primary key);
+alter table supabase_migrations.schema_migrations add column if not exists statements text[];
+alter table supabase_migrations.schema_migrations add column if not exists name text;
+"""
+
+Report = Callable[[str], None]
+
+
+class MigrationError(RuntimeError):
+    """The database and the folder do not fit, or a file failed. The message says what to do next."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file of the folder."""
+
+    version: str
+    name: str
+    text: str
+
+    @property
+    def label(self) -> str:
+        return f"{self.version}_{self.name}"
+
+    @property
+    def statement(self) -> str:
+        """The text without comments."""
+        return COMMENT.sub("", self.text).strip()
+
+    @property
+    def is_concurrent(self) -> bool:
+        return CONCURRENTLY.search(self.statement) is not None
+
+
+def read_folder(folder: Path = MIGRATIONS) -> list[Migration]:
+    """The migrations of a folder by version. Raises MigrationError for a file that cannot be applied."""
+    found: list[Migration] = []
+    for path in sorted(folder.glob("*.sql")):
+        match = FILE_NAME.fullmatch(path.name)
+        if not match:
+            raise MigrationError(
+                f"{path.name} is not named <14 digits>_<name>.sql. Nothing was applied. "
+                f"Rename the file, or move it away."
+            )
+        migration = Migration(match["version"], match["name"], path.read_text(encoding="utf-8"))
+        if found and found[-1].version == migration.version:
+            raise MigrationError(
+                f"{found[-1].label} and {migration.label} have the same version. Nothing was applied. "
+                f"Give the newer one a later version."
+            )
+        if migration.is_concurrent and ";" in migration.statement.rstrip(";"):
+            raise MigrationError(
+                f"{migration.label} has a CONCURRENTLY beside other statements. Nothing was applied. "
+                f"Give it a file of its own: it cannot run in the transaction that keeps the others whole."
+            )
+        found.append(migration)
+    if not found:
+        raise MigrationError(f"There is no migration in {folder}. Nothing was applied. Check the path.")
+    return found
+
+
+def pending(url: str, folder: Path = MIGRATIONS) -> list[str]:
+    """The labels of the migrations that the database lacks, in order; reads only.
+
+    Raises MigrationError when an applied file was edited, or a missing one is older than an applied one.
+    """
+    files = read_folder(folder)
+    with _connect(url) as connection:
+        return [migration.label for migration in _pending(connection, files, lambda line: None)]
+
+
+def migrate(
+    url: str,
+    folder: Path = MIGRATIONS,
+    dry_run: bool = False,
+    *,
+    report: Report = print,
+    lock_seconds: float = 600,
+    lock_timeout_ms: int = 5_000,
+    attempts: int = 5,
+) -> list[str]:
+    """Apply what is pending, and return its labels; with `dry_run` only list it.
+
+    Waits up to `lock_seconds` for another runner. A file kept out by a busy table for `lock_timeout_ms`
+    (or its own `set local lock_timeout`) is rolled back and tried again, `attempts` times in all.
+    Raises MigrationError; files before the failing one stay applied.
+    """
+    files = read_folder(folder)
+    with _connect(url) as connection:
+        if dry_run:
+            todo = _pending(connection, files, report)
+            for migration in todo:
+                report(f"pending  {migration.label}")
+        else:
+            with _only_runner(connection, lock_seconds, report):
+                connection.execute("set client_min_messages = warning")
+                connection.execute(CREATE_HISTORY)
+                todo = _pending(connection, files, report)
+                for migration in todo:
+                    _apply_patiently(connection, migration, lock_timeout_ms, attempts, report)
+    report(f"{len(todo)} {'pending' if dry_run else 'applied'}, {len(files) - len(todo)} already there")
+    return [migration.label for migration in todo]
+
+
+@contextmanager
+def _connect(url: str) -> Iterator[psycopg.Connection]:
+    if conninfo_to_dict(url).get("port") == TRANSACTION_POOLER_PORT:
+        raise MigrationError(
+            "Port 6543 is Supabase's transaction pooler, where no lock outlives a statement. "
+            "Nothing was applied. Use the session connection on port 5432."
+        )
+    try:
+        connection = psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name=APPLICATION_NAME)
+    except psycopg.Error as error:
+        raise MigrationError(
+            f"The database did not let us in: {str(error).strip()}. Nothing was applied. "
+            f"Check the URL and the password."
+        ) from error
+    with connection:
+        yield connection
+
+
+@contextmanager
+def _only_runner(connection: psycopg.Connection, seconds: float, report: Report) -> Iterator[None]:
+    """Hold the advisory lock; closing the connection releases it.
+
+    It is polled: a session blocked inside pg_advisory_lock holds a snapshot that another runner's CREATE
+    INDEX CONCURRENTLY waits for, which is a deadlock. The server's half of a killed runner holds it until its
+    last statement ends, so nothing is ever applied beside it.
+    """
+    deadline = time.monotonic() + seconds
+    waiting = False
+    while not _value(connection, "select pg_try_advisory_lock(%s)", ADVISORY_LOCK):
+        if time.monotonic() > deadline:
+            raise MigrationError(
+                f"Another runner has been migrating this database for {seconds:.0f} s. Nothing was applied. "
+                f"Wait for it, or end its session: application_name '{APPLICATION_NAME}' in pg_stat_activity."
+            )
+        if not waiting:
+            report("waiting for another runner")
+            waiting = True
+        time.sleep(0.1)
+    yield
+
+
+def _value(connection: psycopg.Connection, query: str, parameter: object) -> Any:
+    row = connection.execute(query, [parameter]).fetchone()
+    return row[0] if row else None
+
+
+def _pending(connection: psycopg.Connection, files: Sequence[Migration], report: Report) -> list[Migration]:
+    """Compare the folder with the history. The company's own migrations share it: named, never refused."""
+    try:
+        known = _value(connection, "select to_regclass(%s) is not null", HISTORY)
+        rows = connection.execute(f"select version, statements from {HISTORY}").fetchall() if known else []
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            f"This role may not read {HISTORY}. Nothing was applied. Connect as the owner of the schema."
+        ) from error
+    applied: dict[str, list[str] | None] = dict(rows)
+    ours = {migration.version for migration in files}
+    if others := sorted(set(applied) - ours):
+        report(f"not of this folder, left alone: {', '.join(others)}")
+    edited = [
+        migration.label
+        for migration in files
+        if (then := applied.get(migration.version)) and _bare(migration.text) != _bare(";".join(then))
+    ]
+    if edited:
+        raise MigrationError(
+            f"Edited after it was applied: {', '.join(edited)}. Nothing was applied. "
+            f"Restore the file, and put the change in a new one."
+        )
+    todo = [migration for migration in files if migration.version not in applied]
+    newest = max(ours & set(applied), default="")
+    if late := [migration.label for migration in todo if migration.version < newest]:
+        raise MigrationError(
+            f"Older than {newest}, which is applied already: {', '.join(late)}. Nothing was applied. "
+            f"Give the file a later version."
+        )
+    return todo
+
+
+def _bare(text: str) -> str:
+    """The CLI stores split statements, we the whole file: they are equal but for blanks and semicolons."""
+    return re.sub(r"[\s;]+", "", text)
+
+
+def _apply_patiently(
+    connection: psycopg.Connection,
+    migration: Migration,
+    lock_timeout_ms: int,
+    attempts: int,
+    report: Report,
+) -> None:
+    for attempt in range(1, attempts + 1):
+        started = time.monotonic()
+        try:
+            note = _apply(connection, migration, lock_timeout_ms)
+        except psycopg.errors.LockNotAvailable as error:
+            if attempt == attempts:
+                raise MigrationError(
+                    f"{migration.label}: a table stayed locked by others, {attempts} times. The file was "
+                    f"rolled back; those before it are applied. Run it again at a quiet moment."
+                ) from error
+            report(f"waiting  {migration.label}: a table is in use, attempt {attempt} of {attempts}")
+            time.sleep(attempt)
+        except psycopg.Error as error:
+            what = error.diag.message_primary or str(error).strip()
+            hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
+            raise MigrationError(
+                f"{migration.label} failed: {what}.{hint} The file was rolled back; those before it are "
+                f"applied. Solve this, and run the same command again."
+            ) from error
+        else:
+            report(f"applied  {migration.label} ({time.monotonic() - started:.2f} s{note})")
+            return
+
+
+def _apply(connection: psycopg.Connection, migration: Migration, lock_timeout_ms: int) -> str:
+    """Run one file and record it. Returns a note for the progress line."""
+    connection.execute("reset all")
+    connection.execute("set client_min_messages = warning")
+    connection.execute("set statement_timeout = 0")
+    if migration.is_concurrent:
+        # It waits for old transactions and blocks nobody, so a timeout would only leave an invalid index.
+        connection.execute("set lock_timeout = 0")
+        finished = _finished_index(connection, migration)
+        if not finished:
+            connection.execute(migration.text)
+        _record(connection, migration)
+        return ", was there already" if finished else ""
+    connection.execute(sql.SQL("set lock_timeout = {}").format(lock_timeout_ms))
+    with connection.transaction():
+        connection.execute(migration.text)
+        _record(connection, migration)
+    return ""
+
+
+def _record(connection: psycopg.Connection, migration: Migration) -> None:
+    connection.execute(
+        f"insert into {HISTORY} (version, name, statements) values (%s, %s, %s)",
+        [migration.version, migration.name, [migration.text]],
+    )
+
+
+def _finished_index(connection: psycopg.Connection, migration: Migration) -> bool:
+    """Is the index there, whole and as the file asks? What a killed attempt left invalid is dropped first."""
+    wanted = CONCURRENT_INDEX.fullmatch(migration.statement)
+    if not wanted:
+        return False
+    row = connection.execute(
+        """
+        select i.indisvalid, pg_get_indexdef(i.indexrelid)
+        from pg_index i
+        join pg_class c on c.oid = i.indexrelid
+        join pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = %s and c.relname = %s
+        """,
+        [wanted["schema"], wanted["name"]],
+    ).fetchone()
+    if row is None:
+        return False
+    is_valid, definition = row
+    if not is_valid:
+        name = sql.Identifier(wanted["schema"], wanted["name"])
+        connection.execute(sql.SQL("drop index concurrently {}").format(name))
+        return False
+    rest = wanted["rest"]
+    if not re.search(r"\busing\b", rest, re.I):
+        rest = rest.replace("(", "using btree (", 1)
+    asked = f"create {wanted['unique'] or ''}index {wanted['name']} on {wanted['schema']}.{rest}"
+    if re.sub(r"\s+", "", asked).lower() != re.sub(r"\s+", "", definition).lower():
+        raise MigrationError(
+            f"{migration.label}: there is another index of that name: {definition}. It was left alone; the "
+            f"files before this one are applied. Rename that index, and run the same command again."
+        )
+    return True
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Exits with 0; 1 after an error; 3 when --check finds migrations missing."""
+    parser = argparse.ArgumentParser(prog="python -m tools.migrate", description="Apply include/migrations.")
+    parser.add_argument("--url", default=os.environ.get("LEADS_DATABASE_URL"), help="or LEADS_DATABASE_URL")
+    parser.add_argument("--folder", type=Path, default=MIGRATIONS)
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--dry-run", action="store_true", help="list what is pending, change nothing")
+    what.add_argument("--check", action="store_true", help="exit with 3 and name what is missing")
+    options = parser.parse_args(arguments)
+    if not options.url:
+        parser.error("no database: give --url or set LEADS_DATABASE_URL")
+    try:
+        if options.check:
+            if missing := pending(options.url, options.folder):
+                print(
+                    f"Missing: {', '.join(missing)}. Nothing was changed. Run `make migrate`.",
+                    file=sys.stderr,
+                )
+                return 3
+            print("The schema is up to date.")
+        else:
+            migrate(options.url, options.folder, options.dry_run)
+    except MigrationError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
