@@ -1,8 +1,8 @@
 """
 # lead_budgets: decide today's budgets, apply them, and log each with its outcome
 
-Finishes what an earlier run left open, reads the live budgets, lets `LeadDemandPlanner` decide every segment once a day, applies decreases
-and then increases by the write-ahead protocol, and closes with one table.
+Finishes what an earlier run left open, reads the live budgets, lets `LeadDemandPlanner` decide every segment once a
+day, applies decreases and then increases by the write-ahead protocol, and closes with one table.
 
 **When.** When `lead_stats` announces the latest whole day (a little after 06:00 Europe/Amsterdam), or started by hand.
 
@@ -11,13 +11,15 @@ and then increases by the write-ahead protocol, and closes with one table.
 
 **Params.** None: this DAG only knows today.
 
-**Re-run rule.** Start a new run; never clear an old one. The first evaluation of a segment owns its day: a later run settles what is open
-and evaluates only segments that missing data had blocked. Airflow refuses a backfill, the tasks refuse another day, and Postgres refuses
-a second change of a budget on one day.
+**Re-run rule.** Start a new run; never clear an old one. The first evaluation of a segment owns its day: a later run
+settles what is open and evaluates only segments that missing data had blocked. Airflow refuses a backfill, the tasks
+refuse another day, and Postgres refuses a second change of a budget on one day.
 
 **If it fails.**
-- `ChangesUnsettled`: Google gave no definite answer. The claim is pending; the next try, or the next run, reads the budget back.
-- `ChangesFailed`: Google refused, or a person changed the budget meanwhile. The log row says which; nothing needs repair for the others.
+- `ChangesUnsettled`: Google gave no definite answer. The claim is pending; the next try, or the next run, reads the
+  budget back.
+- `ChangesFailed`: Google refused, or a person changed the budget meanwhile. The log row says which; nothing needs
+  repair for the others.
 - `SourceRefused`: credentials or access. Repair the connection `google_ads_default`, start a new run.
 - `NotToday`: an old run was cleared. Start a new run instead.
 """

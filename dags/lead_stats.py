@@ -1,22 +1,25 @@
 """
 # lead_stats: what every segment got yesterday, and how far that is from its target
 
-Attributes new leads to segments, pulls every channel, writes one row a segment a day into `lead_generation_stats`, checks it, updates
-the lead gap of every plan in the window, and announces the day. `lead_budgets` starts on that announcement.
+Attributes new leads to segments, pulls every channel, writes one row a segment a day into `lead_generation_stats`,
+checks it, updates the lead gap of every plan in the window, and announces the day. `lead_budgets` starts on that
+announcement.
 
 **When.** Every day at 06:00 Europe/Amsterdam, for the day that ended at midnight.
 
-**Inputs.** `leads`, the partners' capacity (both through `include/sql/sources`), Google Ads, Search Console, GA4; which account belongs
-to which segment is in `channel_sources`.
+**Inputs.** `leads`, the partners' capacity (both through `include/sql/sources`), Google Ads, Search Console, GA4;
+which account belongs to which segment is in `channel_sources`.
 
-**Params.** `from` and `to`: restate a whole range of days in one run. Empty: the day before, with the last days that sources still correct.
+**Params.** `from` and `to`: restate a whole range of days in one run. Empty: the day before, with the last days that
+sources still correct.
 
-**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out. Only a run of the latest whole day, without a
-range, announces it; a backfill or an old day never starts budgets.
+**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out. Only a run of the latest
+whole day, without a range, announces it; a backfill or an old day never starts budgets.
 
 **If it fails.**
 - `pull_*` failed: that account's segments hold today, the others go on. Clear the task once the source answers.
-- `check_*` failed: nothing was announced and no budget moves. The log says which rule was broken; repair the rows, clear the task.
+- `check_*` failed: nothing was announced and no budget moves. The log says which rule was broken; repair the rows,
+  clear the task.
 - `attribute_leads` failed: the database was not reachable or a migration is missing; `make migrate`, then clear it.
 """
 
@@ -101,7 +104,7 @@ def lead_stats():
 
     @task(
         map_index_template="{{ channel }} {{ account }}",
-        doc_md="One account over its restatement window, in one transaction: a failed pull leaves the earlier rows as they were.",
+        doc_md="One account over its window, in one transaction: a failed pull leaves the earlier rows as they were.",
     )
     def pull(channel: str, account: str, dag_run=None) -> None:
         tasks.pull_channel(channel, account, dag_run)
@@ -128,7 +131,7 @@ def lead_stats():
             task_id="pull_partner_capacity",
             sql="lead_stats/upsert_channel_metrics_partner_capacity.sql",
             parameters=WINDOW,
-            doc_md="Capacity is only known as it is now, so it is recorded for the latest whole day and never for the past.",
+            doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone.",
         )
         sources >> pull_partner_capacity
 
@@ -192,7 +195,7 @@ def lead_stats():
     @task(
         trigger_rule=TriggerRule.ALL_DONE,
         retries=0,
-        doc_md="The day in one table; red when any task before it is, so that a run never looks green by its last task.",
+        doc_md="The day in one table; red when any task before it is, so that no run looks green by its last task.",
     )
     def report(dag_run=None, ti=None) -> None:
         tasks.report_stats(dag_run, ti)

@@ -1,12 +1,12 @@
 """The write-ahead protocol of a budget change: claim, compare, apply, settle.
 
 1. Claim: a `pending` row with the absolute old and new amount, unique per (channel, budget, day, kind), committed.
-2. Compare: the live budget equals new, it is done; it does not equal old, somebody else changed it and it is left alone.
-3. Apply: the absolute amount, in batches; the kill switch is read again right before each batch.
-4. Settle: a definite yes or no closes the row. No definite answer leaves it `pending` until the budget is read back.
+2. Compare: the live budget equals new, it is done; it does not equal old, somebody else changed it and it is left
+alone. 3. Apply: the absolute amount, in batches; the kill switch is read again right before each batch. 4. Settle: a
+definite yes or no closes the row. No definite answer leaves it `pending` until the budget is read back.
 
-Killing the process between any two lines leaves the log telling the truth once the task is tried again: everything here starts
-from the rows that are open, never from memory.
+Killing the process between any two lines leaves the log telling the truth once the task is tried again: everything
+here starts from the rows that are open, never from memory.
 """
 
 from __future__ import annotations
@@ -91,8 +91,8 @@ def apply_changes(action: str, name: str, dag_run_id: str, *, last_try: bool = F
     """Claim and apply today's decisions of one direction (`increase` or `decrease`) on one channel.
 
     :param last_try: no further try follows, so a definite no that might have been retried is closed as failed.
-    Raises ChangesUnsettled where a further try is needed, ChangesFailed where a change was refused for good. Either way the
-    other changes went through and the log says so.
+    Raises ChangesUnsettled where a further try is needed, ChangesFailed where a change was refused for good. Either
+    way the other changes went through and the log says so.
     """
     channel = channels.get_paid(name)
     report = ChangeReport()
@@ -110,8 +110,8 @@ def apply_changes(action: str, name: str, dag_run_id: str, *, last_try: bool = F
 def settle_open_changes(name: str) -> ChangeReport:
     """Read back every claim that is still open, before anything new is planned.
 
-    In force as claimed: closed as success. A claim of an earlier day that is not in force is closed as failed and never sent
-    again. A claim of today that is not in force stays open: the apply task of the same day finishes it.
+    In force as claimed: closed as success. A claim of an earlier day that is not in force is closed as failed and
+    never sent again. A claim of today that is not in force stays open: the apply task of the same day finishes it.
     """
     channel = channels.get_paid(name)
     report = ChangeReport()
@@ -189,7 +189,7 @@ def _finish(
     report: ChangeReport,
     last_try: bool,
 ) -> None:
-    """Compare, apply and settle the open changes of one account. An account that cannot be read leaves its rows open."""
+    """Compare, apply and settle one account's open changes; an account that cannot be read leaves its rows open."""
     try:
         to_send = _compare(connection, channel, account, changes, report)
         for start in range(0, len(to_send), BATCH):
@@ -340,12 +340,14 @@ def _raise_for(report: ChangeReport, action: str) -> None:
 
     if report.pending and not report.stopped:
         raise ChangesUnsettled(
-            f"{len(report.pending)} budget {action}(s) have no definite outcome and stay pending: {lines(report.pending)}. "
+            f"{len(report.pending)} budget {action}(s) have no definite outcome and stay pending: "
+            f"{lines(report.pending)}. "
             "They are read back first on the next try; nothing is sent twice. The other changes went through."
         )
     if report.failed:
         raise ChangesFailed(
-            f"{len(report.failed)} budget {action}(s) were refused: {lines(report.failed)}. They are closed as failed in "
+            f"{len(report.failed)} budget {action}(s) were refused: {lines(report.failed)}. "
+            "They are closed as failed in "
             "channel_orchestration_log and are not tried again today; the other changes went through."
         )
 

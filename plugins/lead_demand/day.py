@@ -1,7 +1,7 @@
 """Which day a run is about: the only place that answers it in Python (`lead_today()` is its twin in SQL).
 
-`ds` and `logical_date` are never used: for a midnight interval in Europe/Amsterdam they name the day before, and a manual run
-has neither.
+`ds` and `logical_date` are never used: for a midnight interval in Europe/Amsterdam they name the day before, and a
+manual run has neither.
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ def requested_range(dag_run: DagRunProtocol) -> Window | None:
 def stats_date(dag_run: DagRunProtocol) -> date:
     """The last day that a run of `lead_stats` is about.
 
-    Scheduled and backfilled runs: the local day on which the data interval starts. Manual runs: the end of the requested range,
-    otherwise the day before the run was due (its `run_after`, so that a cleared old run stays an old run).
+    Scheduled and backfilled runs: the local day on which the data interval starts. Manual runs: the end of the
+    requested range, otherwise the day before the run was due (its `run_after`, so that a cleared old run stays an old
+    run).
     """
     if run_type(dag_run) in ("scheduled", "backfill"):
         start = cast("datetime", dag_run.data_interval_start)

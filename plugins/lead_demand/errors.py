@@ -12,7 +12,7 @@ class InvalidRange(LeadDemandError):
 
 
 class SetupIncomplete(LeadDemandError):
-    """A table, setting or connection that a run needs is missing. Nothing was changed; the message names what to set."""
+    """A table, setting or connection that a run needs is missing. Nothing was changed; the message names it."""
 
 
 class SourceUnavailable(LeadDemandError):

@@ -38,7 +38,15 @@ class PlannerSettings:
 
     # The estimate
     window_days: int = 112
-    half_lives: tuple[float, ...] = (28.0, 10.0, 14.0, 20.0, 40.0, 56.0, 80.0)  # in days; the first unless another predicts better
+    half_lives: tuple[float, ...] = (
+        28.0,
+        10.0,
+        14.0,
+        20.0,
+        40.0,
+        56.0,
+        80.0,
+    )  # in days; the first unless another predicts better
     elasticity: float = 0.7  # leads grow with spend to this power
     shrink_strength: tuple[float, float] = (2.0, 50.0)  # in leads, bounds of what the data say
     acceptance_strength: float = 20.0  # in decided leads
@@ -60,7 +68,12 @@ class PlannerSettings:
     approval_threshold: Decimal | None = None  # a larger increase is asked of a person
 
     def __post_init__(self) -> None:
-        if not 0 < self.elasticity <= 1 or not 0 < self.interval < 1 or not self.half_lives or min(self.half_lives) <= 0:
+        if (
+            not 0 < self.elasticity <= 1
+            or not 0 < self.interval < 1
+            or not self.half_lives
+            or min(self.half_lives) <= 0
+        ):
             raise ValueError(
                 "PlannerSettings: elasticity must lie in (0, 1], interval in (0, 1), half_lives above 0. "
                 "Nothing was planned. Correct the setting."
@@ -96,6 +109,14 @@ NO_ESTIMATE = (
     Reason.MISSING_DAYS,
     Reason.TOO_LITTLE_HISTORY,
     Reason.LEADS_WITHOUT_SOURCE,
+)
+#: What is missing by nature where a segment has no campaign.
+NOT_APPLICABLE = (
+    Reason.MISSING_SPEND,
+    Reason.MISSING_DAYS,
+    Reason.TOO_LITTLE_HISTORY,
+    Reason.MISSING_CURRENT_BUDGET,
+    Reason.MISSING_LIMITS,
 )
 #: Reasons that say how a change was shaped, in the sentence's brackets; on a hold the first two describe nothing.
 SHAPING = (
@@ -261,10 +282,10 @@ class LeadDemandPlanner:
         share = self.settings.max_share_without_source
         flags[Reason.LEADS_WITHOUT_SOURCE] = np.nansum(unsourced, axis=1) > share * generated
         flags[Reason.TRACKING_OUTAGE] = rates.outage
-        for reason in Reason:
-            named = _bools(reason in codes for codes in known.blocks)
-            if named.any():
-                flags[reason] = flags.get(reason, False) | named
+        # Without a campaign there is no spend, no budget and no limit: not applicable, which is not unknown.
+        bought = ~_bools(Reason.NO_CAMPAIGN in codes for codes in known.blocks)
+        for reason in NOT_APPLICABLE:
+            flags[reason] = flags[reason] & bought
         return flags
 
     # The budget of one segment, as if it were the only one
@@ -317,7 +338,7 @@ class LeadDemandPlanner:
         }
         flags.update({reason: rows & ~stopped for reason, rows in choice.items()})
         limits_known = ~(flags[Reason.MISSING_LIMITS] | flags[Reason.INVALID_LIMITS])
-        flags[Reason.COOL_DOWN] = flags.get(Reason.COOL_DOWN, False) | (cooling & limits_known)
+        flags[Reason.COOL_DOWN] = cooling & limits_known
         flags[Reason.TARGET_SET_BY_PERSON] = ~np.isnan(known.target_override)
         return np.where(changed, new, known.current)
 
@@ -390,10 +411,12 @@ class LeadDemandPlanner:
         for reason in (Reason.STEP_LIMIT, Reason.CAPACITY_MOVED):
             flags[reason] = flags.get(reason, none) & (step != 0)
         table = np.column_stack([flags.get(reason, none) for reason in Reason])
+        table |= np.array([[reason in codes for reason in Reason] for codes in known.blocks], bool).reshape(table.shape)
         order = list(Reason)
         foreign = [[code for code in codes if reason_of(code) is None] for codes in known.blocks]
         reasons = [
-            [*extra, *(order[column].value for column in np.flatnonzero(row))] for extra, row in zip(foreign, table)
+            [*extra, *(order[column].value for column in np.flatnonzero(row))]
+            for extra, row in zip(foreign, table, strict=True)
         ]
         blocking = table[:, [reason.blocking for reason in Reason]].any(axis=1) | _bools(map(bool, foreign))
         hidden = np.logical_or.reduce([flags.get(reason, none) for reason in NO_ESTIMATE])
@@ -436,7 +459,7 @@ def sentences(plan: pd.DataFrame, known: Segments, currency: str, today: np.date
     later = [day + dt.timedelta(days=int(max(wait, 1))) for wait in np.nan_to_num(known.cooldown_days)]
     waits = [
         None if np.isnat(change) else change.astype(object) + dt.timedelta(days=int(max(wait, 1)))
-        for change, wait in zip(known.last_change, np.nan_to_num(known.cooldown_days))
+        for change, wait in zip(known.last_change, np.nan_to_num(known.cooldown_days), strict=True)
     ]
     rows = zip(
         known.names,

@@ -66,7 +66,7 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
 
 
 def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) -> PlanReport:
-    """Evaluate every segment that no decision of today owns yet, and keep the decisions and plans in one transaction."""
+    """Evaluate every segment without a decision of today, and keep decisions and plans in one transaction."""
     settings = settings or PlannerSettings()
     key = {"channel": name, "dag_run_id": dag_run_id}
     with sql.connect() as connection:
@@ -118,7 +118,8 @@ def _with_limits(
     row = connection.execute(sql.render("lead_budgets/select_committed.sql"), key).fetchone()
     total, increase = row or (Decimal(0), Decimal(0))
 
-    # A limit that is not known is 0 here: the segments are blocked by settings_missing anyway, and 0 lets nothing through.
+    # A limit that is not known is 0 here: the segments are blocked by settings_missing anyway, and 0 lets nothing
+    # through.
     def left(limit: Decimal | None, taken: Decimal) -> Decimal:
         return max((limit or Decimal(0)) - taken, Decimal(0))
 

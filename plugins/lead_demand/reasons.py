@@ -47,6 +47,21 @@ class Reason(StrEnum):
         "Set orchestration_settings.kill_switch to false once changes may be made again.",
     )
 
+    # The segment is not the planner's
+    AUTOMATION_OFF = (
+        "automation_off",
+        "automation is off",
+        "A person has not switched automation on for this segment.",
+        "Set is_automated in lead_segment_channels when the planner may change this budget.",
+    )
+    NO_CAMPAIGN = (
+        "no_campaign",
+        "it has no campaign",
+        "No campaign in Google Ads belongs to this segment.",
+        "Add the campaign to channel_sources, or leave it if the segment needs no paid leads.",
+        True,
+    )
+
     # Inputs that are missing, late or unusable
     DUPLICATE_SEGMENT = (
         "duplicate_segment",
@@ -154,13 +169,6 @@ class Reason(StrEnum):
         "Correct the segment's row of lead_segment_channels.",
         True,
     )
-    NO_CAMPAIGN = (
-        "no_campaign",
-        "it has no campaign",
-        "No campaign in Google Ads belongs to this segment.",
-        "Add the campaign to channel_sources, or leave it if the segment needs no paid leads.",
-        True,
-    )
     MISSING_CURRENT_BUDGET = (
         "missing_current_budget",
         "its budget is not known",
@@ -184,12 +192,6 @@ class Reason(StrEnum):
     )
 
     # What people or Google decided
-    AUTOMATION_OFF = (
-        "automation_off",
-        "automation is off",
-        "A person has not switched automation on for this segment.",
-        "Set is_automated in lead_segment_channels when the planner may change this budget.",
-    )
     SHARED_BUDGET = (
         "shared_budget",
         "its budget is shared with another segment",

@@ -60,7 +60,7 @@ def pull_channel(name: str, account: str, dag_run: DagRunProtocol) -> int:
 
 
 def report_stats(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
-    """The day's table and findings; fails where a task before it failed, so that no run looks green by its last task."""
+    """The day's table and findings; fails where a task before it failed: no run looks green by its last task."""
     from lead_demand import report
 
     last = day.stats_date(dag_run)
@@ -77,7 +77,9 @@ def report_stats(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProt
 
 
 def announce(dag_run: DagRunProtocol) -> dict[str, str]:
-    """The event that starts today's budgets. Raises AirflowSkipException for every other day: a success would announce it."""
+    """The event that starts today's budgets. Raises AirflowSkipException for every other day: a success would
+    announce it.
+    """
     from airflow.sdk.exceptions import AirflowSkipException
 
     may, why = day.announces(dag_run)
@@ -100,7 +102,7 @@ def paid_accounts(name: str, dag_run: DagRunProtocol, announced: Sequence[str | 
     if stale:
         raise NotToday(
             f"This run was started by the statistics of {', '.join(stale)}; the latest whole day is "
-            f"{day.latest_whole_day()}. No budget was read or changed. Run lead_stats for yesterday; it starts a new run."
+            f"{day.latest_whole_day()}. No budget was read or changed. Run lead_stats for yesterday: it starts one."
         )
     with sql.connect() as connection:
         rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
@@ -229,7 +231,7 @@ def _findings(connection: Any, dag_run: DagRunProtocol) -> list[str]:
 
 
 def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
-    states: dict[str, dict[str, str]] = task_instance.get_task_states(  # type: ignore[attr-defined]
+    states: dict[str, dict[str, str]] = task_instance.get_task_states(
         dag_id=task_instance.dag_id, run_ids=[dag_run.run_id]
     )
     failed = sorted(
@@ -239,5 +241,6 @@ def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstan
     )
     if failed:
         raise UpstreamFailed(
-            f"Failed before this report: {', '.join(failed)}. What the other tasks wrote stands. Read the log of {failed[0]}."
+            f"Failed before this report: {', '.join(failed)}. What the other tasks wrote stands. "
+            f"Read the log of {failed[0]}."
         )

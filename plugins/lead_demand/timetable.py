@@ -12,7 +12,8 @@ from airflow.timetables.interval import CronDataIntervalTimetable
 class DayAfterTimetable(CronDataIntervalTimetable):
     """One run a local day; the data interval is that day, 23 or 25 hours long when the clock changes.
 
-    Source correction and nightly closing make yesterday complete at 03:00 account time, so a run waits `delay` after midnight.
+    Source correction and nightly closing make yesterday complete at 03:00 account time, so a run waits `delay` after
+    midnight.
 
     :param timezone: IANA name of the zone whose midnights bound a day.
     :param delay: time between the end of the day and the start of its run.

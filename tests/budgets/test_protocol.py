@@ -40,7 +40,15 @@ def mutations(morning: Morning) -> int:
 
 @pytest.mark.parametrize(
     "kind",
-    ["unavailable", "internal", "transient", "concurrent", "unavailable_after_apply", "internal_after_apply", "transient_after_apply"],
+    [
+        "unavailable",
+        "internal",
+        "transient",
+        "concurrent",
+        "unavailable_after_apply",
+        "internal_after_apply",
+        "transient_after_apply",
+    ],
 )
 def test_an_answer_that_leaves_doubt_is_read_back_until_the_log_is_sure(decided: Morning, kind: str) -> None:
     decided.sandbox.fault(kind, MUTATE)
@@ -111,7 +119,9 @@ def test_a_budget_that_a_person_changed_meanwhile_is_left_alone_and_the_log_says
     decided.assert_log_is_the_truth()
 
 
-def test_the_kill_switch_stops_what_was_claimed_before_it_is_sent(decided: Morning, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kill_switch_stops_what_was_claimed_before_it_is_sent(
+    decided: Morning, monkeypatch: pytest.MonkeyPatch
+) -> None:
     compare = budgets._compare
 
     def switch_on_after_comparing(*args: Any) -> Any:

@@ -43,5 +43,5 @@ def test_an_amount_survives_the_way_to_micros_and_back(amount: Decimal) -> None:
 
 @pytest.mark.parametrize("amount", ["0", "-1", "NaN", "Infinity"])
 def test_an_amount_that_is_not_finite_and_positive_is_never_sent(amount: str) -> None:
-    with pytest.raises(ValueError, match="cannot|not an amount"):
+    with pytest.raises(ValueError, match="not an amount"):
         to_micros(Decimal(amount))

@@ -46,8 +46,8 @@ def test_today_changes_at_amsterdam_midnight_also_when_the_clock_changes(of: dat
 
 def test_the_timetable_starts_each_local_day_once_at_six_the_morning_after() -> None:
     import pendulum
-
     from airflow.timetables.base import TimeRestriction
+
     from lead_demand.timetable import DayAfterTimetable
 
     timetable = DayAfterTimetable.deserialize(DayAfterTimetable("Europe/Amsterdam").serialize())
@@ -55,7 +55,9 @@ def test_the_timetable_starts_each_local_day_once_at_six_the_morning_after() -> 
     for _ in range(365):
         info = timetable.next_dagrun_info(
             last_automated_data_interval=last,
-            restriction=TimeRestriction(earliest=pendulum.datetime(2026, 1, 1, tz="Europe/Amsterdam"), latest=None, catchup=True),
+            restriction=TimeRestriction(
+                earliest=pendulum.datetime(2026, 1, 1, tz="Europe/Amsterdam"), latest=None, catchup=True
+            ),
         )
         assert info is not None
         last = info.data_interval

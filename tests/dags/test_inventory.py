@@ -54,7 +54,8 @@ def refuse(*args, **kwargs):
 socket.socket.connect = socket.socket.connect_ex = refuse
 before = set(sys.modules)
 exec(compile(open({str(path)!r}).read(), {str(path)!r}, "exec"), {{"__name__": "parsed", "__file__": {str(path)!r}}})
-loaded = sorted(name for name in set(sys.modules) - before if name.split(".")[0] in ("pandas", "numpy", "google", "googleapiclient", "grpc"))
+heavy = ("pandas", "numpy", "google", "googleapiclient", "grpc")
+loaded = sorted(name for name in set(sys.modules) - before if name.split(".")[0] in heavy)
 raise SystemExit(f"loaded {{loaded}}" if loaded else 0)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)

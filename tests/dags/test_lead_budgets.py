@@ -84,7 +84,9 @@ def test_stale_statistics_hold_every_segment(morning: Morning) -> None:
     morning.db.fetch("update channel_fetches set fetched_at = fetched_at - interval '1 day'")
     morning.run("lead_budgets")
     assert set(actions(morning).values()) == {"hold"}
-    assert all("stale_channel" in row["reasons"] for row in morning.decisions().values() if "no_campaign" not in row["reasons"])
+    assert all(
+        "stale_channel" in row["reasons"] for row in morning.decisions().values() if "no_campaign" not in row["reasons"]
+    )
     assert_nothing_moved(morning)
 
 
@@ -108,7 +110,9 @@ def test_what_missing_data_had_blocked_is_decided_later_the_same_day(morning: Mo
         ({"approval_threshold": None}, "settings_missing"),
     ],
 )
-def test_a_switch_that_is_off_or_unknown_stops_every_change(morning: Morning, settings: dict[str, Any], reason: str) -> None:
+def test_a_switch_that_is_off_or_unknown_stops_every_change(
+    morning: Morning, settings: dict[str, Any], reason: str
+) -> None:
     for name in settings:
         # The column refuses NULL today; a database that was migrated differently must still stop everything.
         morning.db.fetch(f"alter table orchestration_settings alter column {name} drop not null")
@@ -137,7 +141,11 @@ def test_a_change_above_the_approval_threshold_waits_and_the_smaller_ones_go_ahe
     morning.run("lead_stats")
     morning.set(approval_threshold=Decimal("23"))
     assert morning.run("lead_budgets").state == "success"
-    steps = {code: row["new_budget"] - row["old_budget"] for code, row in morning.decisions().items() if row["action"] == "increase"}
+    steps = {
+        code: row["new_budget"] - row["old_budget"]
+        for code, row in morning.decisions().items()
+        if row["action"] == "increase"
+    }
     waiting = {code for code, plan in morning.plans().items() if plan["orchestration_status"] == "waiting_approval"}
     assert waiting and waiting == {code for code, step in steps.items() if step > 23}
     assert not waiting & {row["code"] for row in morning.log()}
@@ -180,5 +188,7 @@ def test_the_pipelines_role_cannot_decide_for_another_day(morning: Morning) -> N
     segment = morning.db.value("select id from lead_segments limit 1")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         morning.db.fetch(
-            "insert into lead_segment_plans (segment_id, date) values (%s, lead_today() + 1)", [segment], role="lead_pipeline"
+            "insert into lead_segment_plans (segment_id, date) values (%s, lead_today() + 1)",
+            [segment],
+            role="lead_pipeline",
         )

@@ -15,7 +15,8 @@ YESTERDAY = day.latest_whole_day()
 
 def stats_of(morning: Morning, code: str) -> dict[str, Any]:
     return morning.db.fetch(
-        "select stats.* from lead_generation_stats as stats join lead_segments as segments on stats.segment_id = segments.id "
+        "select stats.* from lead_generation_stats as stats "
+        "join lead_segments as segments on stats.segment_id = segments.id "
         "where segments.code = %s and stats.date = lead_today() - 1",
         [code],
     )[0]
@@ -23,7 +24,8 @@ def stats_of(morning: Morning, code: str) -> dict[str, Any]:
 
 def test_every_active_segment_has_yesterday_and_the_leads_add_up_to_the_companys_own(morning: Morning) -> None:
     counts = morning.db.fetch(
-        "select count(*) as days, sum(leads_generated) as leads from lead_generation_stats where date = lead_today() - 1"
+        "select count(*) as days, sum(leads_generated) as leads from lead_generation_stats "
+        "where date = lead_today() - 1"
     )[0]
     assert counts["days"] == morning.db.value("select count(*) from lead_segments where is_active")
     assert counts["leads"] == morning.db.value(
@@ -34,10 +36,11 @@ def test_every_active_segment_has_yesterday_and_the_leads_add_up_to_the_companys
 
 def test_leads_go_to_the_longest_postal_prefix_of_their_branch_then_to_their_region(morning: Morning) -> None:
     db = morning.db
-    db.fetch("insert into lead_segments (code, branch, region, postal_prefixes) values ('loodgieter_west', 'loodgieter', 'west', '{10}')")
-    db.fetch("insert into lead_segments (code, branch, region, postal_prefixes) values ('loodgieter_centrum', 'loodgieter', 'centrum', '{1012}')")
-    db.fetch("insert into lead_segments (code, branch, region, postal_prefixes) values ('loodgieter_tweeling', 'loodgieter', 'tweeling', '{20}')")
-    db.fetch("insert into lead_segments (code, branch, region, postal_prefixes) values ('loodgieter_dubbel', 'loodgieter', 'dubbel', '{20}')")
+    for region, prefix in (("west", "10"), ("centrum", "1012"), ("tweeling", "20"), ("dubbel", "20")):
+        db.fetch(
+            "insert into lead_segments (code, branch, region, postal_prefixes) values (%s, 'loodgieter', %s, %s)",
+            [f"loodgieter_{region}", region, [prefix]],
+        )
     leads = {
         "1012 AB": ("west", "loodgieter_centrum"),
         "1099 AB": ("centrum", "loodgieter_west"),
@@ -48,7 +51,8 @@ def test_leads_go_to_the_longest_postal_prefix_of_their_branch_then_to_their_reg
     ids = {
         postal: db.value(
             "insert into leads (created_at, status, branch, postal_code, region) "
-            "values ((lead_today() - 1)::timestamp at time zone 'Europe/Amsterdam', 'new', 'Loodgieter', %s, %s) returning id",
+            "values ((lead_today() - 1)::timestamp at time zone 'Europe/Amsterdam', 'new', 'Loodgieter', %s, %s) "
+            "returning id",
             [postal, region],
         )
         for postal, (region, _) in leads.items()
@@ -56,7 +60,8 @@ def test_leads_go_to_the_longest_postal_prefix_of_their_branch_then_to_their_reg
     assert morning.run("lead_stats").state == "success"
     found = {
         postal: db.value(
-            "select max(segments.code) from leads left join lead_segments as segments on leads.segment_id = segments.id where leads.id = %s",
+            "select max(segments.code) from leads left join lead_segments as segments "
+            "on leads.segment_id = segments.id where leads.id = %s",
             [lead_id],
         )
         for postal, lead_id in ids.items()

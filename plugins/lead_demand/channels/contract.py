@@ -1,7 +1,7 @@
 """What every channel delivers, and the pure step from a source's own rows to that form.
 
-A channel reads raw rows, one a (external id, day). `to_metrics` maps them to segments, refuses what cannot be true, and fills the
-days on which a source had nothing to say: asked and got none is 0, not asked or not believed is absent.
+A channel reads raw rows, one a (external id, day). `to_metrics` maps them to segments, refuses what cannot be true,
+and fills the days on which a source had nothing to say: asked and got none is 0, not asked or not believed is absent.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Channel(Protocol):
 
 @dataclass(frozen=True)
 class Pulled:
-    """`frame`: segment_id (str), date (str, ISO), the channel's metrics (Int64), is_final (bool); one row a (segment, day)."""
+    """`frame`: segment_id (str), date (str, ISO), the channel's metrics (Int64), is_final (bool); one row a (segment,
+    day).
+    """
 
     frame: pd.DataFrame
     findings: list[Finding] = field(default_factory=list)
@@ -189,14 +191,15 @@ def _without_segment(
             continue
         figures = ", ".join(
             f"{name.removesuffix('_micros')} {total / 1e6:.2f}" if name.endswith("_micros") else f"{name} {total}"
-            for name, total in totals.to_dict().items()
+            for name, total in zip(metrics, totals, strict=True)
             if total
         )
         findings.append(
             Finding(
                 "source_without_segment",
                 "warn",
-                f"{channel.name} {account}, {external_id} belongs to no segment: {figures} in this window are counted nowhere.",
+                f"{channel.name} {account}, {external_id} belongs to no segment: "
+                f"{figures} in this window are counted nowhere.",
                 "Add a row to channel_sources, or set it inactive there if it is meant to stay outside.",
                 channel=channel.name,
                 subject=f"{account}/{external_id}",

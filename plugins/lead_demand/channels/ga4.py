@@ -1,7 +1,7 @@
 """Google Analytics 4: sessions from free search on the main site; sessions and leads of the microsites.
 
-Source: analyticsdata runReport. Numbers of the last two days still grow. Leads counted here are a report, never added to the leads
-of the company's own table.
+Source: analyticsdata runReport. Numbers of the last two days still grow. Leads counted here are a report, never added
+to the leads of the company's own table.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ class Ga4:
         return _by_external_id(frame)
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
-        """Microsites by host, where every session counts; main-site pages by path prefix, where only free search counts."""
+        """Microsites by host, where every session counts; main-site pages by path prefix, where only free search
+        counts.
+        """
         hosts = dict(zip(sources["external_id"], sources["segment_id"], strict=True))
         paths = sources[sources["external_id"].str.startswith("path:")]
         host, _, page = (raw["external_id"].str.partition("|")[part] for part in range(3))
@@ -73,7 +75,9 @@ class Ga4:
 
 
 def _by_external_id(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sessions per `host|page` and day: free search sessions as visits, all sessions as microsite visits until matched."""
+    """Sessions per `host|page` and day: free search sessions as visits, all sessions as microsite visits until
+    matched.
+    """
     external = frame["host"] + "|" + frame["page"].str.partition("?")[0]
     counted = pd.DataFrame(
         {

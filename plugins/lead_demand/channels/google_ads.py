@@ -1,7 +1,8 @@
 """Google Ads: spend, clicks and impressions per campaign and day; daily budgets read and set.
 
-Source: Google Ads API, version pinned below. Connections: `google_ads_default` (and `google_cloud_default` for the key file).
-Days are the account's own; an account in another time zone or currency than `orchestration_settings` is never budgeted.
+Source: Google Ads API, version pinned below. Connections: `google_ads_default` (and `google_cloud_default` for the
+key file). Days are the account's own; an account in another time zone or currency than `orchestration_settings` is
+never budgeted.
 """
 
 from __future__ import annotations
@@ -141,9 +142,9 @@ class GoogleAds:
     def read_budgets(self, account: str, since_days: int) -> pd.DataFrame:
         """One row a campaign that is not removed.
 
-        Columns: campaign_id, campaign_name, budget_id (str), amount_micros, campaigns_on_budget (int), is_budget_limited (bool
-        or None), is_learning, is_serving (bool), currency, time_zone (str), changed_at, changed_by (str or None): the last change
-        in `since_days` days that was not made with our own credentials.
+        Columns: campaign_id, campaign_name, budget_id (str), amount_micros, campaigns_on_budget (int),
+        is_budget_limited (bool or None), is_learning, is_serving (bool), currency, time_zone (str), changed_at,
+        changed_by (str or None): the last change in `since_days` days that was not made with our own credentials.
         """
         changes = self.foreign_changes(account, since_days)
         records = []

@@ -1,7 +1,7 @@
 """What an answer of Google Ads says about a change: applied, certainly not applied, or unknown.
 
-INTERNAL and RESOURCE_EXHAUSTED arrive as plain gRPC errors, not as GoogleAdsException: their details, the delay of a quota among
-them, are only in the trailer of the call.
+INTERNAL and RESOURCE_EXHAUSTED arrive as plain gRPC errors, not as GoogleAdsException: their details, the delay of a
+quota among them, are only in the trailer of the call.
 """
 
 from __future__ import annotations

@@ -59,7 +59,9 @@ class PaidChannel(Channel, Protocol):
     def set_budgets(
         self, account: str, amounts: Mapping[str, Decimal], *, validate_only: bool = False
     ) -> dict[str, Outcome]:
-        """Send absolute amounts in one request, each operation on its own feet. Never raises for an answer of the API."""
+        """Send absolute amounts in one request, each operation on its own feet. Never raises for an answer of the
+        API.
+        """
         ...
 
 

@@ -32,9 +32,11 @@ class PullReport:
 
 
 def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport:
-    """Read one account and write its window: COPY into a temporary table, one ordered upsert, one row in `channel_fetches`.
+    """Read one account and write its window: COPY into a temporary table, one ordered upsert, one row in
+    `channel_fetches`.
 
-    All in one transaction, so a failed pull leaves the earlier rows as they were. Raises SourceUnavailable, SourceRefused.
+    All in one transaction, so a failed pull leaves the earlier rows as they were. Raises SourceUnavailable,
+    SourceRefused.
     """
     channel = channels.get(name)
     with sql.connect() as connection:
@@ -68,13 +70,16 @@ def _with_daily_budget(
     channel: str,
     window: Window,
 ) -> Pulled:
-    """Yesterday's budget in force, read before today's decision; a mapped campaign that is gone makes its segment unknown."""
+    """Yesterday's budget in force, read before today's decision; a mapped campaign that is gone makes its segment
+    unknown.
+    """
     gone = sources[~sources["external_id"].isin(campaigns["campaign_id"])]
     notes = [
         findings.Finding(
             "campaign_not_found",
             "stop",
-            f"{channel} {account} has no campaign {row['external_id']}, which channel_sources gives to {row['segment']}. "
+            f"{channel} {account} has no campaign {row['external_id']}, "
+            f"which channel_sources gives to {row['segment']}. "
             f"The segment's {window} was not written and its budget is held.",
             "Correct channel_sources: the campaign was removed or moved to another account.",
             segment_id=row["segment_id"],
@@ -99,7 +104,9 @@ def write(
     window: Window,
     dag_run_id: str,
 ) -> int:
-    """Write contract rows, the findings and the fetch. Returns how many rows of `channel_metrics` were new or changed."""
+    """Write contract rows, the findings and the fetch. Returns how many rows of `channel_metrics` were new or
+    changed.
+    """
     connection.execute(sql.render("lead_stats/create_pulled_metrics.sql"))
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
     key = {"channel": channel.name, "account": account}

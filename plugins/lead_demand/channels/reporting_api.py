@@ -27,7 +27,9 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
         return super().get_client_options(api_endpoint_override or self._get_field("api_endpoint"))
 
     def call(self, endpoint: str, data: dict[str, Any], subject: str) -> dict[str, Any]:
-        """One request. Raises SourceUnavailable where a later try may succeed, SourceRefused where a person is needed."""
+        """One request. Raises SourceUnavailable where a later try may succeed, SourceRefused where a person is
+        needed.
+        """
         try:
             return self.query(endpoint, data, num_retries=2)
         except HttpError as error:
@@ -40,5 +42,5 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
             ) from error
         except GoogleAuthError as error:
             raise SourceRefused(
-                f"{subject}: no access token ({error}). Nothing was asked. Renew the key in the connection {CONNECTION}."
+                f"{subject}: no access token ({error}). Nothing was asked. Renew the key of connection {CONNECTION}."
             ) from error

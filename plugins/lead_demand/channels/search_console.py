@@ -1,7 +1,7 @@
 """Search Console: clicks and impressions from Google's free results, per page path prefix and day.
 
-Source: searchanalytics.query. Its days are Pacific Time and its last two or three days are still growing: reporting only, it never
-holds a budget.
+Source: searchanalytics.query. Its days are Pacific Time and its last two or three days are still growing: reporting
+only, it never holds a budget.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ROWS_PER_REQUEST = 25_000
 
 
 class SearchConsole:
-    """Verified sites; `external_id` is a page path prefix such as `/schilder/utrecht`, an account is the site's name."""
+    """Verified sites; `external_id` is a page path prefix such as `/schilder/utrecht`, an account is a site."""
 
     name: ClassVar[str] = "search_console"
     metrics: ClassVar[tuple[str, ...]] = ("impressions", "clicks")

@@ -1,0 +1,26 @@
+"""The stand-in world: a small lead company, the people who buy from it, and the three Google APIs that describe it.
+
+It runs as its own process (``python -m sandbox --home DIR``), because gRPC and ``fork`` do not mix. Nothing in it is
+patched into the pipeline: the unmodified Google clients reach it through Airflow Connections alone.
+
+==================  ===============================================================================================
+``catalogue``       who exists: segments, campaigns, budgets, sites (immutable)
+``noise``           random numbers that are looked up by a key instead of drawn
+``world``           what happens: leads, clicks, spend, visits, acceptance, a pure function of seed and budget history
+``state``           what is remembered: the budget history, queued faults and the step offset (SQLite)
+``resources``       what Google Ads would say about all that, as rows for ``gaql``
+``ads``             the gRPC server: Search, SearchStream, MutateCampaignBudgets, ListAccessibleCustomers
+``reports``         Search Console ``searchAnalytics.query`` and GA4 ``runReport``
+``web``             the HTTP server: reports, OAuth token endpoint, control plane
+``faults``          every way in which the above can be told to fail
+``pki``             throw-away keys: a CA, a server certificate, a service account
+``books``           what the company's own database would hold
+``company``         ``load()``: writes those books into Postgres
+==================  ===============================================================================================
+
+Where it differs from the real services, on purpose or because nobody has measured them: nothing is reported for
+today; change events are there at once (in reality up to three minutes late); a budget's amount is the only thing that
+can be changed; conversions are not restated later; Search Console's days are those of Amsterdam (in reality Pacific
+time); CONCURRENT_MODIFICATION comes with gRPC status ABORTED, which is an assumption; a campaign that learns goes on
+learning.
+"""

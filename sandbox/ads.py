@@ -1,0 +1,403 @@
+"""The gRPC server: GoogleAdsService, CampaignBudgetService and CustomerService on the messages google-ads ships.
+
+Errors travel as in the real API: a gRPC status, a GoogleAdsFailure in the trailer and a ``request-id``. Messages are
+built as plain protobuf, which is many times faster than the proto-plus wrappers around it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from datetime import timedelta
+from importlib import import_module
+from typing import Any
+
+import grpc
+from google.protobuf import any_pb2, json_format
+from google.protobuf.descriptor import FieldDescriptor
+
+from sandbox import catalogue, gaql
+from sandbox.faults import FAILURES, Fault
+from sandbox.resources import BILLABLE_UNIT_MICROS, QueryRefused, Row, search, value
+from sandbox.state import State
+
+VERSION = "v26"
+_BASE = f"google.ads.googleads.{VERSION}"
+FAILURE_TRAILER = f"{_BASE}.errors.googleadsfailure-bin"
+MAX_OPERATIONS = 10_000
+PAGE = 10_000
+MINIMUM_MICROS, MAXIMUM_MICROS = 10_000, 10**13
+_REMEMBERED_RESULTS = 4  # of searches with several pages
+_S = grpc.StatusCode
+
+
+def _pb(module: str, name: str) -> Any:
+    """The protobuf class behind a proto-plus message of google-ads."""
+    return getattr(import_module(f"{_BASE}.{module}"), name).pb()
+
+
+_ads, _budgets = "services.types.google_ads_service", "services.types.campaign_budget_service"
+SearchRequest, SearchResponse = _pb(_ads, "SearchGoogleAdsRequest"), _pb(_ads, "SearchGoogleAdsResponse")
+StreamRequest, StreamResponse = _pb(_ads, "SearchGoogleAdsStreamRequest"), _pb(_ads, "SearchGoogleAdsStreamResponse")
+GoogleAdsRow = _pb(_ads, "GoogleAdsRow")
+MutateRequest, MutateResponse = (_pb(_budgets, f"MutateCampaignBudgets{kind}") for kind in ("Request", "Response"))
+MutateResult = _pb(_budgets, "MutateCampaignBudgetResult")
+CampaignBudget = _pb("resources.types.campaign_budget", "CampaignBudget")
+AccessibleRequest, AccessibleResponse = (
+    _pb("services.types.customer_service", f"ListAccessibleCustomers{kind}") for kind in ("Request", "Response")
+)
+GoogleAdsFailure, GoogleAdsError = (_pb("errors.types.errors", f"GoogleAds{kind}") for kind in ("Failure", "Error"))
+_MUTABLE_RESOURCE = 2  # ResponseContentTypeEnum
+
+
+class Abort(Exception):
+    """Ends the call with a status; ``errors`` are GoogleAdsError messages, none for a bare transport error."""
+
+    def __init__(self, status: grpc.StatusCode, message: str, *errors: Any) -> None:
+        super().__init__(message)
+        self.status, self.message, self.errors = status, message, errors
+
+
+def ads_error(error: tuple[str, str], message: str, *path: tuple[str, int | None]) -> Any:
+    """A GoogleAdsError with its code (field of ErrorCode, enum value) and the place in the request."""
+    result = GoogleAdsError(message=message)
+    kind, name = error
+    enum = result.error_code.DESCRIPTOR.fields_by_name[kind].enum_type
+    setattr(result.error_code, kind, enum.values_by_name[name].number)
+    for field_name, index in path:
+        element = result.location.field_path_elements.add(field_name=field_name)
+        if index is not None:
+            element.index = index
+    return result
+
+
+def abort_for(fault: Fault) -> Abort:
+    """The end of a call that a fault with a failure asks for."""
+    failure = FAILURES[fault.base]
+    if failure.error is None:
+        return Abort(failure.grpc, fault.message)
+    error = ads_error(failure.error, fault.message)
+    if failure.error[0] == "quota_error":
+        quota = error.details.quota_error_details
+        quota.rate_scope = quota.DESCRIPTOR.fields_by_name["rate_scope"].enum_type.values_by_name["ACCOUNT"].number
+        quota.rate_name = "Number of operations per account"
+        quota.retry_delay.FromTimedelta(timedelta(seconds=fault.args.get("retry_delay", 30)))
+    return Abort(failure.grpc, fault.message, error)
+
+
+# -- rows to messages ---------------------------------------------------------------------------------------------
+
+
+def _setter(path: str) -> Callable[[Any, Any], None]:
+    """A function that writes a plain value at a GAQL path into a GoogleAdsRow. Raises QueryRefused."""
+    fields: list[FieldDescriptor] = []
+    for part in path.split("."):
+        within = fields[-1].message_type if fields else GoogleAdsRow.DESCRIPTOR
+        known = within.fields_by_name if within else {}
+        found = known.get(part) or known.get(f"{part}_")  # Python's keywords carry an underscore
+        if found is None:
+            raise QueryRefused(("query_error", "UNRECOGNIZED_FIELD"), f"Unrecognized field in the query: '{path}'.")
+        fields.append(found)
+    *parents, leaf = fields
+    numbers = {v.name: v.number for v in leaf.enum_type.values} if leaf.enum_type else {}
+
+    def write(message: Any, content: Any) -> None:
+        for parent in parents:
+            message = getattr(message, parent.name)
+        if isinstance(content, dict):
+            json_format.ParseDict(content, getattr(message, leaf.name))
+        elif isinstance(content, list):
+            target = getattr(message, leaf.name)
+            (target.paths if leaf.message_type else target).extend(numbers.get(item, item) for item in content)
+        else:
+            setattr(message, leaf.name, numbers.get(content, content) if numbers else content)
+
+    return write
+
+
+def _messages(query: gaql.Query, rows: list[Row]) -> list[Any]:
+    """GoogleAdsRow messages with the selected fields, and the resource names that always come along."""
+    resources = {name.partition(".")[0] for name in query.select} - {"metrics", "segments"} | {query.resource}
+    paths = {*query.select, *(f"{resource}.resource_name" for resource in resources)}
+    setters = [(path, _setter(path)) for path in sorted(paths)]
+    messages = []
+    for row in rows:
+        message = GoogleAdsRow()
+        for path, write in setters:
+            content = value(row, path)
+            if content is not None:
+                write(message, content)
+        messages.append(message)
+    return messages
+
+
+def _spoil(rows: list[Row], fault: Fault | None) -> list[Row]:
+    """Rows as a data fault leaves them."""
+    match fault.kind if fault else None:
+        case "empty":
+            return []
+        case "duplicate_rows":
+            return [row for row in rows for _ in range(2)]
+        case "negative_metrics":
+            worse = {name: -abs(number or 1) for name, number in rows[0].get("metrics", {}).items()} if rows else {}
+            return [{**rows[0], "metrics": worse}, *rows[1:]] if worse else rows
+        case "unknown_currency":
+            code = fault.args.get("currency", "XXX") if fault else ""
+            spoilt = ("customer", "customer_client")
+            return [{k: {**v, "currency_code": code} if k in spoilt else v for k, v in row.items()} for row in rows]
+        case _:
+            return rows
+
+
+# -- services -----------------------------------------------------------------------------------------------------
+
+
+class AdsServer:
+    """The services over one state; ``serve`` binds them to a TLS port of the loopback."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._ids = itertools.count(1)
+        self._results: OrderedDict[str, list[Any]] = OrderedDict()
+
+    def serve(self, key: bytes, chain: bytes, port: int = 0) -> tuple[grpc.Server, int]:
+        """Start with that private key and certificate chain (PEM); raises RuntimeError when the port is taken."""
+        options = [("grpc.so_reuseport", 0)]  # two sandboxes on one port would share its calls between them
+        server = grpc.server(futures.ThreadPoolExecutor(max_workers=8), options=options)
+        server.add_generic_rpc_handlers(self._handlers())
+        bound = server.add_secure_port(f"127.0.0.1:{port}", grpc.ssl_server_credentials([(key, chain)]))
+        server.start()
+        return server, bound
+
+    def _handlers(self) -> list[Any]:
+        def handler(service: str, method: str, run: Any, request: Any, response: Any, stream: bool = False) -> Any:
+            make = grpc.unary_stream_rpc_method_handler if stream else grpc.unary_unary_rpc_method_handler
+            call = make(
+                self._stream(run) if stream else self._unary(method, run),
+                request_deserializer=request.FromString,
+                response_serializer=response.SerializeToString,
+            )
+            return grpc.method_handlers_generic_handler(f"{_BASE}.services.{service}", {method: call})
+
+        return [
+            handler("GoogleAdsService", "Search", self._search, SearchRequest, SearchResponse),
+            handler(
+                "GoogleAdsService", "SearchStream", self._search_stream, StreamRequest, StreamResponse, stream=True
+            ),
+            handler("CampaignBudgetService", "MutateCampaignBudgets", self._mutate, MutateRequest, MutateResponse),
+            handler(
+                "CustomerService", "ListAccessibleCustomers", self._accessible, AccessibleRequest, AccessibleResponse
+            ),
+        ]
+
+    def _unary(self, method: str, run: Callable[[Any, Fault | None, str], Any]) -> Callable[[Any, Any], Any]:
+        """Around every call: the record of it, its token, its fault, and errors as Google Ads sends them."""
+
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            request_id = f"sandbox-{next(self._ids)}"
+            metadata = dict(context.invocation_metadata() or ())
+            trailer: list[tuple[str, str | bytes]] = [("request-id", request_id)]
+            try:
+                self.state.calls.append(self._record(method, request, request_id, metadata))
+                if not str(metadata.get("authorization", "")).startswith("Bearer "):
+                    message = "The request carries no OAuth token."
+                    raise Abort(
+                        _S.UNAUTHENTICATED,
+                        message,
+                        ads_error(("authentication_error", "OAUTH_TOKEN_HEADER_INVALID"), message),
+                    )
+                return self._with_fault(method, request, request_id, run)
+            except Abort as abort:
+                if abort.errors:
+                    failure = GoogleAdsFailure(errors=abort.errors, request_id=request_id)
+                    trailer.append((FAILURE_TRAILER, failure.SerializeToString()))
+                status, message = abort.status, abort.message
+            finally:
+                context.set_trailing_metadata(tuple(trailer))
+            return context.abort(status, message)
+
+        return call
+
+    def _stream(self, run: Any) -> Callable[[Any, Any], Iterator[Any]]:
+        call = self._unary("SearchStream", run)
+
+        def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            yield from call(request, context)
+
+        return stream
+
+    def _with_fault(self, method: str, request: Any, request_id: str, run: Any) -> Any:
+        text = getattr(request, "query", "")
+        fault = self.state.take_fault(method, getattr(request, "customer_id", ""), text)
+        if fault and fault.failure and not fault.after_apply:
+            time.sleep(fault.args.get("sleep", 0))
+            raise abort_for(fault)
+        answer = run(request, fault, request_id)
+        if fault and fault.failure:
+            time.sleep(fault.args.get("sleep", 0))
+            raise abort_for(fault)
+        return answer
+
+    def _record(self, method: str, request: Any, request_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
+        record: dict[str, Any] = {
+            "method": method,
+            "request_id": request_id,
+            "at": self.state.now().isoformat(),
+            "login_customer_id": metadata.get("login-customer-id"),
+        }
+        if method != "ListAccessibleCustomers":
+            record["customer_id"] = request.customer_id
+        if method in ("Search", "SearchStream"):
+            record["query"] = request.query
+        if method == "MutateCampaignBudgets":
+            record["validate_only"], record["partial_failure"] = request.validate_only, request.partial_failure
+            record["operations"] = [
+                {"resource_name": op.update.resource_name, "amount_micros": op.update.amount_micros}
+                for op in request.operations
+            ]
+        return record
+
+    # -- reading --
+
+    def _customer(self, customer: str) -> str:
+        if customer not in (catalogue.MANAGER, *catalogue.CUSTOMERS):
+            raise abort_for(Fault("*", "permission"))
+        return customer
+
+    def _rows(self, request: Any, fault: Fault | None) -> tuple[gaql.Query, list[Any]]:
+        customer = self._customer(request.customer_id)
+        try:
+            with self.state.lock:
+                query, rows = search(self.state, customer, request.query)
+            return query, _messages(query, _spoil(rows, fault))
+        except gaql.GaqlError as e:
+            error, message = ("query_error", e.code), e.message
+        except QueryRefused as e:
+            error, message = e.error, e.message
+        raise Abort(_S.INVALID_ARGUMENT, message, ads_error(error, message))
+
+    def _search(self, request: Any, fault: Fault | None, request_id: str) -> Any:
+        if request.page_size:
+            message = "Setting the page size is not supported."
+            raise Abort(_S.INVALID_ARGUMENT, message, ads_error(("request_error", "PAGE_SIZE_NOT_SUPPORTED"), message))
+        result_id, _, offset = request.page_token.partition(":")
+        at = int(offset or 0)
+        if result_id in self._results:
+            rows = self._results[result_id]
+        else:
+            _, rows = self._rows(request, fault)
+            result_id = request_id
+        token = ""
+        if at + PAGE < len(rows):
+            token = f"{result_id}:{at + PAGE}"
+            self._results[result_id] = rows
+            while len(self._results) > _REMEMBERED_RESULTS:
+                self._results.popitem(last=False)
+        return SearchResponse(results=rows[at : at + PAGE], next_page_token=token, total_results_count=len(rows))
+
+    def _search_stream(self, request: Any, fault: Fault | None, request_id: str) -> list[Any]:
+        query, rows = self._rows(request, fault)
+        batches = [
+            StreamResponse(results=rows[at : at + PAGE], request_id=request_id) for at in range(0, len(rows), PAGE)
+        ]
+        for batch in batches:
+            batch.field_mask.paths.extend(query.select)
+        return batches
+
+    def _accessible(self, request: Any, fault: Fault | None, request_id: str) -> Any:
+        names = [f"customers/{customer}" for customer in (catalogue.MANAGER, *catalogue.CUSTOMERS)]
+        return AccessibleResponse(resource_names=names)
+
+    # -- writing --
+
+    def _refusal(self, operation: Any, index: int, customer: str, seen: set[str]) -> Any | None:
+        """The error of one operation, or None; the sandbox changes amounts and nothing else."""
+
+        def refuse(kind: str, code: str, message: str, *below: str) -> Any:
+            return ads_error((kind, code), message, ("operations", index), *((name, None) for name in below))
+
+        if operation.WhichOneof("operation") != "update":
+            return refuse("mutate_error", "MUTATE_NOT_ALLOWED", "The sandbox only updates budgets.")
+        name, micros = operation.update.resource_name, operation.update.amount_micros
+        if name not in self.state.amounts or not name.startswith(f"customers/{customer}/"):
+            return refuse("mutate_error", "RESOURCE_NOT_FOUND", "Resource was not found.", "update", "resource_name")
+        if name in seen:
+            message = "Cannot mutate the same resource twice in one request."
+            return refuse("mutate_error", "ID_EXISTS_IN_MULTIPLE_MUTATES", message)
+        seen.add(name)
+        mask = list(operation.update_mask.paths)
+        if not mask:
+            message = "The field mask must be provided for update operations."
+            return refuse("field_mask_error", "FIELD_MASK_MISSING", message, "update_mask")
+        for path in mask:
+            if path not in CampaignBudget.DESCRIPTOR.fields_by_name:
+                message = f"The field mask names no field of a budget: '{path}'."
+                return refuse("field_mask_error", "FIELD_NOT_FOUND", message, "update_mask")
+            if path != "amount_micros":
+                return refuse("field_error", "IMMUTABLE_FIELD", f"'{path}' cannot be changed here.", "update", path)
+        place = ("update", "amount_micros")
+        if micros < 0:
+            return refuse("campaign_budget_error", "NEGATIVE_MONEY_AMOUNT", "A money amount was negative.", *place)
+        if micros % BILLABLE_UNIT_MICROS[catalogue.CURRENCY]:
+            message = "A money amount was not a multiple of a minimum unit."
+            return refuse("campaign_budget_error", "NON_MULTIPLE_OF_MINIMUM_CURRENCY_UNIT", message, *place)
+        if micros > MAXIMUM_MICROS:
+            message = "A money amount was greater than the maximum allowed."
+            return refuse("campaign_budget_error", "MONEY_AMOUNT_TOO_LARGE", message, *place)
+        if micros < MINIMUM_MICROS:
+            message = "Budget amount must be above this campaign's per-day minimum."
+            error = refuse("campaign_budget_error", "BUDGET_BELOW_PER_DAY_MINIMUM", message, *place)
+            details = error.details.budget_per_day_minimum_error_details
+            details.currency_code = catalogue.CURRENCY
+            details.minimum_budget_amount_micros, details.failed_budget_amount_micros = MINIMUM_MICROS, micros
+            return error
+        return None
+
+    def _mutate(self, request: Any, fault: Fault | None, request_id: str) -> Any:
+        customer = self._customer(request.customer_id)
+        if len(request.operations) > MAX_OPERATIONS:
+            message = "Too many mutate operations in request."
+            raise Abort(
+                _S.INVALID_ARGUMENT, message, ads_error(("request_error", "TOO_MANY_MUTATE_OPERATIONS"), message)
+            )
+        errors, results, seen, accepted = [], [], set[str](), dict[str, int]()
+        with self.state.lock:
+            for index, operation in enumerate(request.operations):
+                if fault and fault.kind == "partial" and fault.args.get("op_index", 0) == index:
+                    kind, _, code = fault.args.get("error", "campaign_budget_error.MONEY_AMOUNT_TOO_LARGE").partition(
+                        "."
+                    )
+                    error = ads_error((kind, code), "Refused by the sandbox as asked.", ("operations", index))
+                else:
+                    error = self._refusal(operation, index, customer, seen)
+                result = MutateResult()
+                if error is not None:
+                    errors.append(error)
+                else:
+                    update = operation.update
+                    accepted[update.resource_name] = update.amount_micros
+                    result.resource_name = update.resource_name
+                    if request.response_content_type == _MUTABLE_RESOURCE:
+                        result.campaign_budget.resource_name = update.resource_name
+                        result.campaign_budget.amount_micros = update.amount_micros
+                results.append(result)
+            if errors and not request.partial_failure:
+                raise Abort(_S.INVALID_ARGUMENT, "Request contains an invalid argument.", *errors)
+            if not request.validate_only:
+                self.state.set_budgets(accepted, catalogue.PIPELINE_USER, "GOOGLE_ADS_API")
+
+        response = MutateResponse(results=[] if request.validate_only else results)
+        if errors:
+            response.partial_failure_error.code = _S.INVALID_ARGUMENT.value[0]
+            response.partial_failure_error.message = f"Multiple errors in ‘details’. First error: {errors[0].message}"
+            failure = GoogleAdsFailure(errors=errors, request_id=request_id)
+            response.partial_failure_error.details.append(
+                any_pb2.Any(
+                    type_url=f"type.googleapis.com/{_BASE}.errors.GoogleAdsFailure",
+                    value=failure.SerializeToString(),
+                )
+            )
+        return response

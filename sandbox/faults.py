@@ -1,0 +1,143 @@
+"""Every way in which the sandbox can be told to fail.
+
+A fault is queued over the control plane (``POST /faults``) as ``{"method", "kind", "times", "args"}`` and survives a
+restart. It fires on the next ``times`` calls of that method that match, and is used up by each.
+
+``method``: Search, SearchStream, MutateCampaignBudgets, ListAccessibleCustomers, searchAnalytics, runReport, token,
+or ``*`` for any of them but token.
+
+================== ============================================= ===========================================
+kind               Google Ads                                    Search Console and GA4
+================== ============================================= ===========================================
+quota              RESOURCE_EXHAUSTED, short, with retry delay   429
+quota_daily        RESOURCE_EXHAUSTED, the day's operations      429
+unavailable        UNAVAILABLE, no details                       503
+internal           INTERNAL, INTERNAL_ERROR                      500
+transient          INTERNAL, TRANSIENT_ERROR                     500
+concurrent         ABORTED, CONCURRENT_MODIFICATION              (not applicable: 500)
+auth               UNAUTHENTICATED, OAUTH_TOKEN_INVALID          401
+permission         PERMISSION_DENIED, USER_PERMISSION_DENIED     403
+not_approved       PERMISSION_DENIED, project not approved       403
+not_enabled        PERMISSION_DENIED, CUSTOMER_NOT_ENABLED       403
+timeout            sleeps, then DEADLINE_EXCEEDED                sleeps, then 504
+``*_after_apply``  each of the above, after the change is stored the same as without the suffix
+partial            the operation ``op_index`` is refused         (not applicable: ignored)
+token              with method ``token``: 400 ``invalid_grant``  the same
+duplicate_rows     every row twice                               every row twice
+negative_metrics   the numbers of the first row are negative     the numbers of the first row are negative
+unknown_currency   the customer's currency is ``currency``       (not applicable: ignored)
+empty              no rows                                       no rows
+================== ============================================= ===========================================
+
+``args``, all optional: ``customer`` and ``text`` narrow a fault to one customer and to calls whose query contains a
+text; ``sleep`` seconds before the failure; ``retry_delay`` seconds (quota); ``op_index`` and ``error``
+(partial, such as ``campaign_budget_error.MONEY_AMOUNT_TOO_LARGE``); ``currency`` (unknown_currency, default XXX).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+
+AFTER_APPLY = "_after_apply"
+METHODS = (
+    "Search", "SearchStream", "MutateCampaignBudgets", "ListAccessibleCustomers",
+    "searchAnalytics", "runReport", "token", "*",
+)  # fmt: skip
+DATA_FAULTS = ("partial", "token", "duplicate_rows", "negative_metrics", "unknown_currency", "empty")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a kind looks on both wires. ``error`` is (field of ErrorCode, enum value), None without details."""
+
+    grpc: grpc.StatusCode
+    error: tuple[str, str] | None
+    http: int
+    reason: str
+    message: str
+
+
+_S = grpc.StatusCode
+FAILURES: dict[str, Failure] = {
+    "quota": Failure(
+        _S.RESOURCE_EXHAUSTED, ("quota_error", "RESOURCE_TEMPORARILY_EXHAUSTED"), 429, "rateLimitExceeded",
+        "Too many requests. Retry in {retry_delay} seconds.",
+    ),
+    "quota_daily": Failure(
+        _S.RESOURCE_EXHAUSTED, ("quota_error", "RESOURCE_EXHAUSTED"), 429, "dailyLimitExceeded",
+        "Too many requests. Retry in {retry_delay} seconds.",
+    ),
+    "unavailable": Failure(_S.UNAVAILABLE, None, 503, "backendError", "The service is currently unavailable."),
+    "internal": Failure(
+        _S.INTERNAL, ("internal_error", "INTERNAL_ERROR"), 500, "backendError", "An internal error has occurred."
+    ),
+    "transient": Failure(
+        _S.INTERNAL, ("internal_error", "TRANSIENT_ERROR"), 500, "backendError", "Transient internal error."
+    ),
+    "concurrent": Failure(
+        _S.ABORTED, ("database_error", "CONCURRENT_MODIFICATION"), 500, "backendError",
+        "Multiple requests were attempting to modify the same resource at once. Retry the request.",
+    ),
+    "auth": Failure(
+        _S.UNAUTHENTICATED, ("authentication_error", "OAUTH_TOKEN_INVALID"), 401, "authError",
+        "OAuth token in the header is not valid.",
+    ),
+    "permission": Failure(
+        _S.PERMISSION_DENIED, ("authorization_error", "USER_PERMISSION_DENIED"), 403, "forbidden",
+        "User doesn't have permission to access customer.",
+    ),
+    "not_approved": Failure(
+        _S.PERMISSION_DENIED, ("authorization_error", "CLOUD_PROJECT_NOT_APPROVED_FOR_PRODUCTION"), 403, "forbidden",
+        "The Google Cloud project is only approved for use with test accounts.",
+    ),
+    "not_enabled": Failure(
+        _S.PERMISSION_DENIED, ("authorization_error", "CUSTOMER_NOT_ENABLED"), 403, "forbidden",
+        "The customer account can't be accessed because it is not yet enabled or has been deactivated.",
+    ),
+    "timeout": Failure(_S.DEADLINE_EXCEEDED, None, 504, "backendError", "Deadline Exceeded"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One queued fault; see the module for its values."""
+
+    method: str
+    kind: str
+    times: int = 1
+    args: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        known = self.base in FAILURES or self.kind in DATA_FAULTS
+        if self.method not in METHODS or not known or self.times < 1:
+            raise ValueError(
+                f"There is no fault {self.kind!r} for method {self.method!r} (times {self.times}). Nothing was queued. "
+                f"Methods: {', '.join(METHODS)}. Kinds: {', '.join((*FAILURES, *DATA_FAULTS))}."
+            )
+
+    @property
+    def base(self) -> str:
+        return self.kind.removesuffix(AFTER_APPLY)
+
+    @property
+    def after_apply(self) -> bool:
+        return self.kind.endswith(AFTER_APPLY)
+
+    @property
+    def failure(self) -> Failure | None:
+        """The failure to answer with, or None where the fault only spoils data."""
+        return FAILURES.get(self.base)
+
+    @property
+    def message(self) -> str:
+        return self.failure.message.format(retry_delay=self.args.get("retry_delay", 30)) if self.failure else self.kind
+
+    def matches(self, method: str, customer: str, text: str) -> bool:
+        return (
+            (self.method == method or (self.method == "*" and method != "token"))
+            and self.args.get("customer", customer) == customer
+            and self.args.get("text", "").lower() in text.lower()
+        )

@@ -1,0 +1,312 @@
+"""What Google Ads says about the world: the answer to one GAQL query, as rows of plain values.
+
+Served resources: campaign, campaign_budget, customer, customer_client, currency_constant, change_event; the first
+three also with ``segments.date`` and ``metrics``. A field that Google Ads has and this sandbox lacks is refused by
+name, never answered with a silent default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from sandbox import catalogue, gaql
+from sandbox.state import BudgetChange, State
+from sandbox.world import Day
+
+Row = dict[str, Any]
+
+BILLABLE_UNIT_MICROS = {"EUR": 10_000, "USD": 10_000, "JPY": 1_000_000}
+METRICS = ("cost_micros", "clicks", "impressions", "conversions", "search_budget_lost_impression_share")
+_CONSTRAINED = 0.9  # of what the market absorbs: below it the budget is the limit
+_CHANGE_EVENT_DAYS, _CHANGE_EVENT_LIMIT = 30, 10_000
+
+
+class QueryRefused(Exception):
+    """Google Ads would answer INVALID_ARGUMENT; ``error`` is (field of ErrorCode, enum value)."""
+
+    def __init__(self, error: tuple[str, str], message: str) -> None:
+        super().__init__(message)
+        self.error, self.message = error, message
+
+
+@dataclass
+class Entity:
+    """One row without segments; ``campaigns`` are the positions whose metrics it sums."""
+
+    row: Row
+    campaigns: list[int] = field(default_factory=list)
+
+
+def value(row: Row, path: str) -> Any:
+    """The value at a dotted path, None where it is unset."""
+    node: Any = row
+    for part in path.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    return node
+
+
+# -- entities -----------------------------------------------------------------------------------------------------
+
+
+def _customer(customer: str) -> Row:
+    return {
+        "resource_name": f"customers/{customer}",
+        "id": int(customer),
+        "descriptive_name": catalogue.CUSTOMERS.get(customer, "Vakwerkgids"),
+        "currency_code": catalogue.CURRENCY,
+        "time_zone": catalogue.TIME_ZONE,
+        "manager": customer == catalogue.MANAGER,
+        "status": "ENABLED",
+        "test_account": False,
+        "auto_tagging_enabled": True,
+    }
+
+
+def _room(state: State, position: int) -> float:
+    """The campaign's budget as a share of what its market absorbs."""
+    campaign = state.catalogue.campaigns[position]
+    owner = state.catalogue.budgets[campaign.budget]
+    return state.amounts[owner.resource_name] / 1_000_000 * campaign.share / campaign.market
+
+
+def _campaign(state: State, position: int) -> Row:
+    campaign = state.catalogue.campaigns[position]
+    is_constrained = _room(state, position) < _CONSTRAINED
+    if campaign.learning:
+        status, reasons, system = "LEARNING", ["BIDDING_STRATEGY_LEARNING"], "LEARNING_BUDGET_CHANGE"
+    elif is_constrained:
+        status, reasons, system = "LIMITED", ["BUDGET_CONSTRAINED"], "LIMITED_BY_BUDGET"
+    else:
+        status, reasons, system = "ELIGIBLE", [], "ENABLED"
+    if campaign.learning and is_constrained:
+        reasons.append("BUDGET_CONSTRAINED")
+    return {
+        "resource_name": campaign.resource_name,
+        "id": campaign.id,
+        "name": campaign.name,
+        "status": "ENABLED",
+        "serving_status": "SERVING",
+        "primary_status": status,
+        "primary_status_reasons": reasons,
+        "bidding_strategy_type": "MAXIMIZE_CONVERSIONS",
+        "bidding_strategy_system_status": system,
+        "advertising_channel_type": "SEARCH",
+        "campaign_budget": state.catalogue.budgets[campaign.budget].resource_name,
+    }
+
+
+def _budget(state: State, position: int) -> Row:
+    budget, users = state.catalogue.budgets[position], state.catalogue.campaigns_of_budget[position]
+    micros = state.amounts[budget.resource_name]
+    is_recommended = any(_room(state, c) < _CONSTRAINED for c in users)
+    unit = BILLABLE_UNIT_MICROS[catalogue.CURRENCY]
+    return {
+        "resource_name": budget.resource_name,
+        "id": budget.id,
+        "name": budget.name,
+        "status": "ENABLED",
+        "period": "DAILY",
+        "type": "STANDARD",
+        "delivery_method": "STANDARD",
+        "amount_micros": micros,
+        "total_amount_micros": None,  # only budgets with a custom period have one
+        "explicitly_shared": budget.shared,
+        "reference_count": len(users),
+        "has_recommended_budget": is_recommended,
+        "recommended_budget_amount_micros": micros * 13 // 10 // unit * unit if is_recommended else None,
+    }
+
+
+def _change(state: State, change: BudgetChange, campaign: str) -> Row:
+    customer = change.resource_name.split("/")[1]
+    return {
+        "resource_name": f"customers/{customer}/changeEvents/{int(change.at.timestamp() * 1e6)}~0~{change.id}",
+        "change_date_time": change.at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "change_resource_type": "CAMPAIGN_BUDGET",
+        "change_resource_name": change.resource_name,
+        "client_type": change.client_type,
+        "user_email": change.user_email,
+        "resource_change_operation": "UPDATE",
+        "changed_fields": ["amount_micros"],
+        "campaign": campaign,
+        "old_resource": {"campaign_budget": {"amount_micros": change.old_micros}},
+        "new_resource": {"campaign_budget": {"amount_micros": change.new_micros}},
+    }
+
+
+def _campaigns(state: State, customer: str) -> Iterator[Entity]:
+    for position, campaign in enumerate(state.catalogue.campaigns):
+        if campaign.customer == customer:
+            row = {"campaign": _campaign(state, position), "campaign_budget": _budget(state, campaign.budget)}
+            yield Entity({"customer": _customer(customer), **row}, [position])
+
+
+def _budgets(state: State, customer: str) -> Iterator[Entity]:
+    for position, budget in enumerate(state.catalogue.budgets):
+        if budget.customer == customer:
+            row = {"customer": _customer(customer), "campaign_budget": _budget(state, position)}
+            yield Entity(row, state.catalogue.campaigns_of_budget[position])
+
+
+def _customers(state: State, customer: str) -> Iterator[Entity]:
+    own = [n for n, c in enumerate(state.catalogue.campaigns) if c.customer == customer]
+    yield Entity({"customer": _customer(customer)}, own)
+
+
+def _customer_clients(state: State, customer: str) -> Iterator[Entity]:
+    below = [customer, *catalogue.CUSTOMERS] if customer == catalogue.MANAGER else [customer]
+    kept = ("id", "descriptive_name", "manager", "currency_code", "time_zone", "status", "test_account")
+    for client in below:
+        facts = _customer(client)
+        row = {name: facts[name] for name in kept} | {
+            "resource_name": f"customers/{customer}/customerClients/{client}",
+            "client_customer": f"customers/{client}",
+            "level": int(client != customer),
+            "hidden": False,
+        }
+        yield Entity({"customer": _customer(customer), "customer_client": row})
+
+
+def _currencies(state: State, customer: str) -> Iterator[Entity]:
+    for code, unit in BILLABLE_UNIT_MICROS.items():
+        row = {"resource_name": f"currencyConstants/{code}", "code": code, "billable_unit_micros": unit}
+        yield Entity({"currency_constant": row})
+
+
+def _change_events(state: State, customer: str) -> Iterator[Entity]:
+    position = {b.resource_name: n for n, b in enumerate(state.catalogue.budgets)}
+    for change in state.changes(state.today() - timedelta(days=_CHANGE_EVENT_DAYS)):
+        if change.resource_name.startswith(f"customers/{customer}/"):
+            for n in state.catalogue.campaigns_of_budget[position[change.resource_name]]:
+                row = _change(state, change, state.catalogue.campaigns[n].resource_name)
+                yield Entity({"customer": _customer(customer), "change_event": row})
+
+
+RESOURCES: dict[str, Callable[[State, str], Iterator[Entity]]] = {
+    "campaign": _campaigns,
+    "campaign_budget": _budgets,
+    "customer": _customers,
+    "customer_client": _customer_clients,
+    "currency_constant": _currencies,
+    "change_event": _change_events,
+}
+
+
+# -- one query ----------------------------------------------------------------------------------------------------
+
+
+def _check(query: gaql.Query, customer: str, today: date) -> None:
+    """The refusals of Google Ads that a report is likely to run into."""
+
+    def refuse(code: str, message: str, kind: str = "query_error") -> None:
+        raise QueryRefused((kind, code), message)
+
+    if query.resource not in RESOURCES:
+        refuse("BAD_RESOURCE_TYPE_IN_FROM_CLAUSE", f"'{query.resource}' is not a resource that the sandbox serves.")
+    for name in query.fields:
+        if name.startswith("metrics.") and name.removeprefix("metrics.") not in METRICS:
+            refuse("UNRECOGNIZED_FIELD", f"The sandbox does not serve '{name}'.")
+        if name.startswith("segments.") and name != "segments.date":
+            refuse("UNRECOGNIZED_FIELD", f"The sandbox does not serve '{name}'.")
+    has_metrics = any(name.startswith("metrics.") for name in query.select)
+    if has_metrics and query.resource not in ("campaign", "campaign_budget", "customer"):
+        refuse("PROHIBITED_METRIC_IN_SELECT_OR_WHERE_CLAUSE", f"'{query.resource}' has no metrics.")
+    if has_metrics and customer == catalogue.MANAGER:
+        refuse("REQUESTED_METRICS_FOR_MANAGER", "Metrics cannot be requested for a manager account.")
+    dates = [c for c in query.where if c.field == "segments.date"]
+    if "segments.date" in query.select and not dates:
+        refuse("EXPECTED_FILTERS_ON_DATE_RANGE", "Missing filters on date related fields.")
+    if query.resource == "change_event":
+        bounds = {c.op[0]: c.value for c in query.where if c.field == "change_event.change_date_time"}
+        first = bounds.get(">", bounds.get("="))
+        oldest = str(today - timedelta(days=_CHANGE_EVENT_DAYS))
+        if "=" not in bounds and not {">", "<"} <= bounds.keys():
+            refuse("CHANGE_DATE_RANGE_INFINITE", "The change date range must be finite.", "change_event_error")
+        if first is not None and first[:10] < oldest:
+            refuse("START_DATE_TOO_OLD", "The start date is more than 30 days ago.", "change_event_error")
+        if query.limit is None:
+            refuse("LIMIT_NOT_SPECIFIED", "A LIMIT must be given.", "change_event_error")
+        elif query.limit > _CHANGE_EVENT_LIMIT:
+            refuse("INVALID_LIMIT_CLAUSE", "The LIMIT must be at most 10,000.", "change_event_error")
+
+
+def _served(entity: Entity, query: gaql.Query) -> None:
+    for name in query.fields:
+        resource, _, rest = name.partition(".")
+        if resource not in ("metrics", "segments") and rest.partition(".")[0] not in entity.row.get(resource, {}):
+            message = f"The sandbox does not serve '{name}' from '{query.resource}'."
+            raise QueryRefused(("query_error", "UNRECOGNIZED_FIELD"), message)
+
+
+class _Numbers:
+    """The metrics of some days, per campaign."""
+
+    def __init__(self, days: list[Day], campaigns: int) -> None:
+        self.dates = [str(day.date) for day in days]
+        shape = (len(days), campaigns)
+        self._sums = np.array(
+            [
+                np.reshape([getattr(day, name) for day in days], shape)
+                for name in ("spend_micros", "clicks", "impressions", "paid_leads")
+            ]
+        )
+        self._lost_views = self._sums[2] * np.reshape([day.lost_share for day in days], shape)
+
+    def _row(self, sums: list[int], lost_views: float) -> Row:
+        """The lost share is an average over impressions."""
+        spend, clicks, impressions, leads = sums
+        shown = (spend, clicks, impressions, float(leads), lost_views / max(1, impressions))
+        return dict(zip(METRICS, shown, strict=True))
+
+    def total(self, campaigns: list[int]) -> Row:
+        return self._row(self._sums[:, :, campaigns].sum(axis=(1, 2)).tolist(), self._lost_views[:, campaigns].sum())
+
+    def by_day(self, campaigns: list[int]) -> Iterator[tuple[str, Row]]:
+        sums = self._sums[:, :, campaigns].sum(axis=2).T.tolist()
+        lost_views = self._lost_views[:, campaigns].sum(axis=1).tolist()
+        for day, row, lost in zip(self.dates, sums, lost_views, strict=True):
+            yield day, self._row(row, lost)
+
+
+def _with_metrics(state: State, query: gaql.Query, entities: Iterable[Entity]) -> Iterator[Row]:
+    """A row an entity, or a row an (entity, day) where the date is selected.
+
+    With the date selected Google Ads leaves out rows whose selected metrics are all zero; filtering on it alone keeps
+    them.
+    """
+    on_date = [c for c in query.where if c.field == "segments.date"]
+    dates = [day for day in state.dates(date.min, date.max) if all(c.holds(str(day)) for c in on_date)]
+    numbers = _Numbers([state.day(day) for day in dates], len(state.catalogue.campaigns))
+    selected = [name.removeprefix("metrics.") for name in query.select if name.startswith("metrics.")]
+    for entity in entities:
+        if "segments.date" not in query.select:
+            yield {**entity.row, "metrics": numbers.total(entity.campaigns)}
+            continue
+        for day, metrics in numbers.by_day(entity.campaigns):
+            if any(metrics[name] for name in selected or ("impressions",)):
+                yield {**entity.row, "segments": {"date": day}, "metrics": metrics}
+
+
+def search(state: State, customer: str, text: str) -> tuple[gaql.Query, list[Row]]:
+    """The rows of a GAQL query. Raises gaql.GaqlError or QueryRefused."""
+    query = gaql.parse(text, state.today())
+    _check(query, customer, state.today())
+
+    entities = list(RESOURCES[query.resource](state, customer))
+    if entities:
+        _served(entities[0], query)
+    plain = [c for c in query.where if not c.field.startswith(("metrics.", "segments."))]
+    kept = (e for e in entities if all(c.holds(value(e.row, c.field)) for c in plain))
+    if any(name.startswith(("metrics.", "segments.")) for name in query.fields):
+        on_metrics = [c for c in query.where if c.field.startswith("metrics.")]
+        rows = [r for r in _with_metrics(state, query, kept) if all(c.holds(value(r, c.field)) for c in on_metrics)]
+    else:
+        rows = [entity.row for entity in kept]
+    for name, descending in reversed(query.order):
+        rows.sort(key=lambda row: (value(row, name) is not None, value(row, name)), reverse=descending)
+    return query, rows[: query.limit]

@@ -1,0 +1,231 @@
+"""What the sandbox remembers: the budget history, queued faults and how far its today was moved.
+
+Kept in one SQLite file with durable commits: a change is on disk before its RPC answers, so that a killed sandbox
+comes back telling the truth. Everything else is computed from it by the world.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from sandbox import catalogue
+from sandbox.faults import Fault
+from sandbox.world import DAYS_OF_HISTORY, Day, World
+
+AMSTERDAM = ZoneInfo(catalogue.TIME_ZONE)
+
+_SCHEMA = """
+create table if not exists meta (key text primary key, value text not null) without rowid;
+create table if not exists budget_changes (
+    id integer primary key, resource_name text not null, at text not null, old_micros integer,
+    new_micros integer not null, user_email text not null, client_type text not null
+);
+create table if not exists faults (
+    id integer primary key, method text not null, kind text not null, times integer not null, args text not null
+);
+"""
+
+
+@dataclass(frozen=True)
+class BudgetChange:
+    """One edit of a budget. ``at`` is Amsterdam time; ``old_micros`` is None where the budget was made."""
+
+    id: int
+    resource_name: str
+    at: datetime
+    old_micros: int | None
+    new_micros: int
+    user_email: str
+    client_type: str
+
+
+class State:
+    """The world as it stands now. Every method is safe to call from several threads."""
+
+    def __init__(self, folder: Path, seed: int | None = None, segments: int | None = None) -> None:
+        """Open or make the state in ``folder``; raises ValueError when it holds another world than asked for."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.lock = threading.RLock()
+        self.calls: deque[dict[str, Any]] = deque(maxlen=20_000)
+        self._days: dict[date, Day] = {}
+        self._db = sqlite3.connect(folder / "state.sqlite", check_same_thread=False)
+        self._db.executescript("pragma journal_mode = wal; pragma synchronous = full;" + _SCHEMA)
+
+        meta = dict(self._db.execute("select key, value from meta"))
+        is_new = not meta
+        if is_new:
+            meta = {
+                "seed": str(1 if seed is None else seed),
+                "segments": str(segments or catalogue.DEFAULT_SEGMENTS),
+                "first_morning": datetime.now(AMSTERDAM).date().isoformat(),
+                "offset_days": "0",
+            }
+        for name, asked in (("seed", seed), ("segments", segments)):
+            if asked is not None and str(asked) != meta[name]:
+                raise ValueError(
+                    f"{folder} holds a world with {name} {meta[name]}, and {asked} was asked for. Nothing was changed; "
+                    f"unset SANDBOX_{name.upper()}, or remove the folder to start a new world."
+                )
+        self.first_morning = date.fromisoformat(meta["first_morning"])
+        self._offset = timedelta(days=int(meta["offset_days"]))
+        self.catalogue = catalogue.build(int(meta["segments"]), int(meta["seed"]))
+        self.first_day = self.first_morning - timedelta(days=DAYS_OF_HISTORY)
+        self.world = World(self.catalogue, int(meta["seed"]), self.first_day)
+        if is_new:
+            self._write_beginning(meta)
+        self._read_budgets()
+
+    def close(self) -> None:
+        with self.lock:
+            self._db.close()
+
+    # -- time -----------------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The sandbox's own clock, in Amsterdam time."""
+        return datetime.now(AMSTERDAM) + self._offset
+
+    def today(self) -> date:
+        return self.now().date()
+
+    def step(self, days: int) -> date:
+        """Move today ahead by that many days; gives the new today."""
+        if days < 1:
+            raise ValueError(f"Cannot step by {days} days: time only moves ahead. Nothing was changed.")
+        with self.lock, self._db:
+            self._offset += timedelta(days=days)
+            self._db.execute("update meta set value = ? where key = 'offset_days'", [str(self._offset.days)])
+            return self.today()
+
+    def dates(self, first: date, last: date) -> list[date]:
+        """The dates in [first, last] that the world has lived through; today is not over yet."""
+        first, last = max(first, self.first_day), min(last, self.today() - timedelta(days=1))
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+    def days(self, first: date, last: date) -> list[Day]:
+        """What happened on those dates."""
+        return [self.day(day) for day in self.dates(first, last)]
+
+    def day(self, day: date) -> Day:
+        """A day that is over: it never changes again, because a budget can only be changed today."""
+        with self.lock:
+            if day not in self._days:
+                self._days[day] = self.world.day(day, self.budgets_on(day))
+            return self._days[day]
+
+    # -- budgets --------------------------------------------------------------------------------------------------
+
+    @property
+    def amounts(self) -> Mapping[str, int]:
+        """Micros in force now, by resource name."""
+        return self._amounts
+
+    def budgets_on(self, day: date) -> np.ndarray:
+        """EUR in force on a day, one a budget: the last amount set on or before it."""
+        with self.lock:
+            in_force = (
+                next((c.new_micros for c in reversed(self._history[b.resource_name]) if c.at.date() <= day), 0)
+                for b in self.catalogue.budgets
+            )
+            return np.fromiter(in_force, dtype=float) / 1_000_000
+
+    def set_budgets(self, amounts: Mapping[str, int], user: str, client_type: str) -> list[BudgetChange]:
+        """Set absolute amounts in micros, all in one durable transaction; amounts already in force leave no trace."""
+        with self.lock:
+            unknown = amounts.keys() - self._amounts.keys()
+            if unknown:
+                raise KeyError(
+                    f"No such budget: {', '.join(sorted(unknown))}. Nothing was changed; GET /budgets lists them."
+                )
+            at = self.now()
+            changes = [
+                BudgetChange(self._next_id + n, name, at, self._amounts[name], micros, user, client_type)
+                for n, (name, micros) in enumerate((k, v) for k, v in amounts.items() if v != self._amounts[k])
+            ]
+            self._insert(changes)
+            self._remember(changes)
+            return changes
+
+    def changes(self, since: date) -> list[BudgetChange]:
+        """Edits on or after a day, oldest first; the making of a budget is not one."""
+        with self.lock:
+            found = (c for history in self._history.values() for c in history if c.at.date() >= since)
+            return sorted((c for c in found if c.old_micros is not None), key=lambda c: c.id)
+
+    def _write_beginning(self, meta: dict[str, str]) -> None:
+        """The budgets' past, by people, at five past two in the afternoon; together with meta, or not at all."""
+        edits = []
+        for budget in self.catalogue.budgets:
+            old: int | None = None
+            for days_before, euros in budget.history:
+                at = datetime.combine(self.first_morning - timedelta(days=days_before), time(14, 5), AMSTERDAM)
+                edits.append((at, budget.resource_name, old, euros * 1_000_000))
+                old = euros * 1_000_000
+        edits.sort(key=lambda e: e[:2])
+        user, client = catalogue.MARKETING_USER, "GOOGLE_ADS_WEB_CLIENT"
+        self._insert(
+            [BudgetChange(n, name, at, old, new, user, client) for n, (at, name, old, new) in enumerate(edits, 1)], meta
+        )
+
+    def _insert(self, changes: Iterable[BudgetChange], meta: Mapping[str, str] | None = None) -> None:
+        with self._db:
+            self._db.executemany(
+                "insert into budget_changes values (?, ?, ?, ?, ?, ?, ?)",
+                [(c.id, c.resource_name, c.at.isoformat(), c.old_micros, c.new_micros, c.user_email, c.client_type)
+                 for c in changes],
+            )  # fmt: skip
+            self._db.executemany("insert into meta values (?, ?)", (meta or {}).items())
+
+    def _read_budgets(self) -> None:
+        self._history: dict[str, list[BudgetChange]] = {b.resource_name: [] for b in self.catalogue.budgets}
+        self._amounts: dict[str, int] = {}
+        self._next_id = 1
+        rows = self._db.execute("select * from budget_changes order by id")
+        self._remember(
+            BudgetChange(i, name, datetime.fromisoformat(at).astimezone(AMSTERDAM), old, new, user, client)
+            for i, name, at, old, new, user, client in rows
+        )
+
+    def _remember(self, changes: Iterable[BudgetChange]) -> None:
+        for change in changes:
+            self._history[change.resource_name].append(change)
+            self._amounts[change.resource_name] = change.new_micros
+            self._next_id = change.id + 1
+
+    # -- faults ---------------------------------------------------------------------------------------------------
+
+    def add_fault(self, fault: Fault) -> None:
+        with self.lock, self._db:
+            self._db.execute(
+                "insert into faults (method, kind, times, args) values (?, ?, ?, ?)",
+                [fault.method, fault.kind, fault.times, json.dumps(fault.args)],
+            )
+
+    def clear_faults(self) -> int:
+        """Forget all queued faults; gives how many there were."""
+        with self.lock, self._db:
+            return self._db.execute("delete from faults").rowcount
+
+    def take_fault(self, method: str, customer: str = "", text: str = "") -> Fault | None:
+        """The oldest queued fault that matches this call; uses up one of its times."""
+        with self.lock, self._db:
+            for row_id, name, kind, times, args in self._db.execute("select * from faults order by id").fetchall():
+                fault = Fault(name, kind, times, json.loads(args))
+                if fault.matches(method, customer, text):
+                    if times == 1:
+                        self._db.execute("delete from faults where id = ?", [row_id])
+                    else:
+                        self._db.execute("update faults set times = times - 1 where id = ?", [row_id])
+                    return fault
+        return None

@@ -1,0 +1,176 @@
+"""The HTTP server: Search Console, GA4, the OAuth token endpoint, and the control plane under ``/_sandbox``.
+
+====================  ===========================================================================================
+GET  /health          ``{"ok": true}``
+GET  /today           ``{"today": date}``
+POST /step            ``{"days": n}``: moves today ahead, gives ``{"today": date}``
+GET  /budgets         ``{resource name: micros in force}``
+POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by a person in Google's own pages
+POST /faults          queues a fault (see ``faults``); DELETE forgets all
+GET  /calls           what reached the services, oldest first; DELETE forgets it
+GET  /company         ``?from=&to=&as_of=``: what the company's own database would hold (see ``books``)
+====================  ===========================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from sandbox import books, catalogue, reports
+from sandbox.faults import Fault
+from sandbox.state import State
+
+Json = dict[str, Any]
+
+CONTROL = "/_sandbox"
+_SEARCH_CONSOLE = re.compile(r"/webmasters/v3/sites/(?P<where>.+)/searchAnalytics/query")
+_GA4 = re.compile(r"/v1beta/properties/(?P<where>\d+):runReport")
+_STATUS = {
+    400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED",
+}  # fmt: skip
+
+
+def _error(code: int, message: str, reason: str = "badRequest") -> tuple[int, Json]:
+    errors = [{"reason": reason, "domain": "global", "message": message}]
+    return code, {"error": {"code": code, "status": _STATUS[code], "message": message, "errors": errors}}
+
+
+def _spoil(answer: Json, fault: Fault | None) -> Json:
+    """A report as a data fault leaves it."""
+    match fault.kind if fault else None:
+        case "empty":
+            return {k: v for k, v in answer.items() if k not in ("rows", "rowCount")}
+        case "duplicate_rows":
+            return {**answer, "rows": [row for row in answer.get("rows", []) for _ in range(2)]}
+        case "negative_metrics" if answer.get("rows"):
+            first = dict(answer["rows"][0])
+            if "metricValues" in first:
+                first["metricValues"] = [{"value": f"-{v['value']}"} for v in first["metricValues"]]
+            else:
+                first |= {"clicks": -first["clicks"], "impressions": -first["impressions"]}
+            return {**answer, "rows": [first, *answer["rows"][1:]]}
+        case _:
+            return answer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    state: State
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet: what was called is kept in ``/calls``."""
+
+    def do_GET(self) -> None:
+        self._answer("GET")
+
+    def do_POST(self) -> None:
+        self._answer("POST")
+
+    def do_DELETE(self) -> None:
+        self._answer("DELETE")
+
+    def _answer(self, verb: str) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            code, body = self._route(verb, urlsplit(self.path), raw)
+        except reports.BadRequest as e:
+            code, body = _error(e.code, str(e), "forbidden" if e.code == 403 else "badRequest")
+        except (KeyError, TypeError, ValueError) as e:
+            code, body = _error(400, str(e.args[0]) if e.args else repr(e))
+        content = json.dumps(body).encode()
+        self.send_response(code)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _route(self, verb: str, url: Any, raw: bytes) -> tuple[int, Json | list[Any]]:
+        path = unquote(url.path)
+        if path.startswith(f"{CONTROL}/"):
+            run = _CONTROL.get((verb, path.removeprefix(CONTROL)))
+            if run is None:
+                return _error(404, f"The control plane has no {verb} {path}.")
+            return 200, run(self.state, json.loads(raw or b"{}"), {k: v[0] for k, v in parse_qs(url.query).items()})
+        if verb == "POST" and path == "/token":
+            if self.state.take_fault("token"):
+                return 400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+            return 200, {"access_token": "sandbox-token", "expires_in": 3600, "token_type": "Bearer"}
+        for method, pattern, report in (
+            ("searchAnalytics", _SEARCH_CONSOLE, reports.search_analytics),
+            ("runReport", _GA4, reports.run_report),
+        ):
+            if verb == "POST" and (match := pattern.fullmatch(path)):
+                return self._report(method, report, match["where"], json.loads(raw))
+        return _error(404, f"The sandbox does not serve {verb} {path}.")
+
+    def _report(
+        self, method: str, report: Callable[[State, str, Json], Json], where: str, body: Json
+    ) -> tuple[int, Json]:
+        self.state.calls.append({"method": method, "at": self.state.now().isoformat(), "account": where, "body": body})
+        if not (self.headers.get("Authorization") or "").startswith("Bearer "):
+            return _error(401, "The request carries no OAuth token.", "authError")
+        fault = self.state.take_fault(method, where, json.dumps(body))
+        if fault and fault.failure:
+            time.sleep(fault.args.get("sleep", 0))
+            return _error(fault.failure.http, fault.message, fault.failure.reason)
+        return 200, _spoil(report(self.state, where, body), fault)
+
+
+# -- control plane ------------------------------------------------------------------------------------------------
+
+
+def _set_budget(state: State, body: Json, query: dict[str, str]) -> Json:
+    user = body.get("user", catalogue.MARKETING_USER)
+    changes = state.set_budgets({body["resource_name"]: int(body["amount_micros"])}, user, "GOOGLE_ADS_WEB_CLIENT")
+    return {"changed": len(changes)}
+
+
+def _add_fault(state: State, body: Json, query: dict[str, str]) -> Json:
+    method = "token" if body["kind"] == "token" else body.get("method", "*")
+    fault = Fault(method, body["kind"], int(body.get("times", 1)), body.get("args") or {})
+    state.add_fault(fault)
+    return {"queued": fault.kind}
+
+
+def _company(state: State, body: Json, query: dict[str, str]) -> Json:
+    as_of = date.fromisoformat(query["as_of"]) if "as_of" in query else state.today()
+    first = date.fromisoformat(query["from"]) if "from" in query else state.first_day
+    last = date.fromisoformat(query["to"]) if "to" in query else as_of - timedelta(days=1)
+    return books.company(state, first, last, as_of)
+
+
+def _forget_calls(state: State, body: Json, query: dict[str, str]) -> Json:
+    state.calls.clear()
+    return {"cleared": True}
+
+
+_CONTROL: dict[tuple[str, str], Callable[[State, Json, dict[str, str]], Json | list[Any]]] = {
+    ("GET", "/health"): lambda state, body, query: {"ok": True},
+    ("GET", "/today"): lambda state, body, query: {"today": str(state.today())},
+    ("POST", "/step"): lambda state, body, query: {"today": str(state.step(int(body.get("days", 1))))},
+    ("GET", "/budgets"): lambda state, body, query: dict(state.amounts),
+    ("POST", "/budgets"): _set_budget,
+    ("POST", "/faults"): _add_fault,
+    ("DELETE", "/faults"): lambda state, body, query: {"cleared": state.clear_faults()},
+    ("GET", "/calls"): lambda state, body, query: list(state.calls),
+    ("DELETE", "/calls"): _forget_calls,
+    ("GET", "/company"): _company,
+}
+
+
+def serve(state: State, port: int = 0) -> ThreadingHTTPServer:
+    """Serve on the loopback from a thread of its own; raises OSError when the port is taken."""
+    handler = type("Handler", (_Handler,), {"state": state})
+    server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
