@@ -17,6 +17,7 @@ from lead_demand.planner_inputs import Days
 # segments tell enough about all of them.
 PRIOR_LEADS = 5.0
 BURN_IN_DAYS = 14
+PENALTY = 1.0
 ENOUGH_SEGMENTS = 400
 
 
@@ -91,8 +92,8 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
 
     paid_rate, paid_variance = _shrunk_rate(counted, paid, effective, assume)
     free_rate, free_variance = _shrunk_rate(counted, free, np.ones_like(free), assume)
-    weight = _weights(known, accepted, decided, assume)
-    accepted, decided = (weight * accepted).sum(1), (weight * decided).sum(1)
+    weight, dispersion = _weights(known, accepted, decided, assume)
+    accepted, decided = (weight * accepted).sum(1) / dispersion, (weight * decided).sum(1) / dispersion
     pool_acceptance = (accepted.sum() + 1) / (decided.sum() + 2)
     strength = assume.acceptance_strength + decided
     acceptance = (assume.acceptance_strength * pool_acceptance + accepted) / strength
@@ -134,34 +135,42 @@ def _weekday_factors(dates: np.ndarray, paid: np.ndarray, effective: np.ndarray,
     return (factors / factors.mean())[weekday]
 
 
-def _weights(known: np.ndarray, count: np.ndarray, exposure: np.ndarray, assume: Assumptions) -> np.ndarray:
-    """Weight of each day, shape (segments, days): zero where unknown, and halved every half-life."""
+def _weights(
+    known: np.ndarray, count: np.ndarray, exposure: np.ndarray, assume: Assumptions
+) -> tuple[np.ndarray, float]:
+    """Weight of each day, shape (segments, days): zero where unknown, else halved every half-life; and how many times
+    more the counts vary than chance alone would make them (at least one)."""
     age = np.arange(known.shape[1])[::-1]
     sample = slice(None, None, 1 + len(known) // ENOUGH_SEGMENTS)
-    seen, exposed = (known * count)[sample], (known * exposure)[sample]
-    return known * 0.5 ** (age / _half_life(age, seen, exposed, assume.half_lives))
+    half_life, dispersion = _memory(age, (known * count)[sample], (known * exposure)[sample], assume.half_lives)
+    return known * 0.5 ** (age / half_life), dispersion
 
 
-def _half_life(age: np.ndarray, seen: np.ndarray, exposed: np.ndarray, candidates: tuple[float, ...]) -> float:
-    """The half-life that would have predicted each day's counts best from the days before it, over all segments:
-    how fast rates drift differs between companies.
+def _memory(
+    age: np.ndarray, seen: np.ndarray, exposed: np.ndarray, candidates: tuple[float, ...]
+) -> tuple[float, float]:
+    """The half-life that predicts each day's counts best from the days before it, over all segments (how fast rates
+    drift differs between companies), and the dispersion that is left.
 
-    The first candidate is the default; another must predict better by one nat for each halving or doubling.
+    It is the geometric mean of the candidates, weighted by likelihood. The first is the default: each halving or
+    doubling away from it must be worth one nat.
     """
-    default = candidates[0]
     if not seen.sum() > 0:
-        return default
-    prior = PRIOR_LEADS
+        return candidates[0], 1.0
     pool = seen.sum() / exposed.sum()
     since = age[:, None] - age[None, :] - 1  # days between the day that is seen (row) and the eve of the predicted one
-
-    def score(half_life: float) -> float:
+    judged = slice(BURN_IN_DAYS, None)
+    scores, dispersions = np.zeros(len(candidates)), np.ones(len(candidates))
+    for place, half_life in enumerate(candidates):
         memory = np.where(since >= 0, 0.5 ** (since / half_life), 0.0)
-        mean = exposed * (prior + seen @ memory) / (prior / pool + exposed @ memory)
-        told = (seen * np.log(np.where(mean > 0, mean, 1.0)) - mean)[:, BURN_IN_DAYS:].sum()
-        return float(told - abs(np.log2(half_life / default)))
-
-    return max(candidates, key=score)
+        rate = (PRIOR_LEADS + seen @ memory) / (PRIOR_LEADS / pool + exposed @ memory)
+        mean, told = (exposed * rate)[:, judged], seen[:, judged]
+        scores[place] = (told * np.log(np.where(mean > 0, mean, 1.0)) - mean).sum()
+        scores[place] -= PENALTY * abs(np.log2(half_life / candidates[0]))
+        if mean.sum() > 0:
+            dispersions[place] = max(1.0, ((told - mean) ** 2).sum() / mean.sum())
+    best = int(np.argmax(scores))
+    return candidates[best], float(dispersions[best])
 
 
 def _shrunk_rate(
@@ -172,12 +181,12 @@ def _shrunk_rate(
     The prior's strength (in leads) is what the spread between segments beyond chance says (empirical Bayes, by
     moments), within `shrink_strength`.
     """
-    weight = _weights(known, count, exposure, assume)
+    weight, dispersion = _weights(known, count, exposure, assume)
     seen, exposed = (weight * count).sum(1), (weight * exposure).sum(1)
     if exposed.sum() <= 0 or seen.sum() <= 0:
         return np.zeros(len(seen)), np.zeros(len(seen))
     pool = seen.sum() / exposed.sum()
-    noise = pool * _ratio((weight**2 * exposure).sum(1), exposed)
+    noise = dispersion * pool * _ratio((weight**2 * exposure).sum(1), exposed)
     spread = (exposed * (_ratio(seen, exposed) - pool) ** 2 - noise)[exposed > 0].sum()
     scale = exposed.sum() - (exposed**2).sum() / exposed.sum()
     between = spread / scale if scale > 0 else 0.0
@@ -185,7 +194,7 @@ def _shrunk_rate(
     prior = float(np.clip(pool**2 / between, weakest, strongest)) if between > 0 else strongest
     if (exposed > 0).sum() < 2:
         prior = weakest  # nobody to borrow from
-    shape, rate = prior + seen, prior / pool + exposed
+    shape, rate = prior + seen / dispersion, prior / pool + exposed / dispersion
     return shape / rate, shape / rate**2
 
 

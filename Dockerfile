@@ -1,0 +1,14 @@
+# The production image: the official one, the locked packages, and the three folders that Airflow reads.
+# Migrations are applied by the database's owner (`make migrate` or `supabase db push`), never from here.
+FROM apache/airflow:3.3.2-python3.12
+
+COPY requirements.txt /requirements.txt
+RUN pip install --no-cache-dir --require-hashes -r /requirements.txt
+
+# Days begin and end at midnight in Amsterdam, backfills by date included.
+ENV AIRFLOW__CORE__DEFAULT_TIMEZONE=Europe/Amsterdam \
+    AIRFLOW__CORE__LOAD_EXAMPLES=False
+
+COPY --chown=airflow:root dags /opt/airflow/dags
+COPY --chown=airflow:root plugins /opt/airflow/plugins
+COPY --chown=airflow:root include /opt/airflow/include

@@ -1,0 +1,57 @@
+# Needs python3 (3.11 to 3.13) and make; everything else is installed into .venv, and everything that runs lives in .local.
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+unexport MAKEFLAGS MFLAGS
+.PHONY: help run test up stop clean migrate show psql lint format lock
+
+ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
+PYTHON := .venv/bin/python
+READY := .venv/.locked
+ARGS ?=
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
+
+run: $(READY) ## one morning from start to end on this machine: statistics, plan, budgets; again is harmless
+	@$(PYTHON) -m tools.day run
+
+test: $(READY) ## the tests, against a real PostgreSQL and a real Airflow (ARGS="tests/planner -x" narrows them)
+	@$(PYTHON) -m pytest $(ARGS)
+
+up: $(READY) ## start the local services and leave them running; prints the address of Airflow's UI
+	@$(PYTHON) -m tools.stack up
+
+stop: $(READY) ## stop the local services
+	@$(PYTHON) -m tools.stack stop
+
+show: $(READY) ## today's decisions, and whether the live budgets agree with the log
+	@$(PYTHON) -m tools.day show
+
+migrate: $(READY) ## apply the migrations to LEADS_DATABASE_URL, or to the local database (ARGS=--dry-run shows them)
+	@$(PYTHON) -m tools.stack migrate $(ARGS)
+
+psql: $(READY) ## a prompt on the leads database
+	@$(PYTHON) -m tools.stack psql $(ARGS)
+
+lint: $(READY) ## style, types, SQL and migrations
+	$(PYTHON) -m ruff check --quiet .
+	$(PYTHON) -m ruff format --check --quiet .
+	$(PYTHON) -m mypy
+	$(PYTHON) -m tools.lint_sql
+	.venv/bin/hadolint Dockerfile
+	.venv/bin/squawk include/migrations/*.sql
+
+format: $(READY) ## rewrite the Python files in the house style
+	@$(PYTHON) -m ruff check --fix-only --quiet . && $(PYTHON) -m ruff format .
+
+lock: $(READY) ## resolve requirements*.in again for Python 3.11 to 3.13 and write the locks
+	@$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -o requirements.txt requirements.in
+	@$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -o requirements-dev.txt requirements-dev.in
+
+clean: ## stop the services and delete .local: the local database, the stand-in world, every log
+	@if [ -e $(READY) ]; then $(PYTHON) -m tools.stack clean; else rm -rf .local; fi
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(ANY_PYTHON) tools/environment.py

@@ -1,0 +1,48 @@
+"""sqlfluff over every SQL file, with psycopg's placeholders understood.
+
+    python -m tools.lint_sql [path ...]
+
+sqlfluff renders either Jinja or `%(name)s`, and the files of this repository have both. So each placeholder is replaced
+by a string literal of the same length before the file is linted; every line and column reported stays right.
+"""
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlfluff.core import FluffConfig, Linter
+
+from tools import REPOSITORY
+
+FOLDERS = ("include", "tools", "sandbox")
+PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+
+
+def as_literals(text: str) -> str:
+    """The text with each placeholder as a literal of the same length, and `%%` as the one operator it becomes."""
+    return PLACEHOLDER.sub(lambda found: f"'{found[1]}__'", text).replace("%%", "% ")
+
+
+def violations(linter: Linter, path: Path) -> list[str]:
+    """One line for each fault of a file."""
+    linted = linter.lint_string(as_literals(path.read_text()), fname=str(path))
+    name = path.relative_to(REPOSITORY)
+    return [
+        f"{name}:{fault.line_no}:{fault.line_pos}: {fault.rule_code()} {fault.desc()}"
+        for fault in linted.get_violations()
+    ]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Lint the paths given, else every SQL file; exits with 1 when there is a fault."""
+    given = [Path(argument).resolve() for argument in arguments]
+    paths = given or sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.sql"))
+    linter = Linter(config=FluffConfig.from_path(str(REPOSITORY / "include")))
+    found = [line for path in paths for line in violations(linter, path)]
+    print("\n".join(found) if found else f"{len(paths)} SQL files are in order")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,110 @@
+"""What must be in place before the DAGs may run against the company's own database. Reads only."""
+
+import json
+import os
+from collections.abc import Iterator
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import psycopg
+
+from tools import migrate
+
+NEEDED = {
+    "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": "the service account of the Google hooks",
+    "AIRFLOW_CONN_GOOGLE_ADS_DEFAULT": "the Google Ads API: developer token and login customer id",
+    "AIRFLOW_CONN_GOOGLE_REPORTING": "Search Console and GA4: extra.keyfile_dict and scope",
+}
+MIGRATE = "run `make migrate` as the database's owner, or `supabase db push`"
+
+
+def problems() -> list[str]:
+    """Everything that is missing, one sentence each with its remedy; empty when the DAGs may run."""
+    url = os.environ["LEADS_DATABASE_URL"]
+    found = [f"{name} is not set ({what})" for name, what in NEEDED.items() if not os.environ.get(name)]
+    try:
+        pending = migrate.pending(url)
+    except (psycopg.Error, migrate.MigrationError) as error:
+        return [*found, f"LEADS_DATABASE_URL cannot be read: {str(error).strip()}"]
+    if pending:
+        return [*found, f"{len(pending)} migrations are not applied, the first is {pending[0]}: {MIGRATE}"]
+    try:
+        with psycopg.connect(login(url), connect_timeout=15) as connection:
+            connection.read_only = True
+            found += _role(connection)
+            found += _rows(connection)
+    except psycopg.Error as error:
+        found.append(
+            f"The login of the DAGs (AIRFLOW_CONN_LEADS_DB, else LEADS_DATABASE_URL) fails: {str(error).strip()}"
+        )
+    return found
+
+
+def login(url: str) -> str:
+    """The connection that the DAGs will use, as libpq reads it: AIRFLOW_CONN_LEADS_DB, a URI or JSON, else `url`."""
+    own = os.environ.get("AIRFLOW_CONN_LEADS_DB")
+    if not own:
+        return url
+    if own.lstrip().startswith("{"):
+        fields = json.loads(own)
+        extra = fields.get("extra") or {}
+        extra = json.loads(extra) if isinstance(extra, str) else extra
+        parts = {"host": "host", "port": "port", "user": "login", "password": "password", "dbname": "schema"}
+        known = {name: fields[key] for name, key in parts.items() if fields.get(key)}
+        return psycopg.conninfo.make_conninfo("", **known, **_libpq(extra))
+    uri = urlsplit(own)
+    known = {
+        "host": uri.hostname,
+        "port": uri.port,
+        "user": unquote(uri.username or ""),
+        "password": unquote(uri.password or ""),
+        "dbname": uri.path.lstrip("/"),
+    }
+    given = {name: value for name, value in known.items() if value}
+    return psycopg.conninfo.make_conninfo("", **given, **_libpq(dict(parse_qsl(uri.query))))
+
+
+def _libpq(extra: dict[str, object]) -> dict[str, str]:
+    """Of a connection's extras, those that are for the server."""
+    names = ("sslmode", "sslrootcert", "sslcert", "sslkey", "options", "application_name")
+    return {name: str(extra[name]) for name in names if extra.get(name)}
+
+
+def _role(connection: psycopg.Connection) -> Iterator[str]:
+    row = connection.execute(
+        """
+        select current_user, rolsuper or rolbypassrls,
+            exists (select from pg_roles where rolname = 'lead_pipeline')
+                and pg_has_role(current_user, 'lead_pipeline', 'usage')
+        from pg_roles where rolname = current_user
+        """
+    ).fetchone()
+    user, unbound, member = row or ("?", True, False)
+    advice = "`create role … login password … in role lead_pipeline`, and name that login in AIRFLOW_CONN_LEADS_DB"
+    if unbound:
+        yield f"The DAGs would log in as {user}, which row level security does not bind: {advice}"
+    elif not member:
+        yield f"The DAGs would log in as {user}, which has not the rights of lead_pipeline: {advice}"
+
+
+def _rows(connection: psycopg.Connection) -> Iterator[str]:
+    settings = connection.execute(
+        "select total_daily_cap, max_daily_increase, approval_threshold from public.orchestration_settings"
+    ).fetchone()
+    if settings is None:
+        yield f"orchestration_settings has no row that the pipeline can see: {MIGRATE}"
+    else:
+        names = ("total_daily_cap", "max_daily_increase", "approval_threshold")
+        if unknown := [name for name, value in zip(names, settings, strict=True) if value is None]:
+            yield f"orchestration_settings: set {', '.join(unknown)} (EUR); while one is NULL no budget is changed"
+    for table, condition, what in (
+        ("lead_segments", "is_active", "the branches and regions that leads belong to"),
+        (
+            "channel_sources",
+            "is_active and channel = 'google_ads'",
+            "which campaign belongs to which segment",
+        ),
+        ("lead_segment_channels", "channel = 'google_ads'", "each segment's floor, cap and largest steps"),
+    ):
+        row = connection.execute(f"select exists (select from public.{table} where {condition})").fetchone()
+        if not (row and row[0]):
+            yield f"{table} has no row where {condition}: insert {what}"
