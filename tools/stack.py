@@ -230,8 +230,8 @@ class Stack:
         names = {record.name for record in records}
         stale = () if owner else {path.stem for path in (self.home / "run").glob("*.json")}
         # Tasks report to the API server, and it writes to PostgreSQL: in that order.
-        for wave in (("scheduler", "dag-processor", "triggerer"), ("api-server", "sandbox")):
-            self.processes.stop([name for name in wave if name in names or name in stale])
+        for wave, patience in ((("scheduler", "dag-processor", "triggerer"), 15), (("api-server", "sandbox"), 4)):
+            self.processes.stop([name for name in wave if name in names or name in stale], patience)
         if "postgres" in names or owner is None:
             self.postgres.stop()
             self.processes.reap("postgres")
@@ -285,6 +285,7 @@ class Stack:
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # a task's supervisor may sleep as long after its end
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

@@ -17,7 +17,7 @@ from lead_demand.planner_inputs import Days
 # segments tell enough about all of them.
 PRIOR_LEADS = 5.0
 BURN_IN_DAYS = 14
-PENALTY = 1.0
+PENALTY = 0.3
 ENOUGH_SEGMENTS = 400
 
 
@@ -94,8 +94,11 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
     free_rate, free_variance = _shrunk_rate(counted, free, np.ones_like(free), assume)
     weight, dispersion = _weights(known, accepted, decided, assume)
     accepted, decided = (weight * accepted).sum(1) / dispersion, (weight * decided).sum(1) / dispersion
-    pool_acceptance = (accepted.sum() + 1) / (decided.sum() + 2)
     strength = assume.acceptance_strength + decided
+    # A random-effects mean: a large segment says much about itself, but no more about the others than they do. One
+    # accepted and one rejected lead are added, so that no share is ever nought or one.
+    trust = 1 / assume.acceptance_strength
+    pool_acceptance = ((accepted / strength).sum() + trust) / ((decided / strength).sum() + 2 * trust)
     acceptance = (assume.acceptance_strength * pool_acceptance + accepted) / strength
 
     recent = known & (days.dates >= today - np.timedelta64(14, "D"))
@@ -194,7 +197,10 @@ def _shrunk_rate(
     prior = float(np.clip(pool**2 / between, weakest, strongest)) if between > 0 else strongest
     if (exposed > 0).sum() < 2:
         prior = weakest  # nobody to borrow from
-    shape, rate = prior + seen / dispersion, prior / pool + exposed / dispersion
+    seen, exposed = seen / dispersion, exposed / dispersion
+    trust = 1 / (prior / pool + exposed)
+    pool = (trust * seen).sum() / (trust * exposed).sum()
+    shape, rate = prior + seen, prior / pool + exposed
     return shape / rate, shape / rate**2
 
 

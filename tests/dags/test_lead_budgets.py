@@ -59,6 +59,15 @@ def test_a_second_run_of_the_day_changes_nothing(morning: Morning) -> None:
     assert morning.sandbox.budgets() == budgets
 
 
+def test_the_whole_day_again_after_budgets_moved_rewrites_no_row(morning: Morning) -> None:
+    morning.run("lead_budgets")
+    before, budgets = morning.row_versions(), morning.sandbox.budgets()
+    for dag_id in ("lead_stats", "lead_budgets"):
+        assert morning.run(dag_id).state == "success"
+    assert morning.row_versions() == before
+    assert morning.sandbox.budgets() == budgets
+
+
 def test_a_cleared_run_of_another_day_changes_nothing(morning: Morning) -> None:
     run = morning.run("lead_budgets", due=datetime.now(AMSTERDAM) - timedelta(days=1))
     assert run.state == "failed"

@@ -1,5 +1,5 @@
 -- Grain: one (segment, channel, account, day) as the source gave it.
--- Why: sources correct their past, so known days are replaced; equal rows are left alone, and a budget once recorded stays.
+-- Why: sources correct their past, so days are replaced and equal rows left; a day's first recorded budget stays: later ones follow today's change.
 insert into channel_metrics (
     segment_id, channel, account, date,
     spend, daily_budget, conversions, impressions, clicks, visits, microsite_visits, microsite_leads, is_final
@@ -23,7 +23,7 @@ order by pulled.segment_id, pulled.date
 on conflict (segment_id, channel, account, date) do update
 set
     spend = excluded.spend,
-    daily_budget = coalesce(excluded.daily_budget, channel_metrics.daily_budget),
+    daily_budget = coalesce(channel_metrics.daily_budget, excluded.daily_budget),
     conversions = excluded.conversions,
     impressions = excluded.impressions,
     clicks = excluded.clicks,
@@ -37,7 +37,7 @@ where
         channel_metrics.impressions, channel_metrics.clicks, channel_metrics.visits,
         channel_metrics.microsite_visits, channel_metrics.microsite_leads, channel_metrics.is_final
     ) is distinct from (
-        excluded.spend, coalesce(excluded.daily_budget, channel_metrics.daily_budget), excluded.conversions,
+        excluded.spend, coalesce(channel_metrics.daily_budget, excluded.daily_budget), excluded.conversions,
         excluded.impressions, excluded.clicks, excluded.visits,
         excluded.microsite_visits, excluded.microsite_leads, excluded.is_final
     )
