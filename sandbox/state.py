@@ -108,6 +108,18 @@ class State:
             self._db.execute("update meta set value = ? where key = 'offset_days'", [str(self._offset.days)])
             return self.today()
 
+    def reset(self) -> None:
+        """Back to the first morning: every change, step, fault and recorded call since then is forgotten."""
+        with self.lock:
+            with self._db:
+                self._db.execute("delete from budget_changes where at >= ?", [self.first_morning.isoformat()])
+                self._db.execute("update meta set value = '0' where key = 'offset_days'")
+                self._db.execute("delete from faults")
+            self._offset = timedelta()
+            self._days.clear()
+            self.calls.clear()
+            self._read_budgets()
+
     def dates(self, first: date, last: date) -> list[date]:
         """The dates in [first, last] that the world has lived through; today is not over yet."""
         first, last = max(first, self.first_day), min(last, self.today() - timedelta(days=1))

@@ -4,6 +4,7 @@
 GET  /health          ``{"ok": true}``
 GET  /today           ``{"today": date}``
 POST /step            ``{"days": n}``: moves today ahead, gives ``{"today": date}``
+POST /reset           back to the first morning: budgets, clock, faults and calls
 GET  /budgets         ``{resource name: micros in force}``
 POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by a person in Google's own pages
 POST /faults          queues a fault (see ``faults``); DELETE forgets all
@@ -153,10 +154,16 @@ def _forget_calls(state: State, body: Json, query: dict[str, str]) -> Json:
     return {"cleared": True}
 
 
+def _reset(state: State, body: Json, query: dict[str, str]) -> Json:
+    state.reset()
+    return {"today": str(state.today())}
+
+
 _CONTROL: dict[tuple[str, str], Callable[[State, Json, dict[str, str]], Json | list[Any]]] = {
     ("GET", "/health"): lambda state, body, query: {"ok": True},
     ("GET", "/today"): lambda state, body, query: {"today": str(state.today())},
     ("POST", "/step"): lambda state, body, query: {"today": str(state.step(int(body.get("days", 1))))},
+    ("POST", "/reset"): _reset,
     ("GET", "/budgets"): lambda state, body, query: dict(state.amounts),
     ("POST", "/budgets"): _set_budget,
     ("POST", "/faults"): _add_fault,

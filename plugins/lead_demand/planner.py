@@ -23,10 +23,9 @@ import numpy as np
 import pandas as pd
 
 from lead_demand.planner_estimate import Assumptions, Estimate, estimate
-from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, is_none, micros, read_days, read_segments
-from lead_demand.reasons import Reason, phrase, reason_of
-
-SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
+from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, decimal, is_none, micros, read_days, read_segments
+from lead_demand.planner_sentences import sentences
+from lead_demand.reasons import Reason, reason_of
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,7 @@ class PlannerSettings:
 
     # The estimate
     window_days: int = 112
-    half_lives: tuple[float, ...] = (
-        28.0,
-        10.0,
-        14.0,
-        20.0,
-        40.0,
-        56.0,
-        80.0,
-    )  # in days; the first unless another predicts better
+    half_lives: tuple[float, ...] = (28.0, 10.0, 14.0, 20.0, 40.0, 56.0, 80.0)  # days; the first unless another fits
     elasticity: float = 0.7  # leads grow with spend to this power
     shrink_strength: tuple[float, float] = (2.0, 50.0)  # in leads, bounds of what the data say
     acceptance_strength: float = 20.0  # in decided leads
@@ -68,12 +59,8 @@ class PlannerSettings:
     approval_threshold: Decimal | None = None  # a larger increase is asked of a person
 
     def __post_init__(self) -> None:
-        if (
-            not 0 < self.elasticity <= 1
-            or not 0 < self.interval < 1
-            or not self.half_lives
-            or min(self.half_lives) <= 0
-        ):
+        shares = 0 < self.elasticity <= 1 and 0 < self.interval < 1
+        if not shares or min(self.half_lives, default=0) <= 0:
             raise ValueError(
                 "PlannerSettings: elasticity must lie in (0, 1], interval in (0, 1), half_lives above 0. "
                 "Nothing was planned. Correct the setting."
@@ -117,19 +104,6 @@ NOT_APPLICABLE = (
     Reason.TOO_LITTLE_HISTORY,
     Reason.MISSING_CURRENT_BUDGET,
     Reason.MISSING_LIMITS,
-)
-#: Reasons that say how a change was shaped, in the sentence's brackets; on a hold the first two describe nothing.
-SHAPING = (
-    Reason.STEP_LIMIT,
-    Reason.CAPACITY_MOVED,
-    Reason.AT_CAP,
-    Reason.AT_FLOOR,
-    Reason.TOTAL_CAP,
-    Reason.DAILY_INCREASE_LIMIT,
-    Reason.BELOW_FLOOR,
-    Reason.ABOVE_CAP,
-    Reason.CAPACITY_ZERO,
-    Reason.TARGET_SET_BY_PERSON,
 )
 
 
@@ -441,7 +415,7 @@ class LeadDemandPlanner:
                 "segment_id": known.ids,
                 "action": np.where(step > 0, "increase", np.where(step < 0, "decrease", "hold")).astype(object),
                 "is_blocked": (step == 0) & blocking,
-                "new_budget": pd.Series([_decimal(amount) for amount in new], dtype=object),
+                "new_budget": pd.Series([decimal(amount) for amount in new], dtype=object),
                 "target_leads_per_day": np.where(unusable, np.nan, forecast.target),
                 **shown,
                 "needs_approval": flags[Reason.NEEDS_APPROVAL],
@@ -450,66 +424,6 @@ class LeadDemandPlanner:
         )
         result["sentence"] = pd.Series(sentences(result, known, self.settings.currency, today), dtype=object)
         return result.iloc[known.given_order].reset_index(drop=True)
-
-
-def sentences(plan: pd.DataFrame, known: Segments, currency: str, today: np.datetime64) -> list[str]:
-    """One or two sentences a segment, for people: what is expected, what happens to the budget, and why."""
-    symbol = SYMBOLS.get(currency, f"{currency} ")
-    day = today.astype(object)
-    later = [day + dt.timedelta(days=int(max(wait, 1))) for wait in np.nan_to_num(known.cooldown_days)]
-    waits = [
-        None if np.isnat(change) else change.astype(object) + dt.timedelta(days=int(max(wait, 1)))
-        for change, wait in zip(known.last_change, np.nan_to_num(known.cooldown_days), strict=True)
-    ]
-    rows = zip(
-        known.names,
-        plan["expected_leads_per_day"],
-        plan["expected_low"],
-        plan["expected_high"],
-        plan["target_leads_per_day"],
-        known.current,
-        plan["new_budget"],
-        plan["reasons"],
-        later,
-        waits,
-    )
-    return [_sentence(symbol, *row) for row in rows]
-
-
-def _sentence(
-    symbol: str,
-    name: str,
-    expected: float,
-    low: float,
-    high: float,
-    target: float,
-    current: int | None,
-    new: Decimal | None,
-    reasons: list[str],
-    later: dt.date,
-    waits: dt.date | None,
-) -> str:
-    parts = []
-    if np.isfinite(expected) and np.isfinite(target):
-        of = f"of {_count(target)} leads a day expected" if target else "leads a day expected, none wanted"
-        parts.append(f"{_count(expected)} {of} ({_count(low)}–{_count(high)}).")
-    old = _decimal(current)
-    if old is None or new is None or old == new:
-        why = reasons[0] if reasons else ""
-        budget = "Budget unknown" if old is None else f"Budget stays {symbol}{_amount(old)}"
-        parts.append(f"{budget}: {phrase(why)}.")
-        if why == Reason.COOL_DOWN and waits:
-            parts.append(f"Next change not before {waits.day} {waits:%B}.")
-        elif (reason := reason_of(why)) and reason.blocking:
-            parts.append(reason.what_to_do)
-    else:
-        shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
-        percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
-        parts.append(f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}).")
-        if Reason.NEEDS_APPROVAL in reasons:
-            parts.append("Waits for approval.")
-        parts.append(f"Next change not before {later.day} {later:%B}.")
-    return f"{name}: {' '.join(parts)}"
 
 
 def _spend_at(budget: np.ndarray, known: Segments, rates: Estimate) -> np.ndarray:
@@ -537,15 +451,3 @@ def _bools(values: Iterable[bool]) -> np.ndarray:
 def _euros(amounts: np.ndarray) -> np.ndarray:
     """Micros as float euros for the estimate; amounts themselves are never computed from these."""
     return np.array([np.nan if amount is None else amount / MICROS for amount in amounts], dtype=float)
-
-
-def _decimal(amount: int | None) -> Decimal | None:
-    return None if amount is None else Decimal(amount) / MICROS
-
-
-def _count(leads: float) -> str:
-    return f"{leads:.1f}".removesuffix(".0")
-
-
-def _amount(amount: Decimal) -> str:
-    return f"{amount:,.0f}" if amount == amount.to_integral_value() else f"{amount:,.2f}"

@@ -13,11 +13,11 @@ import numpy as np
 
 from lead_demand.planner_inputs import Days
 
-# For choosing a half-life: what each segment's rate starts from, the days before predictions are judged, and how many
-# segments tell enough about all of them.
+# For choosing a half-life: what each segment's rate starts from, the days before predictions are judged, what each
+# doubling away from the default must be worth, and how many segments tell enough about all of them.
 PRIOR_LEADS = 5.0
 BURN_IN_DAYS = 14
-PENALTY = 0.3
+NATS_PER_DOUBLING = 0.3
 ENOUGH_SEGMENTS = 400
 
 
@@ -153,11 +153,7 @@ def _memory(
     age: np.ndarray, seen: np.ndarray, exposed: np.ndarray, candidates: tuple[float, ...]
 ) -> tuple[float, float]:
     """The half-life that predicts each day's counts best from the days before it, over all segments (how fast rates
-    drift differs between companies), and the dispersion that is left.
-
-    It is the geometric mean of the candidates, weighted by likelihood. The first is the default: each halving or
-    doubling away from it must be worth one nat.
-    """
+    drift differs between companies), and the dispersion that is left. The first candidate is the default."""
     if not seen.sum() > 0:
         return candidates[0], 1.0
     pool = seen.sum() / exposed.sum()
@@ -169,7 +165,7 @@ def _memory(
         rate = (PRIOR_LEADS + seen @ memory) / (PRIOR_LEADS / pool + exposed @ memory)
         mean, told = (exposed * rate)[:, judged], seen[:, judged]
         scores[place] = (told * np.log(np.where(mean > 0, mean, 1.0)) - mean).sum()
-        scores[place] -= PENALTY * abs(np.log2(half_life / candidates[0]))
+        scores[place] -= NATS_PER_DOUBLING * abs(np.log2(half_life / candidates[0]))
         if mean.sum() > 0:
             dispersions[place] = max(1.0, ((told - mean) ** 2).sum() / mean.sum())
     best = int(np.argmax(scores))
@@ -205,25 +201,37 @@ def _shrunk_rate(
 
 
 def _outages(
-    counts: np.ndarray, paid: np.ndarray, effective: np.ndarray, assume: Assumptions
+    counted: np.ndarray, paid: np.ndarray, effective: np.ndarray, assume: Assumptions
 ) -> tuple[np.ndarray, np.ndarray]:
     """Days on which leads were lost on the way, shape (segments, days), and the segments where that still goes on.
 
     A run of days with spend and without one paid lead is an outage when the segment's other days let expect
-    `outage_expected_leads` in it: with five, chance does that in 7 of 1,000 cases.
+    `outage_expected_leads` in it: with five, chance does that in 7 of 1,000 cases. All segments together are judged
+    the same way, with twice as many leads: a tag that breaks for everybody is seen on its first day.
     """
-    silent = counts & (paid == 0)
-    exposure = counts * effective
-    total, leads = exposure.sum(1), (counts * paid).sum(1)
+    usual = counted * effective * _ratio((counted * paid).sum(1), (counted * effective).sum(1))[:, None]
+    lost, ongoing = _silent_runs(counted, paid, usual, assume.outage_expected_leads, assume.outage_min_days)
+    company = counted.max(axis=0, initial=False), (counted * paid).sum(axis=0), usual.sum(axis=0)
+    everybody = [line.reshape(1, -1) for line in company]
+    all_lost, all_ongoing = _silent_runs(*everybody, 2 * assume.outage_expected_leads, min_days=1)
+    return (lost | all_lost) & counted, ongoing | all_ongoing
+
+
+def _silent_runs(
+    counted: np.ndarray, paid: np.ndarray, usual: np.ndarray, too_many: float, min_days: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Days inside a run without a lead in which at least `too_many` are usual, and whether the run goes on."""
+    silent = counted & (paid == 0)
+    total, leads = usual.sum(1), (counted * paid).sum(1)
     lost = np.zeros_like(silent)
-    run_days, run_exposure = np.zeros(len(paid)), np.zeros(len(paid))
-    for day in range(paid.shape[1]):  # forward: what would have been expected since the last lead
-        quiet = silent[:, day] | ~counts[:, day]
-        run_days = np.where(quiet, run_days + counts[:, day], 0)
-        run_exposure = np.where(quiet, run_exposure + exposure[:, day], 0)
-        expected = run_exposure * _ratio(leads, total - run_exposure)
-        lost[:, day] = (expected >= assume.outage_expected_leads) & (run_days >= assume.outage_min_days)
+    run_days, run_usual = np.zeros(len(paid)), np.zeros(len(paid))
+    for day in range(paid.shape[1]):  # forward: what would have been usual since the last lead
+        quiet = silent[:, day] | ~counted[:, day]
+        run_days = np.where(quiet, run_days + counted[:, day], 0)
+        run_usual = np.where(quiet, run_usual + usual[:, day], 0)
+        expected = run_usual * _ratio(leads, total - run_usual)  # the run itself must not water down its own measure
+        lost[:, day] = quiet & (expected >= too_many) & (run_days >= min_days)
     ongoing = lost[:, -1].copy()
     for day in range(paid.shape[1] - 2, -1, -1):  # backward: the whole run was lost, not only its end
-        lost[:, day] |= lost[:, day + 1] & silent[:, day]
-    return lost & silent, ongoing
+        lost[:, day] |= lost[:, day + 1] & (silent[:, day] | ~counted[:, day])
+    return lost, ongoing

@@ -84,6 +84,11 @@ def micros(value: Any) -> int | None:
     return int(amount * MICROS) if amount.is_finite() else None
 
 
+def decimal(amount: int | None) -> Decimal | None:
+    """Micros as an exact amount."""
+    return None if amount is None else Decimal(amount) / MICROS
+
+
 def numbers(frame: pd.DataFrame, column: str) -> np.ndarray:
     """A column as float64: NaN where it is absent, missing or not a number; infinities are kept."""
     if column not in frame:

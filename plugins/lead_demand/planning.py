@@ -58,10 +58,9 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
     with sql.connect() as connection:
         connection.execute(sql.render("lead_budgets/create_read_budgets.sql"))
         sql.copy_frame(connection, "read_budgets", frame)
-        connection.execute(
-            sql.render("lead_budgets/upsert_channel_budgets.sql"),
-            {"channel": name, "account": account, "dag_run_id": dag_run_id},
-        )
+        key = {"channel": name, "account": account, "dag_run_id": dag_run_id}
+        connection.execute(sql.render("lead_budgets/upsert_channel_budgets.sql"), key)
+        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key)
     return len(frame)
 
 

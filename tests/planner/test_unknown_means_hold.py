@@ -175,6 +175,17 @@ def test_no_lead_at_all_for_days_while_money_is_spent_holds() -> None:
     assert_blocked(plan(days, segment(**MORE)), Reason.TRACKING_OUTAGE)
 
 
+def test_a_tag_that_breaks_for_everybody_is_seen_on_its_first_day() -> None:
+    company = [(history(name), segment(name, **MORE)) for name in ("a", "b", "c", "d")]
+    for days, _ in company:
+        days.loc[days.index[-1], ["leads_generated", "leads_accepted", "leads_rejected", "google_ads_leads"]] = 0
+    result = LeadDemandPlanner().plan(*both(*company), TODAY)
+    assert (result.action == "hold").all()
+    assert result.reasons.map(lambda codes: Reason.TRACKING_OUTAGE in codes).all()
+    alone = plan(*company[0])
+    assert Reason.TRACKING_OUTAGE not in alone.reasons
+
+
 def test_an_outage_that_is_over_does_not_count_against_the_segment() -> None:
     days = history()
     days.loc[30:40, ["leads_generated", "leads_accepted", "leads_rejected", "google_ads_leads"]] = 0

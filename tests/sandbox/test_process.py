@@ -106,3 +106,12 @@ def test_a_folder_keeps_its_world(own_sandbox: Sandbox) -> None:
 def test_its_keys_are_its_owners_alone(sandbox: Sandbox) -> None:
     for path in [sandbox.home / "ready.json", *(sandbox.home / "keys").iterdir()]:
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_a_reset_world_is_the_one_of_the_first_morning(own_sandbox: Sandbox) -> None:
+    budgets, today = own_sandbox.budgets(), own_sandbox.today()
+    own_sandbox.set_budget(next(iter(budgets)), 7_000_000)
+    own_sandbox.step(3)
+    own_sandbox.fault("quota")
+    own_sandbox.reset()
+    assert (own_sandbox.budgets(), own_sandbox.today(), own_sandbox.calls()) == (budgets, today, [])

@@ -1,5 +1,5 @@
 -- Grain: one (segment, channel, account, day) as the source gave it.
--- Why: sources correct their past, so days are replaced and equal rows left; a day's first recorded budget stays: later ones follow today's change.
+-- Why: sources correct their past; equal rows are left alone. A day's first recorded budget stays: later ones follow today's change.
 insert into channel_metrics (
     segment_id, channel, account, date,
     spend, daily_budget, conversions, impressions, clicks, visits, microsite_visits, microsite_leads, is_final

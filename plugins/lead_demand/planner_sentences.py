@@ -1,0 +1,96 @@
+"""A decision as one or two sentences for people: what is expected, what happens to the budget, and why."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+
+from lead_demand.planner_inputs import Segments, decimal
+from lead_demand.reasons import Reason, phrase, reason_of
+
+SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
+#: Reasons that say how a change was shaped, in the sentence's brackets.
+SHAPING = (
+    Reason.STEP_LIMIT,
+    Reason.CAPACITY_MOVED,
+    Reason.AT_CAP,
+    Reason.AT_FLOOR,
+    Reason.TOTAL_CAP,
+    Reason.DAILY_INCREASE_LIMIT,
+    Reason.BELOW_FLOOR,
+    Reason.ABOVE_CAP,
+    Reason.CAPACITY_ZERO,
+    Reason.TARGET_SET_BY_PERSON,
+)
+
+
+def sentences(plan: pd.DataFrame, known: Segments, currency: str, today: np.datetime64) -> list[str]:
+    """One text a row of `plan` (the planner's result, in the order of `known`)."""
+    symbol = SYMBOLS.get(currency, f"{currency} ")
+    wait = np.maximum(np.nan_to_num(known.cooldown_days), 1).astype("timedelta64[D]")
+    changed = (plan["action"] != "hold").to_numpy()
+    rows = zip(
+        known.names,
+        map(
+            _forecast,
+            plan["expected_leads_per_day"],
+            plan["expected_low"],
+            plan["expected_high"],
+            plan["target_leads_per_day"],
+        ),
+        map(decimal, known.current),
+        plan["new_budget"],
+        plan["reasons"],
+        (np.where(changed, today, known.last_change).astype("datetime64[D]") + wait).tolist(),
+        strict=True,
+    )
+    return [
+        f"{name}: {forecast}{_stays(symbol, old, reasons, next_change)}"
+        if old is None or old == new
+        else f"{name}: {forecast}{_moves(symbol, old, new, reasons, next_change)}"
+        for name, forecast, old, new, reasons, next_change in rows
+    ]
+
+
+def _forecast(expected: float, low: float, high: float, target: float) -> str:
+    if not (np.isfinite(expected) and np.isfinite(target)):
+        return ""
+    wanted = f"of {_count(target)} leads a day expected" if target else "leads a day expected, none wanted"
+    return f"{_count(expected)} {wanted} ({_count(low)}–{_count(high)}). "
+
+
+def _moves(symbol: str, old: Decimal, new: Decimal, reasons: list[str], next_change: dt.date) -> str:
+    percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
+    shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
+    asked = " Waits for approval." if Reason.NEEDS_APPROVAL in reasons else ""
+    return (
+        f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}).{asked} "
+        f"Next change not before {_day(next_change)}."
+    )
+
+
+def _stays(symbol: str, old: Decimal | None, reasons: list[str], next_change: dt.date | None) -> str:
+    budget = "Budget unknown" if old is None else f"Budget stays {symbol}{_amount(old)}"
+    first = reasons[0]
+    reason = reason_of(first)
+    more = ""
+    if reason is Reason.COOL_DOWN and next_change:
+        more = f" Next change not before {_day(next_change)}."
+    elif reason and reason.blocking:
+        more = f" {reason.what_to_do}"
+    return f"{budget}: {phrase(first)}.{more}"
+
+
+def _count(leads: float) -> str:
+    return f"{leads:.1f}".removesuffix(".0")
+
+
+def _amount(amount: Decimal) -> str:
+    return f"{amount:,.0f}" if amount == amount.to_integral_value() else f"{amount:,.2f}"
+
+
+def _day(date: dt.date) -> str:
+    return f"{date.day} {date:%B}"
