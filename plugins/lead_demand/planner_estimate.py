@@ -19,6 +19,8 @@ PRIOR_LEADS = 5.0
 BURN_IN_DAYS = 14
 NATS_PER_DOUBLING = 0.3
 ENOUGH_SEGMENTS = 400
+# The half-life and the pool are estimates as well, which a variance that takes them as given leaves out.
+ESTIMATED_TOO = 1.15
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ def _shrunk_rate(
     trust = 1 / (prior / pool + exposed)
     pool = (trust * seen).sum() / (trust * exposed).sum()
     shape, rate = prior + seen, prior / pool + exposed
-    return shape / rate, shape / rate**2
+    return shape / rate, ESTIMATED_TOO * shape / rate**2
 
 
 def _outages(
@@ -211,9 +213,13 @@ def _outages(
     """
     usual = counted * effective * _ratio((counted * paid).sum(1), (counted * effective).sum(1))[:, None]
     lost, ongoing = _silent_runs(counted, paid, usual, assume.outage_expected_leads, assume.outage_min_days)
-    company = counted.max(axis=0, initial=False), (counted * paid).sum(axis=0), usual.sum(axis=0)
-    everybody = [line.reshape(1, -1) for line in company]
-    all_lost, all_ongoing = _silent_runs(*everybody, 2 * assume.outage_expected_leads, min_days=1)
+    all_lost, all_ongoing = _silent_runs(
+        counted.max(axis=0, keepdims=True, initial=False),
+        (counted * paid).sum(axis=0, keepdims=True),
+        usual.sum(axis=0, keepdims=True),
+        2 * assume.outage_expected_leads,
+        min_days=1,
+    )
     return (lost | all_lost) & counted, ongoing | all_ongoing
 
 

@@ -74,7 +74,7 @@ def _moves(symbol: str, old: Decimal, new: Decimal, reasons: list[str], next_cha
 
 def _stays(symbol: str, old: Decimal | None, reasons: list[str], next_change: dt.date | None) -> str:
     budget = "Budget unknown" if old is None else f"Budget stays {symbol}{_amount(old)}"
-    first = reasons[0]
+    first = reasons[0] if reasons else ""
     reason = reason_of(first)
     more = ""
     if reason is Reason.COOL_DOWN and next_change:

@@ -150,6 +150,20 @@ def test_a_claim_of_an_earlier_day_is_read_back_closed_and_never_sent(decided: M
     decided.assert_log_is_the_truth()
 
 
+def test_an_account_that_cannot_be_read_back_keeps_its_claims_open_and_the_others_are_settled(decided: Morning) -> None:
+    decided.sandbox.fault("unavailable_after_apply", MUTATE, times=2)
+    decided.sandbox.fault("permission", "SearchStream", times=100, text="WHERE campaign_budget.resource_name IN")
+    apply("increase")
+    decided.sandbox.clear()
+    decided.sandbox.fault("permission", "SearchStream", times=100, customer="2345678901")
+    budgets.settle_open_changes("google_ads")
+    assert {row["account"] for row in decided.log() if row["status"] == "pending"} <= {"2345678901"}
+    decided.sandbox.clear()
+    apply("increase")
+    assert {row["status"] for row in decided.log()} == {"success"}
+    decided.assert_log_is_the_truth()
+
+
 def test_two_schedulers_at_once_claim_each_change_once(decided: Morning) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

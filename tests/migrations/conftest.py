@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -96,16 +97,23 @@ def claim(connection: psycopg.Connection[Any], segment: UUID, budget: str = CAMP
     return returned["id"]
 
 
-@pytest.fixture(scope="module")
-def seeded_db(postgres_cluster: EmbeddedPostgres, leads_template: str) -> Iterator[SeededDatabase]:
-    """Shared by a file: its tests roll back, or touch rows of their own."""
+@contextmanager
+def seeded_copy(server: EmbeddedPostgres, template: str) -> Iterator[SeededDatabase]:
+    """A seeded copy of the template for as long as it is needed."""
     name = f"seeded_{next(_numbers)}"
-    postgres_cluster.create_database(name, template=leads_template)
-    seeded = seed(LeadsDatabase(name, postgres_cluster.url(name)))
+    server.create_database(name, template=template)
+    seeded = seed(LeadsDatabase(name, server.url(name)))
     yield seeded
     for connection in seeded.sessions.values():
         connection.close()
-    drop_database(postgres_cluster, name)
+    drop_database(server, name)
+
+
+@pytest.fixture(scope="module")
+def seeded_db(postgres_cluster: EmbeddedPostgres, leads_template: str) -> Iterator[SeededDatabase]:
+    """Shared by a file: its tests roll back, or touch rows of their own."""
+    with seeded_copy(postgres_cluster, leads_template) as seeded:
+        yield seeded
 
 
 @pytest.fixture

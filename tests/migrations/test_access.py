@@ -1,9 +1,13 @@
-"""Who may do what: every actor, every table, every verb, with the real statement."""
+"""Who may do what: every actor, every table, every verb, with the real statement, on every version of PostgreSQL."""
+
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 
-from tests.migrations.conftest import CAMPAIGN_BUDGET, SeededDatabase
+from tests.fixtures.postgres import PG_VERSIONS, make_template
+from tests.migrations.conftest import CAMPAIGN_BUDGET, SeededDatabase, seeded_copy
+from tools.embedded_postgres import EmbeddedPostgres
 
 SEGMENT = "(select id from lead_segments where branch = 'schilder')"
 DONE, DENIED, NO_ROWS = "done", "denied", "no rows"
@@ -58,7 +62,7 @@ ALLOWED = {
     "admin": dict.fromkeys(OURS, "select insert update") | {"profiles": "select"},
     "service_role": (
         dict.fromkeys(OURS, "select insert update")
-        | dict.fromkeys(("leads", "profiles", "partners"), "select insert update delete")
+        | dict.fromkeys(("leads", "profiles", "partners"), "select insert update delete truncate")
     ),
     "lead_pipeline": {
         "lead_segments": "select",
@@ -78,6 +82,16 @@ ALLOWED = {
 }
 
 
+@pytest.fixture(scope="module", params=PG_VERSIONS)
+def seeded_db(
+    postgres_on: Callable[[str], EmbeddedPostgres], request: pytest.FixtureRequest
+) -> Iterator[SeededDatabase]:
+    """Instead of the folder's own: the seeded database on each version in turn."""
+    server = postgres_on(request.param)
+    with seeded_copy(server, make_template(server)) as seeded:
+        yield seeded
+
+
 def outcome(db: SeededDatabase, who: str, statement: str) -> str:
     """Run one statement as somebody and roll it back."""
     connection = db.session(who)
@@ -90,23 +104,45 @@ def outcome(db: SeededDatabase, who: str, statement: str) -> str:
         connection.rollback()
 
 
-@pytest.mark.parametrize("verb", ["select", "insert", "update", "delete"])
-@pytest.mark.parametrize("table", INSERT)
-@pytest.mark.parametrize("who", SeededDatabase.ACTORS)
-def test_matrix(seeded_db: SeededDatabase, who: str, table: str, verb: str) -> None:
-    statement = {
-        "select": f"select * from {table}",
-        "insert": f"insert into {table} {INSERT[table]}",
-        "update": f"update {table} set {UPDATE[table]}",
-        "delete": f"delete from {table}",
-    }[verb]
-    found = outcome(seeded_db, who, statement)
+VERBS = {
+    "select": "select * from {table}",
+    "insert": "insert into {table} {insert}",
+    "update": "update {table} set {update}",
+    "delete": "delete from {table}",
+    "truncate": "truncate {table} cascade",
+}
+
+
+def expected(who: str, table: str, verb: str) -> str:
     if verb in ALLOWED[who].get(table, "").split():
-        assert found == DONE or (found == NO_ROWS and (table, verb) in EMPTY)
-    elif who == "authenticated" and verb == "update" and table in OURS:
-        assert found == NO_ROWS  # the policy hides every row from a user who is no admin
-    else:
-        assert found == DENIED
+        return NO_ROWS if (table, verb) in EMPTY else DONE
+    if who == "authenticated" and verb == "update" and table in OURS:
+        return NO_ROWS  # the policy hides every row from a user who is no admin
+    return DENIED
+
+
+@pytest.mark.parametrize("who", SeededDatabase.ACTORS)
+def test_matrix(seeded_db: SeededDatabase, who: str) -> None:
+    found = {
+        (table, verb): outcome(seeded_db, who, text.format(table=table, insert=INSERT[table], update=UPDATE[table]))
+        for table in INSERT
+        for verb, text in VERBS.items()
+    }
+    assert found == {(table, verb): expected(who, table, verb) for table, verb in found}
+
+
+def test_the_matrix_names_every_table(seeded_db: SeededDatabase) -> None:
+    rows = seeded_db.fetch(
+        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
+    )
+    assert {row["relname"] for row in rows} == {*INSERT, "partner_capacity"}
+
+
+def test_the_server_is_of_the_version_it_is_said_to_be(
+    seeded_db: SeededDatabase, request: pytest.FixtureRequest
+) -> None:
+    asked = request.node.callspec.params["seeded_db"]
+    assert seeded_db.value("select current_setting('server_version_num')::integer / 10000") == int(asked)
 
 
 def test_no_role_of_the_api_can_truncate_or_reference_anything(seeded_db: SeededDatabase) -> None:
