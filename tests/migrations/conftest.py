@@ -132,3 +132,34 @@ def company_db(postgres_cluster: EmbeddedPostgres) -> Iterator[Callable[[], Lead
     yield make
     for name in names:
         drop_database(postgres_cluster, name)
+
+
+def schema(server: EmbeddedPostgres, database: LeadsDatabase) -> str:
+    """The whole schema as text, rights and comments included."""
+    dump = subprocess.run(
+        [server.binary("pg_dump"), "--schema-only", database.owner_url], capture_output=True, text=True, check=True
+    )
+    return re.sub(r"^\\(un)?restrict .*$", "", dump.stdout, flags=re.M)
+
+
+@pytest.fixture(scope="module")
+def whole_schema(postgres_cluster: EmbeddedPostgres, leads_template: str) -> str:
+    return schema(postgres_cluster, LeadsDatabase(leads_template, postgres_cluster.url(leads_template)))
+
+
+def quiet(line: str) -> None:
+    pass
+
+
+@contextmanager
+def runner(database: LeadsDatabase) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tools.migrate"],
+        cwd=REPOSITORY, env=os.environ | {"LEADS_DATABASE_URL": database.owner_url},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()

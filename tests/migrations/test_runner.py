@@ -23,37 +23,6 @@ REPOSITORY = MIGRATIONS.parent.parent
 MakeDatabase = Callable[[], LeadsDatabase]
 
 
-def schema(server: EmbeddedPostgres, database: LeadsDatabase) -> str:
-    """The whole schema as text, rights and comments included."""
-    dump = subprocess.run(
-        [server.binary("pg_dump"), "--schema-only", database.owner_url], capture_output=True, text=True, check=True
-    )
-    return re.sub(r"^\\(un)?restrict .*$", "", dump.stdout, flags=re.M)
-
-
-@pytest.fixture(scope="module")
-def whole_schema(postgres_cluster: EmbeddedPostgres, leads_template: str) -> str:
-    return schema(postgres_cluster, LeadsDatabase(leads_template, postgres_cluster.url(leads_template)))
-
-
-def quiet(line: str) -> None:
-    pass
-
-
-@contextmanager
-def runner(database: LeadsDatabase) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tools.migrate"],
-        cwd=REPOSITORY, env=os.environ | {"LEADS_DATABASE_URL": database.owner_url},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 def wait_for(database: LeadsDatabase, activity: str) -> int:
     """Wait until the runner's session does this; returns its pid in the server."""
     deadline = time.monotonic() + 20

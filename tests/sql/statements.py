@@ -1,0 +1,186 @@
+"""How each file of `include/sql` is run: with what values, after what, and which tables it then changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg
+
+from lead_demand import sql
+
+RUN = "test-run"
+CHANNEL, ACCOUNT = "google_ads", "1234567890"
+FINDING = {
+    "name": "campaign_not_found",
+    "level": "stop",
+    "segment_id": None,
+    "date": None,
+    "subject": "1234567890/77",
+    "detail": "There is no campaign 77.",
+    "remediation": "Correct channel_sources.",
+}
+
+# Rows for the temporary tables, as COPY would bring them.
+PULLED = """
+insert into pulled_metrics (
+    segment_id, date, spend_micros, daily_budget_micros, conversions_micros, impressions, clicks, is_final
+)
+select segments.id, day::date, 12340000, 50000000, 1500000, 900, 31, true
+from lead_segments as segments, generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
+where segments.is_active
+"""
+PLANNED = """
+insert into planned
+select
+    id, action, place = 3, place = 1, 50, case action when 'increase' then 55 when 'decrease' then 45 else 50 end,
+    6.4, 5.2, 4.1, 6.8, array['gap'], 'In one sentence.', '{"current_budget": "50"}'
+from (
+    select id, place, case place when 1 then 'increase' when 2 then 'decrease' else 'hold' end as action
+    from (select id, row_number() over (order by code) as place from lead_segments where is_active) as numbered
+) as evaluated
+"""
+READ = """
+insert into read_budgets
+select external_id, description, external_id, 50000000, 1, true, false, true, 'EUR', 'Europe/Amsterdam', null, null
+from channel_sources
+where channel = %(channel)s and account = %(account)s
+"""
+ONE_CHANGE = """
+select
+    decisions.id as decision_id, decisions.segment_id, 'budget_increase' as action_type, budgets.amount as old_value,
+    budgets.amount + 1 as new_value, budgets.account, budgets.budget_id
+from budget_decisions as decisions
+join channel_sources as sources on decisions.segment_id = sources.segment_id and sources.channel = decisions.channel
+join channel_budgets as budgets on sources.account = budgets.account and sources.external_id = budgets.campaign_id
+where decisions.action = 'increase' and decisions.decision_date = lead_today()
+    and not exists (select from channel_orchestration_log as log where log.decision_id = decisions.id)
+order by budgets.budget_id
+limit 1
+"""
+ONE_BUDGET = "select budget_id, amount + 1 as amount from channel_budgets order by budget_id limit 1"
+ONE_CLAIM = "select id from channel_orchestration_log where status = 'pending' order by external_id limit 1"
+YESTERDAY = "= lead_today() - 1"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One file. The state of the day it is run in: `morning` (statistics are there, nothing is decided), `decided`
+    (budgets read, decisions and plans written) or `claimed` (every change of today is pending in the log).
+    """
+
+    state: str = "morning"
+    # Run by the owner, so that the first run has something to do.
+    undo: str = ""
+    # Run in the statement's own transaction, before it: names of files, and text.
+    first: tuple[str, ...] = ()
+    # A query whose one row adds to the values.
+    row: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    # The tables in which the first run changes something; the second run changes nothing in any.
+    writes: frozenset[str] = frozenset()
+
+
+def _statement(state: str = "morning", *, writes: str = "", **given: Any) -> Statement:
+    return Statement(state, writes=frozenset(writes.split()), **given)
+
+
+STATEMENTS = {
+    "findings/select_pipeline_findings.sql": _statement(
+        undo="insert into pipeline_findings (name, level, detail) values ('stale', 'warn', 'No fetch.')",
+        values={"since": "2020-01-01"},
+    ),
+    "findings/upsert_pipeline_findings.sql": _statement(values=FINDING),
+    "lead_budgets/create_planned.sql": _statement(),
+    "lead_budgets/create_read_budgets.sql": _statement(),
+    "lead_budgets/insert_budget_decisions.sql": _statement(
+        first=("lead_budgets/create_planned.sql", PLANNED), writes="budget_decisions"
+    ),
+    "lead_budgets/insert_channel_orchestration_log.sql": _statement(
+        "decided", row=ONE_CHANGE, writes="channel_orchestration_log"
+    ),
+    "lead_budgets/insert_pipeline_findings.sql": _statement("decided"),
+    "lead_budgets/select_committed.sql": _statement("decided"),
+    "lead_budgets/select_history.sql": _statement(),
+    "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
+    "lead_budgets/select_report.sql": _statement("decided"),
+    "lead_budgets/select_segments.sql": _statement(),
+    "lead_budgets/select_settings.sql": _statement(),
+    "lead_budgets/select_unclaimed.sql": _statement("decided", values={"action": "increase"}),
+    "lead_budgets/select_work.sql": _statement("decided"),
+    "lead_budgets/update_channel_budgets.sql": _statement("decided", row=ONE_BUDGET),
+    "lead_budgets/update_channel_orchestration_log.sql": _statement(
+        "claimed",
+        row=ONE_CLAIM,
+        values={"status": "success", "error_code": None, "error_detail": None, "request_id": "r-1"},
+        writes="channel_orchestration_log",
+    ),
+    "lead_budgets/update_lead_segment_plans_held.sql": _statement("decided", writes="lead_segment_plans"),
+    "lead_budgets/update_lead_segment_plans_settled.sql": _statement(
+        "claimed", undo="update channel_orchestration_log set status = 'success'", writes="lead_segment_plans"
+    ),
+    "lead_budgets/upsert_channel_budgets.sql": _statement(first=("lead_budgets/create_read_budgets.sql", READ)),
+    "lead_budgets/upsert_lead_segment_plans.sql": _statement(
+        first=("lead_budgets/create_planned.sql", PLANNED, "lead_budgets/insert_budget_decisions.sql"),
+        writes="budget_decisions lead_segment_plans",
+    ),
+    "lead_stats/check_stats_complete.sql": _statement(),
+    "lead_stats/create_pulled_metrics.sql": _statement(),
+    "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
+    "lead_stats/insert_pipeline_findings.sql": _statement(),
+    "lead_stats/select_accounts.sql": _statement(),
+    "lead_stats/select_channel_sources.sql": _statement(),
+    "lead_stats/select_report.sql": _statement(),
+    "lead_stats/update_lead_segment_plans.sql": _statement(
+        undo=f"update lead_segment_plans set lead_gap = null where date {YESTERDAY}", writes="lead_segment_plans"
+    ),
+    "lead_stats/update_leads.sql": _statement(undo="update leads set segment_id = null", writes="leads"),
+    "lead_stats/upsert_channel_metrics.sql": _statement(
+        first=("lead_stats/create_pulled_metrics.sql", PULLED), writes="channel_metrics"
+    ),
+    "lead_stats/upsert_channel_metrics_leads.sql": _statement(
+        undo=f"delete from channel_metrics where channel = 'leads' and date {YESTERDAY}", writes="channel_metrics"
+    ),
+    "lead_stats/upsert_channel_metrics_partner_capacity.sql": _statement(
+        undo=f"update channel_metrics set capacity_partners = 99 where capacity_partners > 0 and date {YESTERDAY}",
+        writes="channel_metrics",
+    ),
+    "lead_stats/upsert_lead_generation_stats.sql": _statement(
+        undo=f"update lead_generation_stats set google_ads_spend = 0.5 where date {YESTERDAY}",
+        writes="lead_generation_stats",
+    ),
+}
+
+
+def inventory() -> set[str]:
+    """Every file of include/sql but the adapters, which the others include."""
+    files = {path.relative_to(sql.SQL_FOLDER).as_posix() for path in sql.SQL_FOLDER.rglob("*.sql")}
+    return {name for name in files if not name.startswith("sources/")}
+
+
+def window(today: date, days: int) -> dict[str, Any]:
+    """The values that most statements share, for the last `days` whole days."""
+    return {
+        "first": today - timedelta(days=days),
+        "last": today - timedelta(days=1),
+        "dag_run_id": RUN,
+        "channel": CHANNEL,
+        "account": ACCOUNT,
+        "dry_run": False,
+    }
+
+
+def prepare(
+    connection: psycopg.Connection[dict[str, Any]], statement: Statement, values: dict[str, Any]
+) -> dict[str, Any]:
+    """Run what belongs before the statement in its own transaction; returns all its values."""
+    values = {**values, **statement.values}
+    for step in statement.first:
+        connection.execute(sql.render(step) if step.endswith(".sql") else step, values)
+    if statement.row:
+        row = connection.execute(statement.row).fetchone()
+        assert row, "there is no row to run it for"
+        values |= row
+    return values
