@@ -34,11 +34,12 @@ migrate: $(READY) ## apply the migrations to LEADS_DATABASE_URL, or to the local
 psql: $(READY) ## a prompt on the leads database
 	@$(PYTHON) -m tools.stack psql $(ARGS)
 
-lint: $(READY) ## style, types, SQL and migrations
+lint: $(READY) ## style, types, SQL, migrations, Dockerfile and the generated pages
 	$(PYTHON) -m ruff check --quiet .
 	$(PYTHON) -m ruff format --check --quiet .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m tools.lint_sql
+	$(PYTHON) -m tools.docs --check
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/squawk include/migrations/*.sql
 
@@ -54,4 +55,5 @@ clean: ## stop the services and delete .local: the local database, the stand-in 
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(READY): requirements.txt requirements-dev.txt
+	@command -v $(ANY_PYTHON) >/dev/null || { echo "Python 3.11 to 3.13 is needed, and no python3 is on PATH."; exit 1; }
 	@$(ANY_PYTHON) tools/environment.py

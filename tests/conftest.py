@@ -1,12 +1,10 @@
-"""Fixtures by what they start: a real Postgres, the sandbox's servers, Airflow itself, and a morning made of all
-three.
-"""
+"""Fixtures by what they start: a real Postgres, the sandbox's servers, Airflow itself, and a morning made of all three."""
 
 from __future__ import annotations
 
 pytest_plugins = [
-    "tests.fixtures.airflow",
     "tests.fixtures.postgres",
     "tests.fixtures.sandbox",
+    "tests.fixtures.airflow",
     "tests.fixtures.morning",
 ]

@@ -136,6 +136,11 @@ class Watch:
                 raise StackError(f"{line}: nothing has moved for half an hour. `make stop`, then run again.")
             time.sleep(0.5)
 
+    def is_behind_a_question(self, dag_id: str) -> bool:
+        """Does a run of this DAG wait for a person? Then Airflow may start no other, or not yet."""
+        running = self.api.runs(dag_id, state=["running"])
+        return any(is_parked(self.api.tasks(dag_id, run["dag_run_id"])) for run in running)
+
     def _tell_retries(self, tasks: list[dict[str, Any]]) -> None:
         """Say once for each failed try why the run takes longer than it should."""
         for task in tasks:
@@ -241,6 +246,8 @@ def morning(watch: Watch, url: str) -> str:
             f"The log of its announcing task says why: `make up`, then open the run."
         )
     if not watch.until(budgets_started, 60):
+        if watch.is_behind_a_question(BUDGETS):
+            return PARKED
         raise DayError(f"{STATS} announced the day, but {BUDGETS} did not start within a minute. `make up` shows why.")
     return watch.finish(BUDGETS, budget_runs[0])
 
@@ -305,7 +312,9 @@ def changes(url: str, since: datetime) -> str:
     if told:
         return "This run: " + ", ".join(told) + "."
     decided = one(url, "select count(*) from public.budget_decisions where decision_date = public.lead_today()")
-    return "Nothing changed: " + ("today was already decided." if decided else "and nothing is decided for today yet.")
+    return "Nothing changed" + (
+        ": today was already decided." if decided else ", and nothing is decided for today yet."
+    )
 
 
 def print_day(url: str) -> None:
@@ -415,8 +424,7 @@ def show() -> int:
     finally:
         if local:
             with stack.starting():
-                if not set(stack.running()) - {"postgres", "sandbox"}:  # nobody else needs them
-                    stack.stop("run")
+                stack.release("postgres", "sandbox")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

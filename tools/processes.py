@@ -55,6 +55,14 @@ def digests(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def last_lines(log: Path, count: int = 25) -> str:
+    """The end of a service's log."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
+    except OSError:
+        return "(no log)"
+
+
 class Processes:
     """The services recorded in one folder."""
 
@@ -166,12 +174,10 @@ class Processes:
                         process.kill()
         self._path(name).unlink(missing_ok=True)
 
-    def exit_reason(self, record: Record) -> str:
-        """The last lines of a service's log."""
-        with suppress(OSError):
-            lines = Path(record.log).read_text(errors="replace").splitlines()
-            return "\n".join(lines[-25:])
-        return "(no log)"
+    def exit_code(self, record: Record) -> int | None:
+        """How a service that this very process started has ended; None while it runs, or if another one started it."""
+        child = self._children.get(record.pid)
+        return child.poll() if child else None
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"

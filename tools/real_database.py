@@ -11,7 +11,7 @@ from tools import migrate
 
 NEEDED = {
     "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": "the service account of the Google hooks",
-    "AIRFLOW_CONN_GOOGLE_ADS_DEFAULT": "the Google Ads API: developer token and login customer id",
+    "AIRFLOW_CONN_GOOGLE_ADS_DEFAULT": "the Google Ads API: login customer id; a developer token is not needed",
     "AIRFLOW_CONN_GOOGLE_REPORTING": "Search Console and GA4: extra.keyfile_dict and scope",
 }
 MIGRATE = "run `make migrate` as the database's owner, or `supabase db push`"

@@ -30,9 +30,10 @@ from psycopg import sql
 from tools import REPOSITORY, local_home
 from tools.airflow_api import AirflowApi, AirflowApiError
 from tools.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, free_port, write_private
-from tools.processes import Processes, Record, digests
+from tools.processes import Processes, Record, digests, last_lines
 
-CONNECTIONS = (
+STAND_IN = (  # what always comes from the stand-in world, unless LEADS_DATABASE_URL names a real one
+    "AIRFLOW_CONN_LEADS_DB",
     "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT",
     "AIRFLOW_CONN_GOOGLE_ADS_DEFAULT",
     "AIRFLOW_CONN_GOOGLE_REPORTING",
@@ -129,6 +130,9 @@ class Stack:
         `before_scheduler` gets the API if an interrupted run may have left something to close, else None.
         Raises StackError, EmbeddedPostgresError or MigrationError; what was started stays, until `stop`.
         """
+        ignored = [] if real_database() else sorted(set(STAND_IN) & set(os.environ))
+        if ignored:
+            print(f"  not used, because LEADS_DATABASE_URL is not set: {', '.join(ignored)}")
         with self.starting():
             if not real_database() or "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ:
                 self.start_postgres()
@@ -140,6 +144,9 @@ class Stack:
                     self.migrate_leads()
                 with step("the company's data"):
                     self.load_company()
+                if self.owner == "up" and not self.processes.find("company"):
+                    command = [sys.executable, "-m", "tools.company"]
+                    self.processes.spawn("company", command, self._plain_environment(), owner=self.owner)
             close = not self.processes.find("scheduler") and self._has_open_runs()
             if close:
                 self.finish_airflow()
@@ -230,12 +237,20 @@ class Stack:
         names = {record.name for record in records}
         stale = () if owner else {path.stem for path in (self.home / "run").glob("*.json")}
         # Tasks report to the API server, and it writes to PostgreSQL: in that order.
-        for wave, patience in ((("scheduler", "dag-processor", "triggerer"), 15), (("api-server", "sandbox"), 4)):
+        for wave, patience in (
+            (("scheduler", "dag-processor", "triggerer"), 15),
+            (("api-server", "sandbox", "company"), 4),
+        ):
             self.processes.stop([name for name in wave if name in names or name in stale], patience)
         if "postgres" in names or owner is None:
             self.postgres.stop()
             self.processes.reap("postgres")
-        return [name for name in (*COMPONENTS, "sandbox", "postgres") if name in names]
+        return [name for name in (*COMPONENTS, "company", "sandbox", "postgres") if name in names]
+
+    def release(self, *names: str) -> None:
+        """Stop these services if no other command needs them: nothing else runs, and `make up` did not start them."""
+        if set(self.running()) <= set(names):
+            self.stop("run")
 
     # -- the leads database --------------------------------------------------------------------------------------
 
@@ -388,7 +403,8 @@ class Stack:
     def _migrate_airflow(self, environment: Mapping[str, str]) -> None:
         """Create Airflow's own tables, once for each version; half-made ones are made again."""
         ours = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ
-        command = ["db", "migrate"] if ours else ["db", "check-migrations", "--migration-wait-timeout", "1"]
+        arguments = ["db", "migrate"] if ours else ["db", "check-migrations", "--migration-wait-timeout", "1"]
+        self.processes.stop(["airflow-db"], patience=0)  # of a command that was killed; it is done again from nothing
         mark = f"airflow {version('apache-airflow')}"
         if ours:
             with psycopg.connect(self.postgres.url("airflow")) as connection:
@@ -402,20 +418,17 @@ class Stack:
                     connection.execute("drop database if exists airflow with (force)")
                     connection.execute("create database airflow")
         with step("Airflow's own tables") as tick:
-            log = self.home / "logs" / "airflow-db.log"
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with open(log, "ab") as output:
-                child = subprocess.Popen(
-                    [sys.executable, "-m", "airflow", *command],
-                    cwd=REPOSITORY, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                )  # fmt: skip
-                while child.poll() is None:
-                    tick()
-                    time.sleep(0.1)
-        if child.returncode:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
+            command = [sys.executable, "-m", "airflow", *arguments]
+            record = self.processes.spawn("airflow-db", command, environment, owner=self.owner)
+            while self.processes.find("airflow-db"):
+                tick()
+                time.sleep(0.1)
+        if self.processes.exit_code(record):
             advice = "Run the same command again." if ours else "Run `airflow db migrate` on it yourself; it is yours."
-            raise StackError(f"Airflow's database is not ready ({log}):\n{tail}\n{advice}")
+            raise StackError(
+                f"Airflow's database is not ready. The last lines of {record.log}:\n"
+                f"{last_lines(Path(record.log))}\n{advice}"
+            )
         if ours:
             with psycopg.connect(self.postgres.url("airflow"), autocommit=True) as connection:
                 connection.execute(sql.SQL("comment on database airflow is {}").format(sql.Literal(mark)))
@@ -431,15 +444,13 @@ class Stack:
     def _wait(self, name: str, ready: Callable[[], bool], tick: Callable[[], None]) -> None:
         """Wait for a service; a dead one, or one too slow, raises StackError with the last lines of its log."""
         deadline = time.monotonic() + PATIENCE
-        log = self.home / "logs" / f"{name}.log"
         while not ready():
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-25:]) if log.exists() else "(no log)"
-            if not self.processes.find(name):
-                raise StackError(f"{name} ended. The last lines of {log}:\n{tail}\nThen run the same command again.")
-            if time.monotonic() > deadline:
+            ended = not self.processes.find(name)
+            if ended or time.monotonic() > deadline:
+                log = self.home / "logs" / f"{name}.log"
                 raise StackError(
-                    f"{name} was not ready within {PATIENCE} s. The last lines of {log}:\n{tail}\n"
-                    f"`make stop`, then run the same command again."
+                    f"{name} {'ended' if ended else f'was not ready within {PATIENCE} s'}. The last lines of {log}:\n"
+                    f"{last_lines(log)}\nMend what they say, `make stop`, then run the same command again."
                 )
             tick()
             time.sleep(0.1)
@@ -492,7 +503,7 @@ def migrate(arguments: Sequence[str]) -> int:
                 return 0
             return migrations.main([*arguments, "--url", stack.leads_url])
         finally:
-            stack.stop("run")
+            stack.release("postgres")
 
 
 def psql(arguments: Sequence[str]) -> int:
@@ -511,9 +522,7 @@ def psql(arguments: Sequence[str]) -> int:
     finally:
         if local:
             with stack.starting():
-                # Somebody else's services may need the server by now.
-                if set(stack.running()) == {"postgres"}:
-                    stack.stop("run")
+                stack.release("postgres")
 
 
 def clean() -> None:

@@ -1,6 +1,10 @@
 """One migrated database that the tests of this folder share, with a row in every table; and the company's bare one."""
 
 import itertools
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +16,11 @@ import pytest
 from psycopg.rows import dict_row
 
 from tests.fixtures.postgres import COMPANY_SQL, LeadsDatabase, drop_database
+from tools import REPOSITORY
 from tools.embedded_postgres import EmbeddedPostgres
+from tools.migrate import read_folder
 
+ALL = [migration.label for migration in read_folder()]
 CAMPAIGN_BUDGET = "customers/1234567890/campaignBudgets/1"
 _numbers = itertools.count(1)
 

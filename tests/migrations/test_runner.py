@@ -1,25 +1,19 @@
 """The migration runner: run twice, by two at once, killed half way, after an edit, beside Supabase's own tool."""
 
-import os
-import re
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from tests.fixtures.postgres import LeadsDatabase
+from tests.migrations.conftest import ALL, quiet, runner, schema
 from tools.embedded_postgres import EmbeddedPostgres
-from tools.migrate import APPLICATION_NAME, HISTORY, MIGRATIONS, MigrationError, main, migrate, pending, read_folder
+from tools.migrate import APPLICATION_NAME, HISTORY, MigrationError, main, migrate, pending, read_folder
 
-ALL = [migration.label for migration in read_folder()]
-REPOSITORY = MIGRATIONS.parent.parent
 MakeDatabase = Callable[[], LeadsDatabase]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -12,14 +13,14 @@ from psycopg.rows import dict_row
 
 from lead_demand import planning, sql
 from tests.fixtures.airflow import use_database
-from tests.fixtures.morning import DECIDED, Morning
+from tests.fixtures.morning import DECIDED
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.fixtures.sandbox import Sandbox
 from tests.sql.statements import ACCOUNT, CHANNEL, RUN, STATEMENTS, Statement, inventory, prepare, window
 from tools.embedded_postgres import EmbeddedPostgres
 
+WATCHED = (*DECIDED, "leads")
 _numbers = itertools.count(1)
-Versions = dict[str, list[tuple[str, str]]]
 
 CLAIM_EVERYTHING = """
 insert into channel_orchestration_log (
@@ -38,43 +39,47 @@ where decisions.decision_date = lead_today() and decisions.action <> 'hold'
 @pytest.fixture(scope="module")
 def morning_in_state(
     postgres_cluster: EmbeddedPostgres, morning_template: str, sandbox: Sandbox
-) -> Iterator[Callable[[str], str]]:
-    """Gives the name of the database of each state; a later state is made from the one before it."""
+) -> Iterator[Callable[[str], LeadsDatabase]]:
+    """Gives the database of each state; a later state is made from the one before it."""
     sandbox.reset()
-    names = {"morning": morning_template}
+    states: dict[str, LeadsDatabase] = {}
 
-    def database(state: str, earlier: str) -> LeadsDatabase:
-        names[state] = f"every_statement_{state}"
-        postgres_cluster.create_database(names[state], template=names[earlier])
-        return LeadsDatabase(names[state], postgres_cluster.url(names[state]))
+    def database(state: str, template: str) -> LeadsDatabase:
+        name = f"every_statement_{state}"
+        postgres_cluster.create_database(name, template=template)
+        states[state] = LeadsDatabase(name, postgres_cluster.url(name))
+        return states[state]
 
+    morning = database("morning", morning_template)
+    decided = database("decided", morning.name)
     with pytest.MonkeyPatch.context() as patch:
-        decided = database("decided", "morning")
         use_database(patch, decided)
         for account in decided.fetch("select distinct account from channel_sources where channel = %s", [CHANNEL]):
             planning.read_budgets(CHANNEL, account["account"], RUN)
         planning.plan(CHANNEL, RUN)
-    database("claimed", "decided").fetch(CLAIM_EVERYTHING, role="lead_pipeline")
-    yield lambda state: names[state]
-    for state in ("decided", "claimed"):
-        drop_database(postgres_cluster, names[state])
+    database("claimed", decided.name).fetch(CLAIM_EVERYTHING, role="lead_pipeline")
+    yield states.__getitem__
+    for each in states.values():
+        drop_database(postgres_cluster, each.name)
     sandbox.reset()
 
 
 @pytest.fixture
-def morning_at(
-    postgres_cluster: EmbeddedPostgres, morning_in_state: Callable[[str], str], sandbox: Sandbox
-) -> Iterator[Callable[[str], Morning]]:
-    """Makes a copy of the morning in a state, for this test alone."""
+def database_for(
+    postgres_cluster: EmbeddedPostgres, morning_in_state: Callable[[str], LeadsDatabase]
+) -> Iterator[Callable[[Statement], LeadsDatabase]]:
+    """Gives a statement the morning in its state: a copy of its own if it changes a watched table."""
     names = []
 
-    def copy(state: str) -> Morning:
+    def database(statement: Statement) -> LeadsDatabase:
+        shared = morning_in_state(statement.state)
+        if not statement.writes:
+            return shared
         names.append(f"statement_{next(_numbers)}")
-        postgres_cluster.create_database(names[-1], template=morning_in_state(state))
-        database = LeadsDatabase(names[-1], postgres_cluster.url(names[-1]))
-        return Morning(database, sandbox, run=lambda *_: pytest.fail("no DAG runs here"))
+        postgres_cluster.create_database(names[-1], template=shared.name)
+        return LeadsDatabase(names[-1], postgres_cluster.url(names[-1]))
 
-    yield copy
+    yield database
     for name in names:
         drop_database(postgres_cluster, name)
 
@@ -84,46 +89,49 @@ def test_every_file_has_its_test() -> None:
     assert set(STATEMENTS) == inventory()
 
 
-def run(morning: Morning, name: str, statement: Statement, values: dict[str, Any]) -> list[dict[str, Any]]:
+def run(db: LeadsDatabase, name: str, statement: Statement, values: dict[str, Any]) -> list[dict[str, Any]]:
     """Run a statement as the pipeline in a transaction of its own, and commit; returns what it returns."""
-    with psycopg.connect(morning.db.pipeline_url, row_factory=dict_row) as connection:
+    with psycopg.connect(db.pipeline_url, row_factory=dict_row) as connection:
         cursor = connection.execute(sql.render(name), prepare(connection, statement, values))
         return cursor.fetchall() if cursor.description else []
 
 
-def versions(morning: Morning) -> Versions:
-    """The rows' versions of the decided tables, and those of leads."""
-    leads = morning.db.fetch("select ctid::text, xmin::text from leads order by 1")
-    return morning.row_versions() | {"leads": [(row["ctid"], row["xmin"]) for row in leads]}
+def row_versions(db: LeadsDatabase) -> dict[str, set[tuple[str, str]]]:
+    """Which version of which row each watched table holds."""
+    rows = db.fetch(
+        " union all ".join(
+            f"select '{table}' as name, ctid::text as place, xmin::text as version from {table}" for table in WATCHED
+        )
+    )
+    return {table: {(row["place"], row["version"]) for row in rows if row["name"] == table} for table in WATCHED}
 
 
 @pytest.mark.parametrize("name", sorted(STATEMENTS))
-def test_a_second_run_changes_nothing(morning_at: Callable[[str], Morning], name: str) -> None:
+def test_a_second_run_changes_nothing(database_for: Callable[[Statement], LeadsDatabase], name: str) -> None:
     statement = STATEMENTS[name]
-    morning = morning_at(statement.state)
+    db = database_for(statement)
     if statement.undo:
-        morning.db.fetch(statement.undo)
-    values = window(morning.db.value("select lead_today()"), days=3)
+        db.fetch(statement.undo)
+    values = window(db.value("select lead_today()"), days=3)
     if statement.row:  # the same row both times, as a retried task would send it
-        values |= morning.db.fetch(statement.row)[0]
-        statement = Statement(statement.state, first=statement.first, values=statement.values, writes=statement.writes)
+        values |= db.fetch(statement.row)[0]
+        statement = replace(statement, row="")
 
-    before = versions(morning)
-    answer = run(morning, name, statement, values)
-    between = versions(morning)
-    again = run(morning, name, statement, values)
-    after = versions(morning)
+    before = row_versions(db)
+    answer = run(db, name, statement, values)
+    between = row_versions(db)
+    again = run(db, name, statement, values)
 
-    assert {table for table in before if before[table] != between[table]} == statement.writes
-    assert after == between
+    assert {table for table in WATCHED if before[table] != between[table]} == statement.writes
+    assert row_versions(db) == between
     if "/select_" in name or "/check_" in name:
         assert answer and again == answer
 
 
-def test_the_tables_watched_are_those_of_the_morning() -> None:
-    assert {table for statement in STATEMENTS.values() for table in statement.writes} == {*DECIDED, "leads"}
+def test_every_watched_table_is_written_by_some_statement() -> None:
+    assert set().union(*(statement.writes for statement in STATEMENTS.values())) == set(WATCHED)
 
 
-def test_the_account_of_the_values_is_one_of_the_morning(morning_at: Callable[[str], Morning]) -> None:
-    accounts = morning_at("morning").db.fetch("select distinct account from channel_sources")
+def test_the_account_of_the_values_is_one_of_the_morning(morning_in_state: Callable[[str], LeadsDatabase]) -> None:
+    accounts = morning_in_state("morning").fetch("select distinct account from channel_sources")
     assert ACCOUNT in {row["account"] for row in accounts}
