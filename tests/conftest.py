@@ -1,4 +1,4 @@
-"""Fixtures by what they start: a real Postgres, the sandbox's servers, Airflow itself, and a morning made of all three."""
+"""Fixtures by what they start: a real Postgres, the sandbox, Airflow itself, and a morning made of all three."""
 
 from __future__ import annotations
 

@@ -1,0 +1,40 @@
+"""How the baselines were tuned: each family's best member over all worlds, on seeds that the benchmark never uses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import numpy as np
+
+from bench.decisions.policies import FixedStep, Pid, Policy, Proportional, Reading
+from bench.decisions.run import play
+from bench.decisions.worlds import WORLDS, Company
+
+SEEDS = (100, 101)
+
+
+def candidates() -> Iterator[tuple[str, str, Callable[[], Policy]]]:
+    """Family, a readable label, and how to make one, over a small grid."""
+    matured = [Reading(window, lag) for window, lag in product((7, 14, 28), (4, 7, 12))]
+    for reading, every, band in product(matured, (3, 7), (0.0, 0.1, 0.2)):
+        yield "fixed", f"{reading} {every=} {band=}", lambda r=reading, e=every, b=band: FixedStep(e, r, b)
+    corrected = [Reading(window, corrected=True) for window in (7, 14, 28)]
+    for family, readings in (("proportional", matured), ("corrected", corrected)):
+        for reading, every, gain, band in product(readings, (3, 7, 14), (0.25, 0.4, 0.7, 1.0), (0.05, 0.15)):
+            label = f"{reading} {every=} {gain=} {band=}"
+            yield family, label, lambda r=reading, e=every, g=gain, b=band: Proportional(e, r, g, b)
+    for reading, kp, ki, kd in product(matured, (0.3, 0.6, 1.0, 1.5), (0.03, 0.1, 0.2), (0.0, 0.3)):
+        yield "pid", f"{reading} {kp=} {ki=} {kd=}", lambda r=reading, p=kp, i=ki, d=kd: Pid(1, r, p, i, d)
+
+
+def tune() -> None:
+    """Print the three best members of each family."""
+    companies = [Company(world, seed) for world in WORLDS for seed in SEEDS]
+    found: dict[str, list[tuple[float, str]]] = {}
+    for family, label, make in candidates():
+        gap = float(np.mean([play(company, make()).gap for company in companies]))
+        found.setdefault(family, []).append((gap, label))
+    for family, results in found.items():
+        for gap, label in sorted(results)[:3]:
+            print(f"{family:13} {gap:5.2f}  {label}")
