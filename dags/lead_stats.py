@@ -139,7 +139,7 @@ def lead_stats():
         task_id="upsert_lead_generation_stats",
         sql="lead_stats/upsert_lead_generation_stats.sql",
         parameters=WINDOW,
-        trigger_rule=TriggerRule.ALL_DONE_MIN_ONE_SUCCESS,
+        trigger_rule=TriggerRule.ALL_DONE,
         doc_md="Runs also when a pull failed: the segments of the other accounts go on, the failed ones stay unknown.",
     )
 
@@ -185,6 +185,13 @@ def lead_stats():
         doc_md="Target minus actual for every plan in the window; no plan is inserted.",
     )
 
+    update_decision_outcomes = SQLExecuteQueryOperator(
+        task_id="update_decision_outcomes",
+        sql="lead_stats/update_budget_decisions.sql",
+        parameters=WINDOW,
+        doc_md="What came of each decision after 7 and 14 days, so that how often we were right is one query.",
+    )
+
     @task(
         outlets=[LATEST_DAY],
         doc_md="Skipped unless this run is about the latest whole day: a success here starts lead_budgets.",
@@ -200,7 +207,8 @@ def lead_stats():
     def report(dag_run=None, ti=None) -> None:
         tasks.report_stats(dag_run, ti)
 
-    pull_channels >> upsert_lead_generation_stats >> check_stats >> update_lead_gap >> announce_day() >> report()
+    pull_channels >> upsert_lead_generation_stats >> check_stats >> update_lead_gap
+    update_lead_gap >> [announce_day(), update_decision_outcomes] >> report()
 
 
 lead_stats()

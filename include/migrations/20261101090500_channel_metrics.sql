@@ -96,7 +96,7 @@ create table public.pipeline_findings (
 );
 
 comment on table public.pipeline_findings is
-'What a check found wrong with data or set-up, in one form for all checks. stop = the segment is held until it is solved.';
+'What a check found wrong with data or set-up, in one form for all checks. stop = a person is needed.';
 comment on column public.pipeline_findings.subject is 'What it is about within the channel: a campaign, an account, a row.';
 comment on column public.pipeline_findings.remediation is 'What a person can do about it.';
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from lead_demand import channels, sql
-from lead_demand.channels.paid import Outcome, PaidChannel
+from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, Outcome, PaidChannel
 from lead_demand.errors import ChangesFailed, ChangesUnsettled, LeadDemandError
 from lead_demand.planning import read_switches
 
@@ -35,7 +35,6 @@ BATCH = 1_000
 SETTLE_DELAYS = (1.0, 3.0, 8.0)
 # A retry the channel itself asks for is waited for within the task up to this many seconds; longer ones are Airflow's.
 LONGEST_PAUSE = 30.0
-FOREIGN_CHANGE_DAYS = 3
 
 
 @dataclass(frozen=True)
@@ -56,17 +55,23 @@ class Change:
 
 @dataclass
 class ChangeReport:
-    """Changes by what became of them, each with a few words."""
+    """Changes by what became of them, each with a few words.
 
-    claimed: int = 0
+    `stopped`: claimed, and held back by the settings before they were sent. `unclaimed`: decisions that could not be
+    claimed.
+    """
+
     success: list[tuple[Change, str]] = field(default_factory=list)
     failed: list[tuple[Change, str]] = field(default_factory=list)
     pending: list[tuple[Change, str]] = field(default_factory=list)
-    stopped: bool = False
+    stopped: list[tuple[Change, str]] = field(default_factory=list)
+    unclaimed: list[str] = field(default_factory=list)
+    switched_off: bool = False
 
     def __str__(self) -> str:
-        text = f"{len(self.success)} applied, {len(self.failed)} refused, {len(self.pending)} without a definite answer"
-        return text + (", stopped by the settings" if self.stopped else "")
+        text = f"{len(self.success)} applied, {len(self.failed) + len(self.unclaimed)} refused"
+        text += f", {len(self.pending)} without a definite answer"
+        return text + (", nothing more was sent: the settings stop it" if self.switched_off else "")
 
 
 def split(amounts: Mapping[str, Decimal], total: Decimal, unit: Decimal) -> dict[str, Decimal]:
@@ -91,18 +96,23 @@ def apply_changes(action: str, name: str, dag_run_id: str, *, last_try: bool = F
     """Claim and apply today's decisions of one direction (`increase` or `decrease`) on one channel.
 
     :param last_try: no further try follows, so a definite no that might have been retried is closed as failed.
-    Raises ChangesUnsettled where a further try is needed, ChangesFailed where a change was refused for good. Either
-    way the other changes went through and the log says so.
+    Raises ChangesUnsettled where a further try is needed, ChangesFailed where a change was refused for good, now or on
+    an earlier try of the same run. Either way the other changes went through and the log says so.
     """
     channel = channels.get_paid(name)
     report = ChangeReport()
     with sql.connect() as connection:
-        report.claimed = _claim(connection, channel, action, dag_run_id)
-        connection.commit()
+        _claim(connection, channel, action, dag_run_id, report)
         for account, changes in _by_account(_open_changes(connection, name, f"budget_{action}")):
             _finish(connection, channel, account, changes, report, last_try)
         connection.execute(sql.render("lead_budgets/update_lead_segment_plans_settled.sql"), {"channel": name})
+        earlier = connection.execute(
+            sql.render("lead_budgets/select_failed_changes.sql"),
+            {"channel": name, "action_type": f"budget_{action}", "dag_run_id": dag_run_id},
+        ).fetchall()
         connection.commit()
+    now = {change.id for change, _ in report.failed}
+    report.failed += [(Change(*row[:-1]), f"on an earlier try: {row[-1]}") for row in earlier if row[0] not in now]
     _raise_for(report, action)
     return report
 
@@ -139,38 +149,59 @@ def settle_open_changes(name: str) -> ChangeReport:
     return report
 
 
-def _claim(connection: psycopg.Connection[Any], channel: PaidChannel, action: str, dag_run_id: str) -> int:
-    if not read_switches(connection).changes_allowed:
-        return 0
+def _claim(
+    connection: psycopg.Connection[Any], channel: PaidChannel, action: str, dag_run_id: str, report: ChangeReport
+) -> None:
+    """Claim every decision in a transaction of its own, so that one that cannot be claimed keeps back no other."""
+    from psycopg.errors import CheckViolation, ObjectNotInPrerequisiteState
+
+    switches = read_switches(connection)
+    if not switches.changes_allowed or switches.dry_run:
+        report.switched_off = True
+        return
     cursor = connection.execute(
         sql.render("lead_budgets/select_unclaimed.sql"), {"channel": channel.name, "action": action}
     )
     names = [column.name for column in cursor.description or ()]
     unclaimed = [dict(zip(names, row, strict=True)) for row in cursor]
-    claims = []
+    connection.commit()
     for _, group in groupby(unclaimed, key=lambda row: row["decision_id"]):
         budgets = list(group)
-        shares = split(
-            {row["budget_id"]: row["amount"] for row in budgets},
-            budgets[0]["new_budget"],
-            channel.billable_unit,
-        )
-        claims += [
-            row
-            | {
-                "channel": channel.name,
-                "action_type": f"budget_{action}",
-                "old_value": row["amount"],
-                "new_value": shares[row["budget_id"]],
-                "dag_run_id": dag_run_id,
-            }
-            for row in budgets
-            if shares[row["budget_id"]] != row["amount"]
-        ]
-    if claims:
-        with connection.cursor() as claiming:
-            claiming.executemany(sql.render("lead_budgets/insert_channel_orchestration_log.sql"), claims)
-    return len(claims)
+        try:
+            with connection.transaction():
+                for claim in _claims(budgets, channel, action, dag_run_id):
+                    connection.execute(sql.render("lead_budgets/insert_channel_orchestration_log.sql"), claim)
+        except (ValueError, CheckViolation, ObjectNotInPrerequisiteState) as error:
+            connection.execute(
+                sql.render("lead_budgets/update_lead_segment_plans_refused.sql"),
+                {"segment_id": budgets[0]["segment_id"]},
+            )
+            connection.commit()
+            report.unclaimed.append(f"{budgets[0]['segment']}: {error}")
+
+
+def _claims(budgets: list[dict[str, Any]], channel: PaidChannel, action: str, dag_run_id: str) -> list[dict[str, Any]]:
+    """The claims of one decision. Raises ValueError where its budgets are no longer those it was made on."""
+    now = sum((row["amount"] for row in budgets), Decimal(0))
+    decided = budgets[0]["old_budget"]
+    if now != decided:
+        # Sent against another amount, the same new budget would be another step, perhaps in the other direction.
+        raise ValueError(f"its budget was {_euros(decided)} when decided and is {_euros(now)} now; it was left alone")
+    shares = split(
+        {row["budget_id"]: row["amount"] for row in budgets}, budgets[0]["new_budget"], channel.billable_unit
+    )
+    return [
+        row
+        | {
+            "channel": channel.name,
+            "action_type": f"budget_{action}",
+            "old_value": row["amount"],
+            "new_value": shares[row["budget_id"]],
+            "dag_run_id": dag_run_id,
+        }
+        for row in budgets
+        if shares[row["budget_id"]] != row["amount"]
+    ]
 
 
 def _open_changes(connection: psycopg.Connection[Any], name: str, action_type: str | None) -> list[Change]:
@@ -201,7 +232,8 @@ def _finish(
             _apply(connection, channel, account, to_send[start : start + BATCH], report, last_try)
     except LeadDemandError as error:
         log.warning("Account %s: %s", account, error)
-        seen = {change.id for group in (report.success, report.failed, report.pending) for change, _ in group}
+        known = (report.success, report.failed, report.pending, report.stopped)
+        seen = {change.id for group in known for change, _ in group}
         report.pending += [(change, str(error)) for change in changes if change.id not in seen]
 
 
@@ -250,9 +282,11 @@ def _apply(
     last_try: bool,
 ) -> None:
     remaining = batch
+    pause = 0.0
+    doubtful: set[UUID] = set()  # sent once without an answer: a later no does not undo what that send may still do
     for delay in (0.0, *SETTLE_DELAYS):
         if delay:
-            time.sleep(delay)
+            time.sleep(max(delay, pause))
             # The same amount may be sent again only while the old one is in force: look before every further send.
             remaining = _compare(connection, channel, account, remaining, report)
         if not remaining:
@@ -260,21 +294,28 @@ def _apply(
         switches = read_switches(connection)
         connection.commit()
         if not switches.changes_allowed or switches.dry_run:
-            report.stopped = True
-            report.pending += [
-                (change, "stopped by the kill switch or the settings before it was sent") for change in remaining
-            ]
+            report.switched_off = True
+            for change in remaining:
+                sent = change.id in doubtful
+                words = "no definite answer yet" if sent else "stopped by the settings before it was sent"
+                (report.pending if sent else report.stopped).append((change, words))
             return
         outcomes = channel.set_budgets(account, {change.budget_id: change.new_value for change in remaining})
         waiting: list[tuple[Change, Outcome]] = []
         for change in remaining:
             outcome = outcomes[change.budget_id]
+            if outcome.applied is None:
+                doubtful.add(change.id)
+            if outcome.applied is False and change.id in doubtful:
+                outcome = replace(outcome, applied=None, retry_after=outcome.retry_after or 0.0)
             if outcome.status == "pending":
                 waiting.append((change, outcome))
             else:
                 _close(connection, change, outcome, report)
-        connection.commit()
-        if not waiting or max(outcome.retry_after or 0 for _, outcome in waiting) > LONGEST_PAUSE:
+        if not waiting:
+            return
+        pause = max((outcome.retry_after or 0.0 for _, outcome in waiting if outcome.applied is False), default=0.0)
+        if pause > LONGEST_PAUSE:
             break
         remaining = [change for change, _ in waiting]
     _leave_or_close(connection, channel, account, waiting, report, last_try)
@@ -289,8 +330,6 @@ def _leave_or_close(
     last_try: bool,
 ) -> None:
     """After the last look: what turned out to be in force is a success; a repeated no is final only on the last try."""
-    if not waiting:
-        return
     outcome_of = {change.id: outcome for change, outcome in waiting}
     for change in _compare(connection, channel, account, [change for change, _ in waiting], report):
         outcome = outcome_of[change.id]
@@ -298,7 +337,6 @@ def _leave_or_close(
             _close(connection, change, replace(outcome, retry_after=None), report)
         else:
             report.pending.append((change, f"{outcome.error_code}: {outcome.detail}"))
-    connection.commit()
 
 
 def _live(
@@ -343,17 +381,17 @@ def _raise_for(report: ChangeReport, action: str) -> None:
             for change, words in changes[:10]
         ) + (f"; and {len(changes) - 10} more" if len(changes) > 10 else "")
 
-    if report.pending and not report.stopped:
+    if report.pending:
         raise ChangesUnsettled(
             f"{len(report.pending)} budget {action}(s) have no definite outcome and stay pending: "
             f"{lines(report.pending)}. "
             "They are read back first on the next try; nothing is sent twice. The other changes went through."
         )
-    if report.failed:
+    if report.failed or report.unclaimed:
         raise ChangesFailed(
-            f"{len(report.failed)} budget {action}(s) were refused: {lines(report.failed)}. "
-            "They are closed as failed in "
-            "channel_orchestration_log and are not tried again today; the other changes went through."
+            f"{len(report.failed) + len(report.unclaimed)} budget {action}(s) were refused: "
+            f"{'; '.join([*report.unclaimed[:10], *([lines(report.failed)] if report.failed else [])])}. "
+            "They are closed as failed and not tried again today; the other changes went through."
         )
 
 

@@ -19,8 +19,8 @@ Level = Literal["stop", "warn", "info"]
 class Finding:
     """One thing that is wrong.
 
-    `stop` holds the budgets of what it names, `warn` is read by a person, `info` is kept. `subject` names what has no
-    key here: a campaign, an account, a page.
+    `stop` needs a person, because what it names is not known or not believed; `warn` should be read by one; `info` is
+    kept. `subject` names what has no key here: a campaign, an account, a page.
     """
 
     name: str

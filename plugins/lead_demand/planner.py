@@ -339,7 +339,7 @@ class LeadDemandPlanner:
         rise = np.where(certain, new, 0) - before
         queue = np.flatnonzero(rise > 0)
         queue = queue[np.argsort(-forecast.gap[queue], kind="stable")]
-        for reason, room in self._room(known, before + np.minimum(rise, 0)):
+        for reason, room in self._room(known, before):
             ahead = np.cumsum(rise[queue]) - rise[queue]
             left = np.maximum(room - ahead, 0)
             granted = (before[queue] + left) // self._unit * self._unit - before[queue]

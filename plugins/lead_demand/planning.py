@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lead_demand import channels, day, sql
-from lead_demand.channels.paid import PaidChannel
+from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, PaidChannel
 from lead_demand.planner import LeadDemandPlanner, PlannerSettings
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FOREIGN_CHANGE_DAYS = 14
 DECISION_COLUMNS = [
     "segment_id",
     "action",

@@ -10,6 +10,12 @@ from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 RETRY_POLICY = ExceptionRetryPolicy(
     rules=[
         RetryRule(
+            # The database's own guards use this class, which the driver counts among the operational errors.
+            exception="psycopg.errors.ObjectNotInPrerequisiteState",
+            action=RetryAction.FAIL,
+            reason="the database refused it for a reason that a retry does not change",
+        ),
+        RetryRule(
             exception="lead_demand.errors.SourceUnavailable",
             action=RetryAction.RETRY,
             reason="the source may answer again shortly",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import date
 from typing import TYPE_CHECKING, Any, cast
 
 from lead_demand import day, sql
@@ -98,10 +97,11 @@ def paid_accounts(name: str, dag_run: DagRunProtocol, announced: Sequence[str | 
     from lead_demand.errors import NotToday
 
     day.require_today(dag_run)
-    stale = [named for named in announced if named and date.fromisoformat(named) != day.latest_whole_day()]
-    if stale:
+    named = sorted({name for name in announced if name})
+    # After a pause Airflow hands over every announcement since the last run; one of them has to be the latest day's.
+    if named and day.latest_whole_day().isoformat() not in named:
         raise NotToday(
-            f"This run was started by the statistics of {', '.join(stale)}; the latest whole day is "
+            f"This run was started by the statistics of {', '.join(named)}; the latest whole day is "
             f"{day.latest_whole_day()}. No budget was read or changed. Run lead_stats for yesterday: it starts one."
         )
     with sql.connect() as connection:
@@ -164,10 +164,23 @@ def directions_with_work(name: str, dag_run: DagRunProtocol) -> list[str]:
     return chosen
 
 
-def change_budgets(action: str, name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
-    """Apply today's decisions of one direction by the write-ahead protocol."""
+def change_budgets(
+    action: str,
+    directions: Sequence[str] | None,
+    name: str,
+    dag_run: DagRunProtocol,
+    task_instance: RuntimeTaskInstanceProtocol,
+) -> None:
+    """Apply today's decisions of one direction by the write-ahead protocol.
+
+    :param directions: what the branch chose; None where it did not get that far, and then nothing is sent.
+    """
+    from airflow.sdk.exceptions import AirflowSkipException
+
     from lead_demand import budgets
 
+    if task_instance.task_id not in (directions or ()):
+        raise AirflowSkipException(f"No budget {action} was asked for, or the plan before it failed. Nothing was sent.")
     day.require_today(dag_run)
     last_try = task_instance.try_number > task_instance.max_tries
     report = budgets.apply_changes(action, name, dag_run.run_id, last_try=last_try)
@@ -214,8 +227,15 @@ def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTas
 
 
 def _change_lines(report: Any) -> list[str]:
-    groups = (("applied", report.success), ("REFUSED", report.failed), ("OPEN", report.pending))
+    groups = (
+        ("applied", report.success),
+        ("REFUSED", report.failed),
+        ("OPEN", report.pending),
+        ("STOPPED", report.stopped),
+    )
     return [
+        *(f"REFUSED {words}" for words in report.unclaimed),
+    ] + [
         f"{word} {change.segment} {change.budget_id}: €{change.old_value:.2f} → €{change.new_value:.2f} ({words})"
         for word, changes in groups
         for change, words in changes

@@ -131,7 +131,7 @@ def test_the_kill_switch_stops_what_was_claimed_before_it_is_sent(
 
     monkeypatch.setattr(budgets, "_compare", switch_on_after_comparing)
     report = budgets.apply_changes("increase", "google_ads", "test-run")
-    assert report.stopped and mutations(decided) == 0
+    assert report.switched_off and report.stopped and mutations(decided) == 0
     assert {row["status"] for row in decided.log()} == {"pending"}
     decided.assert_log_is_the_truth()
 
@@ -165,6 +165,56 @@ def test_an_account_that_cannot_be_read_back_keeps_its_claims_open_and_the_other
     decided.sandbox.clear()
     apply("increase")
     assert {row["status"] for row in decided.log()} == {"success"}
+    decided.assert_log_is_the_truth()
+
+
+def test_a_budget_that_moved_between_two_runs_of_the_day_is_not_sent_as_another_step(decided: Morning) -> None:
+    decided.set(kill_switch=True)
+    apply("increase")
+    row = next(row for row in decided.decisions().values() if row["code"] == "schilder_noord_brabant")
+    budget = decided.db.value(
+        "select budget_id from channel_budgets join channel_sources on campaign_id = external_id where segment_id = %s",
+        [row["segment_id"]],
+    )
+    decided.sandbox.set_budget(budget, 40_000_000)
+    decided.first_budgets = decided.sandbox.budgets()
+    planning.read_budgets("google_ads", "1234567890", "second-run")
+    decided.set(kill_switch=False)
+    error = apply("increase")
+    assert isinstance(error, ChangesFailed) and "schilder_noord_brabant" in str(error)
+    assert budget not in {row["external_id"] for row in decided.log()}
+    assert decided.plans()["schilder_noord_brabant"]["orchestration_status"] == "failed"
+    decided.assert_log_is_the_truth()
+
+
+def test_automation_that_is_switched_off_after_the_plan_is_respected(decided: Morning) -> None:
+    decided.db.fetch("update lead_segment_channels set is_automated = false")
+    assert apply("increase") is None
+    assert decided.log() == []
+    decided.assert_log_is_the_truth()
+
+
+def test_a_dry_run_that_is_switched_on_after_the_plan_claims_nothing(decided: Morning) -> None:
+    decided.set(dry_run=True)
+    assert apply("increase") is None
+    assert decided.log() == [] and mutations(decided) == 0
+
+
+def test_a_refusal_stays_a_failure_when_a_later_try_finishes_the_rest(decided: Morning) -> None:
+    decided.sandbox.fault("permission", MUTATE, times=100, customer="1234567890")
+    decided.sandbox.fault("unavailable", MUTATE, times=100, customer="2345678901")
+    assert isinstance(apply("increase"), ChangesUnsettled)
+    decided.sandbox.clear()
+    assert isinstance(apply("increase"), ChangesFailed), "the run must not turn green"
+    assert {row["status"] for row in decided.log()} == {"success", "failed"}
+    decided.assert_log_is_the_truth()
+
+
+def test_a_no_after_a_send_without_an_answer_is_not_final(decided: Morning) -> None:
+    decided.sandbox.fault("unavailable", MUTATE, customer="1234567890")
+    decided.sandbox.fault("permission", MUTATE, times=100, customer="1234567890")
+    assert isinstance(apply("increase"), ChangesUnsettled)
+    assert {row["status"] for row in decided.log() if row["account"] == "1234567890"} == {"pending"}
     decided.assert_log_is_the_truth()
 
 

@@ -84,7 +84,9 @@ def test_an_impossible_number_leaves_out_that_segments_day_only(at: int, column:
 
 
 def test_more_clicks_than_impressions_is_impossible() -> None:
-    rows = [*full()[:-1], ("21", DAYS[3], 1_000_000, 5, 6)]
+    midnight = [*full()[:-1], ("21", DAYS[3], 1_000_000, 0, 1)]
+    assert not to_metrics(paid(), "1", raw(*midnight), SOURCES, WINDOW).findings
+    rows = [*full()[:-1], ("21", DAYS[3], 1_000_000, 5, 60)]
     assert [f.name for f in to_metrics(paid(), "1", raw(*rows), SOURCES, WINDOW).findings] == ["impossible_metric"]
 
 
@@ -119,3 +121,13 @@ def test_a_page_belongs_to_its_longest_prefix_and_only_at_a_path_boundary() -> N
     pages = pd.Series(["/schilder/utrecht/prijs", "/schilder/utrechtse-heuvelrug", "/schilder", "/schilders", "/"])
     found = match_longest_prefix(pages, sources)
     assert [None if pd.isna(segment) else segment for segment in found] == ["utrecht", "all", "all", None, None]
+
+
+def test_a_property_without_any_session_is_an_empty_report_and_no_crash() -> None:
+    from lead_demand.channels.ga4 import Ga4, _by_external_id
+
+    columns = ["date", "host", "page", "group", "sessions", "leads"]
+    empty = _by_external_id(pd.DataFrame([], columns=columns))
+    sources = pd.DataFrame([("schilder.example", "s1", "schilder_utrecht")], columns=list(SOURCES))
+    pulled = to_metrics(Ga4(), "3", empty, sources, WINDOW)
+    assert pulled.frame.empty and [f.name for f in pulled.findings] == ["empty_report"]

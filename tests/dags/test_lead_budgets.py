@@ -203,3 +203,49 @@ def test_the_pipelines_role_cannot_decide_for_another_day(morning: Morning) -> N
             [segment],
             role="lead_pipeline",
         )
+
+
+def test_a_run_that_died_between_decreases_and_increases_is_finished_by_the_next(morning: Morning) -> None:
+    from lead_demand import budgets, planning
+
+    for account in ("1234567890", "2345678901"):
+        planning.read_budgets("google_ads", account, "died")
+    planning.plan("google_ads", "died")
+    budgets.apply_changes("decrease", "google_ads", "died")
+    assert morning.run("lead_budgets").state == "success"
+    changed = {code for code, action in actions(morning).items() if action != "hold"}
+    assert {row["code"] for row in morning.log()} == changed
+    assert {row["action_type"] for row in morning.log()} == {"budget_decrease", "budget_increase"}
+    morning.assert_log_is_the_truth()
+
+
+def test_a_day_without_decreases_still_applies_its_increases(morning: Morning) -> None:
+    morning.db.fetch(
+        "update lead_segment_channels set is_automated = false where segment_id in "
+        "(select id from lead_segments where code in ('schilder_utrecht', 'dakdekker_zuid_holland'))"
+    )
+    run = morning.run("lead_budgets")
+    assert run.state == "success"
+    assert run.tasks["decrease_budgets"] == "skipped" and run.tasks["increase_budgets"] == "success"
+    assert {row["action_type"] for row in morning.log()} == {"budget_increase"}
+    morning.assert_log_is_the_truth()
+
+
+def test_a_refused_decrease_makes_the_run_red_and_the_increases_go_ahead(morning: Morning) -> None:
+    morning.sandbox.fault("permission", "MutateCampaignBudgets", times=2)
+    run = morning.run("lead_budgets")
+    assert run.state == "failed"
+    assert (run.tasks["decrease_budgets"], run.tasks["increase_budgets"]) == ("failed", "success")
+    assert {(row["action_type"], row["status"]) for row in morning.log()} == {
+        ("budget_decrease", "failed"),
+        ("budget_increase", "success"),
+    }
+    morning.assert_log_is_the_truth()
+
+
+def test_a_plan_that_fails_sends_nothing(morning: Morning) -> None:
+    morning.db.fetch("revoke insert on budget_decisions from lead_pipeline")
+    run = morning.run("lead_budgets")
+    assert run.state == "failed"
+    assert run.tasks["plan_budgets"] == "failed"
+    assert_nothing_moved(morning)

@@ -150,3 +150,29 @@ def test_nothing_is_announced_when_leads_were_not_read(morning: Morning) -> None
     assert run.state == "failed"
     assert run.tasks["check_stats.check_every_segment_has_a_row"] == "failed"
     assert run.tasks["announce_day"] == "upstream_failed"
+
+
+def test_a_decision_learns_what_came_of_it_once_its_days_are_complete(morning: Morning) -> None:
+    db = morning.db
+    for days_ago in (20, 8, 3):
+        db.fetch(
+            "insert into budget_decisions (segment_id, decision_date, action, is_blocked, reasons, sentence, inputs) "
+            "select id, lead_today() - %s::int, 'hold', false, '{within_dead_band}', 'Hold.', '{}' from lead_segments "
+            "where code = 'schilder_utrecht'",
+            [days_ago],
+        )
+    assert morning.run("lead_stats").state == "success"
+    found = {
+        row["days"]: (row["realised_leads_7d"], row["realised_leads_14d"])
+        for row in db.fetch(
+            "select lead_today() - decision_date as days, realised_leads_7d, realised_leads_14d from budget_decisions"
+        )
+    }
+    realised = db.value(
+        "select round(avg(leads_generated), 4) from lead_generation_stats as stats "
+        "join lead_segments as segments on stats.segment_id = segments.id "
+        "where code = 'schilder_utrecht' and date between lead_today() - 20 and lead_today() - 14"
+    )
+    assert found[20][0] == realised and found[20][1] is not None
+    assert found[8][0] is not None and found[8][1] is None, "14 days are not over yet"
+    assert found[3] == (None, None)

@@ -62,6 +62,11 @@ limit 1
 """
 ONE_BUDGET = "select budget_id, amount + 1 as amount from channel_budgets order by budget_id limit 1"
 ONE_CLAIM = "select id from channel_orchestration_log where status = 'pending' order by external_id limit 1"
+ONE_PLAN = """
+select segment_id from lead_segment_plans where date = lead_today() and orchestration_status = 'planned'
+order by segment_id
+limit 1
+"""
 YESTERDAY = "= lead_today() - 1"
 
 
@@ -81,6 +86,8 @@ class Statement:
     values: Mapping[str, Any] = field(default_factory=dict)
     # The tables in which the first run changes something; the second run changes nothing in any.
     writes: frozenset[str] = frozenset()
+    # How often it may come by the same row.
+    times: int = 1
 
 
 def _statement(state: str = "morning", *, writes: str = "", **given: Any) -> Statement:
@@ -103,6 +110,11 @@ STATEMENTS = {
     ),
     "lead_budgets/insert_pipeline_findings.sql": _statement("decided"),
     "lead_budgets/select_committed.sql": _statement("decided"),
+    "lead_budgets/select_failed_changes.sql": _statement(
+        "claimed",
+        undo="update channel_orchestration_log set status = 'failed', error_code = 'refused'",
+        values={"action_type": "budget_increase"},
+    ),
     "lead_budgets/select_history.sql": _statement(),
     "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
     "lead_budgets/select_report.sql": _statement("decided"),
@@ -118,6 +130,9 @@ STATEMENTS = {
         writes="channel_orchestration_log",
     ),
     "lead_budgets/update_lead_segment_plans_held.sql": _statement("decided", writes="lead_segment_plans"),
+    "lead_budgets/update_lead_segment_plans_refused.sql": _statement(
+        "decided", row=ONE_PLAN, writes="lead_segment_plans"
+    ),
     "lead_budgets/update_lead_segment_plans_settled.sql": _statement(
         "claimed", undo="update channel_orchestration_log set status = 'success'", writes="lead_segment_plans"
     ),
@@ -133,6 +148,12 @@ STATEMENTS = {
     "lead_stats/select_accounts.sql": _statement(),
     "lead_stats/select_channel_sources.sql": _statement(),
     "lead_stats/select_report.sql": _statement(),
+    "lead_stats/update_budget_decisions.sql": _statement(
+        undo="insert into budget_decisions (segment_id, decision_date, action)"
+        " select id, lead_today() - 14, 'hold' from lead_segments",
+        writes="budget_decisions",
+        times=15,  # a day of statistics belongs to what came of fourteen decisions
+    ),
     "lead_stats/update_lead_segment_plans.sql": _statement(
         undo=f"update lead_segment_plans set lead_gap = null where date {YESTERDAY}", writes="lead_segment_plans"
     ),

@@ -24,11 +24,11 @@ _numbers = itertools.count(1)
 
 CLAIM_EVERYTHING = """
 insert into channel_orchestration_log (
-    segment_id, channel, action_type, old_value, new_value, account, external_id, decision_id
+    segment_id, channel, action_type, old_value, new_value, account, external_id, decision_id, dag_run_id
 )
 select distinct on (budgets.budget_id)
     decisions.segment_id, decisions.channel, 'budget_' || decisions.action, budgets.amount, budgets.amount + 1,
-    budgets.account, budgets.budget_id, decisions.id
+    budgets.account, budgets.budget_id, decisions.id, decisions.dag_run_id
 from budget_decisions as decisions
 join channel_sources as sources on decisions.segment_id = sources.segment_id and sources.channel = decisions.channel
 join channel_budgets as budgets on sources.account = budgets.account and sources.external_id = budgets.campaign_id
@@ -68,12 +68,12 @@ def morning_in_state(
 def database_for(
     postgres_cluster: EmbeddedPostgres, morning_in_state: Callable[[str], LeadsDatabase]
 ) -> Iterator[Callable[[Statement], LeadsDatabase]]:
-    """Gives a statement the morning in its state: a copy of its own if it changes a watched table."""
+    """Gives a statement the morning in its state: a copy of its own if anything is changed for it or by it."""
     names = []
 
     def database(statement: Statement) -> LeadsDatabase:
         shared = morning_in_state(statement.state)
-        if not statement.writes:
+        if not (statement.writes or statement.undo):
             return shared
         names.append(f"statement_{next(_numbers)}")
         postgres_cluster.create_database(names[-1], template=shared.name)

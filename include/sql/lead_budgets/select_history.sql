@@ -1,5 +1,6 @@
 -- Grain: one (segment, day) of the planner's window, up to yesterday.
--- Why: stats as known this morning, with the leads that were paid for and the budget in force on the day.
+-- Why: stats as known this morning, with the leads that were paid for and the budget in force on the day. The window is said of
+-- each table: a join carries a single day over to the other side, never a range.
 select
     stats.segment_id::text as segment_id,
     stats.date,
@@ -27,6 +28,7 @@ left join channel_metrics as leads
         and stats.date = leads.date
         and leads.channel = 'leads'
         and leads.account = 'leads_db'
+        and leads.date between %(first)s::date and lead_today() - 1
 left join lateral (
     select sum(metrics.daily_budget) as daily_budget
     from channel_metrics as metrics
@@ -35,6 +37,10 @@ left join lateral (
         and metrics.channel = %(channel)s
         and metrics.date = stats.date
 ) as paid on true
-left join lead_segment_plans as plans on stats.segment_id = plans.segment_id and stats.date = plans.date
+left join lead_segment_plans as plans
+    on
+        stats.segment_id = plans.segment_id
+        and stats.date = plans.date
+        and plans.date between %(first)s::date and lead_today() - 1
 where stats.date between %(first)s::date and lead_today() - 1
 order by stats.segment_id, stats.date

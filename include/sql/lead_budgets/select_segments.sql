@@ -29,7 +29,7 @@ campaigns as (
         count(*) over (partition by sources.segment_id, budgets.budget_id) as own_campaigns_on_budget,
         row_number() over (
             partition by sources.segment_id, budgets.budget_id
-            order by sources.external_id
+            order by budgets.is_serving desc, sources.external_id
         ) as place_on_budget
     from channel_sources as sources
     left join channel_budgets as budgets
@@ -44,8 +44,10 @@ campaigns as (
 budgets as (
     select
         segment_id,
-        -- A campaign that was not read makes the whole sum unknown.
-        case when bool_and(budget_id is not null) then sum(amount) filter (where place_on_budget = 1) end as current_budget,
+        -- A campaign that was not read makes the whole sum unknown; the budget of a paused one buys nothing.
+        case
+            when bool_and(budget_id is not null) then sum(amount) filter (where place_on_budget = 1 and is_serving)
+        end as current_budget,
         bool_or(campaigns_on_budget > own_campaigns_on_budget) as is_shared,
         bool_or(is_budget_limited) filter (where is_serving) as is_budget_limited,
         bool_or(is_learning) as is_learning,
@@ -78,14 +80,21 @@ own_sources as (
             and lead_today() - 1 between fetches.date_from and fetches.date_to
 ),
 
+-- The log is never deleted from: each segment's last change and open claims are looked up, the whole of it is not read.
 changes as (
     select
-        segment_id,
-        max(decision_date) filter (where status = 'success') as last_change_date,
-        bool_or(status = 'pending') as has_open_claim
-    from channel_orchestration_log
-    where channel = %(channel)s
-    group by segment_id
+        segments.id as segment_id,
+        (
+            select max(log.decision_date)
+            from channel_orchestration_log as log
+            where log.segment_id = segments.id and log.channel = %(channel)s and log.status = 'success'
+        ) as last_change_date,
+        exists (
+            select 1
+            from channel_orchestration_log as log
+            where log.segment_id = segments.id and log.channel = %(channel)s and log.status = 'pending'
+        ) as has_open_claim
+    from lead_segments as segments
 )
 
 select

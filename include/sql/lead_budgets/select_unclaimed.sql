@@ -1,8 +1,9 @@
 -- Grain: one budget of a segment whose change of today was decided and not yet claimed.
--- Why: a segment may own several budgets; each gets a claim and a log row of its own.
+-- Why: each budget gets a claim of its own; a segment that a person switched off meanwhile, or paused, gets none.
 select
     decisions.id as decision_id,
     decisions.segment_id,
+    segments.code as segment,
     decisions.old_budget,
     decisions.new_budget,
     budgets.account,
@@ -23,8 +24,11 @@ inner join (
             sources.channel = found.channel
             and sources.account = found.account
             and sources.external_id = found.campaign_id
-    where sources.channel = %(channel)s and sources.is_active
+    where sources.channel = %(channel)s and sources.is_active and found.is_serving
 ) as budgets on decisions.segment_id = budgets.segment_id
+inner join lead_segments as segments on decisions.segment_id = segments.id and segments.is_active
+inner join lead_segment_channels as limits
+    on decisions.segment_id = limits.segment_id and decisions.channel = limits.channel and limits.is_automated
 where
     decisions.channel = %(channel)s
     and decisions.decision_date = lead_today()
@@ -32,5 +36,9 @@ where
     and not decisions.is_blocked
     and not decisions.is_dry_run
     and plans.orchestration_status = 'planned'
-    and not exists (select 1 from channel_orchestration_log as log where log.decision_id = decisions.id)
+    and not exists (
+        select 1
+        from channel_orchestration_log as log
+        where log.decision_id = decisions.id and log.decision_date = decisions.decision_date
+    )
 order by decisions.segment_id, budgets.budget_id

@@ -9,11 +9,15 @@ from (
         decisions.action,
         plans.orchestration_status,
         plans.orchestration_status = 'planned'
-        and not exists (select 1 from channel_orchestration_log as log where log.decision_id = decisions.id) as is_unclaimed,
+        and not exists (
+            select 1
+            from channel_orchestration_log as log
+            where log.decision_id = decisions.id and log.decision_date = decisions.decision_date
+        ) as is_unclaimed,
         exists (
             select 1
             from channel_orchestration_log as log
-            where log.decision_id = decisions.id and log.status = 'pending'
+            where log.decision_id = decisions.id and log.decision_date = decisions.decision_date and log.status = 'pending'
         ) as is_open
     from budget_decisions as decisions
     inner join lead_segment_plans as plans

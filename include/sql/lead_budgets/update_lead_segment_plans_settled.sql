@@ -28,7 +28,7 @@ in_force as (
                 sources.channel = budgets.channel
                 and sources.account = budgets.account
                 and sources.external_id = budgets.campaign_id
-        where sources.channel = %(channel)s and sources.is_active
+        where sources.channel = %(channel)s and sources.is_active and budgets.is_serving
     ) as each_budget
     group by segment_id
 )

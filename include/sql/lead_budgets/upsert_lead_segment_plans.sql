@@ -18,13 +18,17 @@ select
         else 'planned'
     end
 from planned
-inner join budget_decisions as decisions
-    on
-        planned.segment_id = decisions.segment_id
-        and decisions.channel = %(channel)s
-        and decisions.decision_date = lead_today()
-        and decisions.dag_run_id = %(dag_run_id)s
-        and decisions.is_blocked = planned.is_blocked
+where
+    exists (
+        select 1
+        from budget_decisions as decisions
+        where
+            decisions.segment_id = planned.segment_id
+            and decisions.channel = %(channel)s
+            and decisions.decision_date = lead_today()
+            and decisions.dag_run_id = %(dag_run_id)s
+            and decisions.is_blocked = planned.is_blocked
+    )
 order by planned.segment_id
 on conflict (segment_id, date) do update
 set

@@ -56,7 +56,7 @@ found as (
     union all
     select
         'leads_without_source',
-        'stop',
+        'warn',
         segments.id,
         'leads',
         day.date,
@@ -66,7 +66,7 @@ found as (
             round(100.0 * sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) / sum(metrics.leads_generated)) || ' %%',
             segments.code
         ),
-        'Repair the tracking that fills leads.source_channel; the budget is held above 10 %%.'
+        'Repair the tracking that fills leads.source_channel; above 10 %% of the planner''s window the budget is held.'
     from lead_segments as segments
     cross join day
     inner join channel_metrics as metrics

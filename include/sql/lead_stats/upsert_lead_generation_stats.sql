@@ -68,6 +68,7 @@ left join channel_metrics as capacity
         leads.segment_id = capacity.segment_id
         and leads.date = capacity.date
         and capacity.channel = 'partner_capacity'
+        and capacity.date between %(first)s::date and %(last)s::date
 where leads.channel = 'leads' and leads.date between %(first)s::date and %(last)s::date
 order by leads.segment_id, leads.date
 on conflict (segment_id, date) do update

@@ -64,8 +64,10 @@ class Ga4:
         """
         hosts = dict(zip(sources["external_id"], sources["segment_id"], strict=True))
         paths = sources[sources["external_id"].str.startswith("path:")]
-        host, _, page = (raw["external_id"].str.partition("|")[part] for part in range(3))
-        by_host, by_path = host.map(hosts), match_longest_prefix("path:" + page, paths)
+        # Comprehensions, because an empty report has no strings to split.
+        host = pd.Series([key.partition("|")[0] for key in raw["external_id"]], raw.index, dtype=object)
+        page = pd.Series(["path:" + key.partition("|")[2] for key in raw["external_id"]], raw.index, dtype=object)
+        by_host, by_path = host.map(hosts), match_longest_prefix(page, paths)
         return raw.assign(
             segment_id=by_host.where(by_host.notna(), by_path),
             visits=raw["visits"].where(by_host.isna(), 0),
@@ -78,7 +80,7 @@ def _by_external_id(frame: pd.DataFrame) -> pd.DataFrame:
     """Sessions per `host|page` and day: free search sessions as visits, all sessions as microsite visits until
     matched.
     """
-    external = frame["host"] + "|" + frame["page"].str.partition("?")[0]
+    external = [f"{host}|{page.partition('?')[0]}" for host, page in zip(frame["host"], frame["page"], strict=True)]
     counted = pd.DataFrame(
         {
             "external_id": external,

@@ -8,7 +8,7 @@ never budgeted.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -22,13 +22,13 @@ from lead_demand import sql
 from lead_demand.channels import google_ads_answers as answers
 from lead_demand.channels.contract import match_exactly
 from lead_demand.channels.paid import Outcome, from_micros, to_micros
-from lead_demand.day import Window, today
+from lead_demand.day import AMSTERDAM, Window, today
 from lead_demand.errors import SourceRefused, SourceUnavailable
 from lead_demand.findings import Level
 
 API_VERSION = "v26"
-# The API accepts 10,000 operations a request; smaller batches mean that the kill switch is read more often.
-BATCH = 1_000
+# How many names one query may list.
+NAMES_PER_QUERY = 1_000
 MOST_CHANGE_EVENTS = 10_000
 
 
@@ -79,18 +79,24 @@ class GoogleAdsBudgetHook(GoogleAdsHook):
             operation.update.resource_name, operation.update.amount_micros = budget, micros
             operation.update_mask.paths.append("amount_micros")
             request.operations.append(operation)
+        outcomes: dict[str, Outcome] = {}
         try:
             response = self.service("CampaignBudgetService").mutate_campaign_budgets(request=request, timeout=timeout)
+            for budget, result in zip(amounts, response.results, strict=not validate_only):
+                # Only a result that names the budget is a yes; whatever else was said must be read back.
+                if result.resource_name == budget:
+                    outcomes[budget] = Outcome(True)
+            for detail in response.partial_failure_error.details:
+                failure = answers.failure_type(API_VERSION).deserialize(detail.value)
+                for error in failure.errors:
+                    at = next(e.index for e in error.location.field_path_elements if e.field_name == "operations")
+                    outcomes[list(amounts)[at]] = answers.outcome_of_error(error, failure.request_id)
         except Exception as failed:
             # Whatever it was becomes an outcome: what is unknown must be settled, not raised.
-            return dict.fromkeys(amounts, answers.outcome_of_exception(failed, API_VERSION))
-        outcomes = dict.fromkeys(amounts, Outcome(True))
-        for detail in response.partial_failure_error.details:
-            failure = answers.failure_type(API_VERSION).deserialize(detail.value)
-            for error in failure.errors:
-                at = next(e.index for e in error.location.field_path_elements if e.field_name == "operations")
-                outcomes[list(amounts)[at]] = answers.outcome_of_error(error, failure.request_id)
-        return outcomes
+            unanswered = answers.outcome_of_exception(failed, API_VERSION)
+            return {budget: outcomes.get(budget, unanswered) for budget in amounts}
+        silent = Outcome(True) if validate_only else Outcome(None, "no_result", "the answer does not name this budget")
+        return {budget: outcomes.get(budget, silent) for budget in amounts}
 
 
 def _read_error(account: str, error: Exception) -> SourceUnavailable | SourceRefused:
@@ -139,14 +145,14 @@ class GoogleAds:
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
         return raw.assign(segment_id=match_exactly(raw, sources))
 
-    def read_budgets(self, account: str, since_days: int) -> pd.DataFrame:
+    def read_budgets(self, account: str, since_days: int = 0) -> pd.DataFrame:
         """One row a campaign that is not removed.
 
         Columns: campaign_id, campaign_name, budget_id (str), amount_micros, campaigns_on_budget (int),
         is_budget_limited (bool or None), is_learning, is_serving (bool), currency, time_zone (str), changed_at,
         changed_by (str or None): the last change in `since_days` days that was not made with our own credentials.
         """
-        changes = self.foreign_changes(account, since_days)
+        changes = self.foreign_changes(account, since_days) if since_days else {}
         records = []
         for row in self.hook.rows(account, sql.render_gaql("campaign_budgets.gaql")):
             campaign, budget = row.campaign, row.campaign_budget
@@ -200,7 +206,7 @@ class GoogleAds:
         for row in self.hook.rows(account, query):
             event = row.change_event
             if event.user_email != ours and "amount_micros" in list(event.changed_fields.paths):
-                changes.setdefault(event.change_resource_name, (event.change_date_time, event.user_email))
+                changes.setdefault(event.change_resource_name, (_with_zone(event.change_date_time), event.user_email))
         return changes
 
     @property
@@ -211,8 +217,8 @@ class GoogleAds:
 
     def live_amounts(self, account: str, budgets: Sequence[str]) -> dict[str, Decimal]:
         amounts: dict[str, Decimal] = {}
-        for start in range(0, len(budgets), BATCH):
-            query = sql.render_gaql("budget_amounts.gaql", budgets=budgets[start : start + BATCH])
+        for start in range(0, len(budgets), NAMES_PER_QUERY):
+            query = sql.render_gaql("budget_amounts.gaql", budgets=budgets[start : start + NAMES_PER_QUERY])
             for row in self.hook.rows(account, query, timeout=60):
                 amounts[row.campaign_budget.resource_name] = from_micros(row.campaign_budget.amount_micros)
         return amounts
@@ -230,6 +236,11 @@ class GoogleAds:
         if micros:
             outcomes |= self.hook.set_amounts(account, micros, validate_only=validate_only)
         return outcomes
+
+
+def _with_zone(account_time: str) -> str:
+    """The API gives the account's local time without a zone; accounts of another zone are never budgeted."""
+    return datetime.fromisoformat(account_time).replace(tzinfo=AMSTERDAM).isoformat(sep=" ", timespec="seconds")
 
 
 def _enum_name(message: Any, field: str) -> str:

@@ -56,7 +56,7 @@ def outcome_of_error(error: Any, request_id: str | None) -> Outcome:
         code,
         error.message,
         request_id,
-        30.0 if name in _TRY_AGAIN | _UNKNOWN else None,
+        2.0 if name in _TRY_AGAIN | _UNKNOWN else None,
     )
 
 
@@ -69,7 +69,7 @@ def outcome_of_exception(error: Exception, version: str) -> Outcome:
     if isinstance(error, GoogleAuthError):
         # Without a token nothing was sent, so this is a definite no; only a broken line to the token server may heal.
         heals = isinstance(error, TransportError) or bool(getattr(error, "retryable", False))
-        return Outcome(False, f"auth.{type(error).__name__}", str(error), None, 60.0 if heals else None)
+        return Outcome(False, f"auth.{type(error).__name__}", str(error), None, 10.0 if heals else None)
     if isinstance(error, api.GoogleAPICallError):
         errors, request_id = _trailer(error, version)
         status = error.grpc_status_code
@@ -87,5 +87,5 @@ def outcome_of_exception(error: Exception, version: str) -> Outcome:
             return Outcome(False, code, detail, request_id, delay if delay <= LONGEST_WAIT else None)
         if isinstance(error, _REFUSALS):
             return Outcome(False, code, error.message, request_id)
-        return Outcome(None, code, error.message, request_id, 30.0)
-    return Outcome(None, type(error).__name__, str(error), None, 30.0)
+        return Outcome(None, code, error.message, request_id, 2.0)
+    return Outcome(None, type(error).__name__, str(error), None, 2.0)

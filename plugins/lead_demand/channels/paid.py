@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MICROS = Decimal(1_000_000)
+# How far back changes by people are looked for: as far as Google keeps them. A longer cool-down cannot see further.
+FOREIGN_CHANGE_DAYS = 29
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,10 @@ class PaidChannel(Channel, Protocol):
 
     billable_unit: Decimal
 
-    def read_budgets(self, account: str, since_days: int) -> pd.DataFrame:
+    def read_budgets(self, account: str, since_days: int = 0) -> pd.DataFrame:
         """Every campaign of an account with the budget in force; see `channel_budgets` for the columns.
 
-        :param since_days: how far back changes by others are looked for.
+        :param since_days: how far back changes by others are looked for; 0 = not at all.
         """
         ...
 

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# How far back changes of budgets by people are looked for: the longest cool-down that anybody has set, and then some.
-FOREIGN_CHANGE_DAYS = 14
-
 
 @dataclass(frozen=True)
 class PullReport:
@@ -55,10 +52,10 @@ def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport
 def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window) -> Pulled:
     """The account's rows in contract form, with the budget in force where the window reaches the latest whole day."""
     pulled = to_metrics(channel, account, channel.fetch(account, window), sources, window)
-    if channel.name not in channels.PAID or window.last != latest_whole_day():
+    if channel.name not in channels.PAID:
         return pulled
     paid: PaidChannel = channel  # type: ignore[assignment]
-    campaigns = paid.read_budgets(account, FOREIGN_CHANGE_DAYS)
+    campaigns = paid.read_budgets(account)
     return _with_daily_budget(pulled, campaigns, sources, account, channel.name, window)
 
 
@@ -88,11 +85,13 @@ def _with_daily_budget(
         )
         for row in gone.to_dict("records")
     ]
-    budgets = campaigns.merge(sources, left_on="campaign_id", right_on="external_id")
+    budgets = campaigns[campaigns["is_serving"].astype(bool)].merge(
+        sources, left_on="campaign_id", right_on="external_id"
+    )
     amounts = budgets.drop_duplicates(["segment_id", "budget_id"]).groupby("segment_id")["amount_micros"].sum()
     frame = pulled.frame[~pulled.frame["segment_id"].isin(gone["segment_id"])]
     amount = frame["segment_id"].map(amounts).astype("Int64")
-    frame = frame.assign(daily_budget_micros=amount.where(frame["date"] == window.last.isoformat()))
+    frame = frame.assign(daily_budget_micros=amount.where(frame["date"] == latest_whole_day().isoformat()))
     return Pulled(frame, [*pulled.findings, *notes])
 
 

@@ -1,0 +1,23 @@
+-- Grain: one change of this run that was refused on this or an earlier try of the task.
+-- Why: a retry that only finishes what was open must not make a run green that had a change refused.
+select
+    log.id,
+    log.segment_id,
+    segments.code as segment,
+    log.channel,
+    log.account,
+    log.external_id as budget_id,
+    log.action_type,
+    log.old_value,
+    log.new_value,
+    true as is_today,
+    concat_ws(': ', log.error_code, log.error_detail) as words
+from channel_orchestration_log as log
+inner join lead_segments as segments on log.segment_id = segments.id
+where
+    log.channel = %(channel)s
+    and log.status = 'failed'
+    and log.action_type = %(action_type)s
+    and log.decision_date = lead_today()
+    and log.dag_run_id = %(dag_run_id)s
+order by log.external_id
