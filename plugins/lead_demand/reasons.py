@@ -333,22 +333,8 @@ class Reason(StrEnum):
     NEEDS_APPROVAL = (
         "needs_approval",
         "waits for approval",
-        "The increase is larger than the approval threshold, so a person is asked first.",
-        "Approve or reject it in Airflow's required actions.",
-    )
-
-    # What became of a change that a person was asked about
-    APPROVAL_REJECTED = (
-        "approval_rejected",
-        "rejected by a person",
-        "A person rejected the increase, and the budget was left as it was.",
-        "Nothing; adjust the segment's cap if this should not be proposed again.",
-    )
-    APPROVAL_EXPIRED = (
-        "approval_expired",
-        "nobody answered in time",
-        "Nobody approved or rejected the increase in time, and the budget was left as it was.",
-        "Nothing: the next run asks again if it is still wanted.",
+        "The increase is larger than the approval threshold, so it is not made without a person.",
+        "Set the budget by hand in Google Ads, or raise approval_threshold in orchestration_settings for tomorrow.",
     )
 
 
