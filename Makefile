@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test up stop clean migrate show psql lint format lock
+.PHONY: help run test up stop clean migrate show psql bench-decisions lint format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -11,7 +11,7 @@ READY := .venv/.locked
 ARGS ?=
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-15s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 run: $(READY) ## one morning from start to end on this machine: statistics, plan, budgets; again is harmless
 	@$(PYTHON) -m tools.day run
@@ -33,6 +33,9 @@ migrate: $(READY) ## apply the migrations to LEADS_DATABASE_URL, or to the local
 
 psql: $(READY) ## a prompt on the leads database
 	@$(PYTHON) -m tools.stack psql $(ARGS)
+
+bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (minutes)
+	@$(PYTHON) -m bench.decisions $(ARGS)
 
 lint: $(READY) ## style, types, SQL, migrations, Dockerfile and the generated pages
 	$(PYTHON) -m ruff check --quiet .
