@@ -86,8 +86,8 @@ def lead_budgets():
         return tasks.directions_with_work(CHANNEL, dag_run)
 
     @task(doc_md="Claim, compare, apply, settle: each budget on its own feet, each change sent at most once.")
-    def change_budgets(action: str, directions: list[str] | None, dag_run=None, ti=None) -> None:
-        tasks.change_budgets(action, directions, CHANNEL, dag_run, ti)
+    def change_budgets(action: str, dag_run=None, ti=None) -> None:
+        tasks.change_budgets(action, CHANNEL, dag_run, ti)
 
     @task(doc_md="Marks today's holds; no budget is touched.")
     def hold_budgets(dag_run=None) -> None:
@@ -105,12 +105,10 @@ def lead_budgets():
     settled = settle_open_changes()
     live = read_budgets.expand(account=accounts)
     branch = choose_directions()
-    decrease = change_budgets.override(task_id="decrease_budgets")("decrease", branch)
+    decrease = change_budgets.override(task_id="decrease_budgets")("decrease")
     # Neither a refused decrease nor a day without any may keep back the increases: only ALL_DONE runs after both. What
-    # it would let through as well, a plan that failed, the task itself refuses by `directions`.
-    increase = change_budgets.override(task_id="increase_budgets", trigger_rule=TriggerRule.ALL_DONE)(
-        "increase", branch
-    )
+    # it would let through as well, a plan that failed, the task itself refuses.
+    increase = change_budgets.override(task_id="increase_budgets", trigger_rule=TriggerRule.ALL_DONE)("increase")
     hold = hold_budgets()
 
     accounts >> settled >> live >> plan_budgets() >> branch >> [decrease, increase, hold]

@@ -164,23 +164,15 @@ def directions_with_work(name: str, dag_run: DagRunProtocol) -> list[str]:
     return chosen
 
 
-def change_budgets(
-    action: str,
-    directions: Sequence[str] | None,
-    name: str,
-    dag_run: DagRunProtocol,
-    task_instance: RuntimeTaskInstanceProtocol,
-) -> None:
-    """Apply today's decisions of one direction by the write-ahead protocol.
-
-    :param directions: what the branch chose; None where it did not get that far, and then nothing is sent.
-    """
+def change_budgets(action: str, name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
+    """Apply today's decisions of one direction by the write-ahead protocol, if the branch before it succeeded."""
     from airflow.sdk.exceptions import AirflowSkipException
 
     from lead_demand import budgets
 
-    if task_instance.task_id not in (directions or ()):
-        raise AirflowSkipException(f"No budget {action} was asked for, or the plan before it failed. Nothing was sent.")
+    # The branch's own value cannot be asked for: Airflow keeps none of a branch that skips anything.
+    if _states(dag_run, task_instance).get("choose_directions") != "success":
+        raise AirflowSkipException(f"No budget {action} was sent: the plan or the branch before it failed.")
     day.require_today(dag_run)
     last_try = task_instance.try_number > task_instance.max_tries
     report = budgets.apply_changes(action, name, dag_run.run_id, last_try=last_try)
@@ -250,15 +242,14 @@ def _findings(connection: Any, dag_run: DagRunProtocol) -> list[str]:
     return [f"{level.upper()} {name}: {detail} {remediation}" for name, level, detail, remediation in rows]
 
 
+def _states(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> dict[str, str]:
+    """The state of every task instance of this run, by task id (mapped ones as `task_0`, `task_1`)."""
+    found = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=[dag_run.run_id])
+    return {task: str(getattr(state, "value", state)) for task, state in found.get(dag_run.run_id, {}).items()}
+
+
 def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
-    states: dict[str, dict[str, str]] = task_instance.get_task_states(
-        dag_id=task_instance.dag_id, run_ids=[dag_run.run_id]
-    )
-    failed = sorted(
-        task_id
-        for task_id, state in states.get(dag_run.run_id, {}).items()
-        if str(getattr(state, "value", state)) == "failed"
-    )
+    failed = sorted(task for task, state in _states(dag_run, task_instance).items() if state == "failed")
     if failed:
         raise UpstreamFailed(
             f"Failed before this report: {', '.join(failed)}. What the other tasks wrote stands. "
