@@ -333,7 +333,10 @@ class LeadDemandPlanner:
     # What all segments share
 
     def _allocate(self, known: Segments, forecast: _Forecast, new: np.ndarray, flags: Flags) -> None:
-        """Cut increases, in place, to what the total cap and the daily increase limit leave: largest gap first."""
+        """Cut increases, in place, to what the total cap and the daily increase limit leave: largest gap first.
+
+        Decreases of the same day free nothing: Google may refuse them, and the increases go ahead all the same.
+        """
         certain = ~is_none(new)
         before = np.where(certain, known.current, 0)
         rise = np.where(certain, new, 0) - before
