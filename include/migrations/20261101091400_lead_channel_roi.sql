@@ -64,4 +64,4 @@ comment on view public.lead_channel_roi is
 -- Privileges -----------------------------------------------------------------------------------------------------------
 
 revoke all on public.lead_channel_roi from public, anon, authenticated, service_role;
-grant select on public.lead_channel_roi to authenticated, service_role, lead_pipeline;
+grant select on public.lead_channel_roi to authenticated, service_role;
