@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test up stop clean migrate show psql bench-decisions lint format lock
+.PHONY: help run test up stop clean migrate show psql airflow bench-decisions lint format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -33,6 +33,9 @@ migrate: $(READY) ## apply the migrations to LEADS_DATABASE_URL, or to the local
 
 psql: $(READY) ## a prompt on the leads database
 	@$(PYTHON) -m tools.stack psql $(ARGS)
+
+airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
+	@$(PYTHON) -m tools.stack airflow $(ARGS)
 
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (minutes)
 	@$(PYTHON) -m bench.decisions $(ARGS)

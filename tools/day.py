@@ -51,8 +51,9 @@ PARKED = "awaiting_input"  # a question to a person; no process waits for the an
 COLUMNS = (
     "segment",
     "capacity",
+    "target",
     "expected",
-    "gap",
+    "gap_yesterday",
     "old_budget",
     "new_budget",
     "action",
@@ -280,13 +281,13 @@ def table(found: list[dict[str, Any]]) -> str:
 
     def text(value: object) -> str:
         if isinstance(value, Decimal):
-            return f"{value:.2f}"
+            return f"{value:f}"
         return "–" if value is None else str(value)
 
     cells = [[column.replace("_", " ") for column in COLUMNS]]
     cells += [[text(row[column]) for column in COLUMNS] for row in found]
     widths = [max(len(line[index]) for line in cells) for index in range(len(COLUMNS))]
-    numeric = {index for index, column in enumerate(COLUMNS) if column in COLUMNS[1:6]}
+    numeric = {index for index, column in enumerate(COLUMNS) if column in COLUMNS[1:7]}
     lines = [
         "  ".join(
             cell.rjust(width) if i in numeric else cell.ljust(width)
@@ -319,7 +320,8 @@ def changes(url: str, since: datetime) -> str:
 
 def print_day(url: str) -> None:
     """The table of today and the findings that need attention."""
-    print(f"\n{one(url, 'select public.lead_today()')}: leads a day, budgets in EUR a day, gap of yesterday\n")
+    today = one(url, "select public.lead_today()")
+    print(f"\n{today}: capacity in accepted, the rest in generated leads a day; budgets in EUR a day\n")
     print(table(rows(url, "select_day")))
     for finding in rows(url, "select_findings"):
         print(f"\n{finding['level']}: {finding['name']} ({finding['how_many']}): {finding['detail']}")
@@ -443,6 +445,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run() if options.what == "run" else show()
     except (DayError, StackError, EmbeddedPostgresError, MigrationError, AirflowApiError) as error:
         print(f"\n{error}", file=sys.stderr)
+        return 1
+    except psycopg.OperationalError as error:
+        print(f"\nThe leads database does not answer: {str(error).strip()}\nNothing was changed.", file=sys.stderr)
         return 1
     except psycopg.errors.UndefinedTable as error:
         print(

@@ -1,6 +1,6 @@
 """The local services: PostgreSQL, the stand-in world and Airflow, as detached processes of this checkout.
 
-    python -m tools.stack up|stop|status|migrate|psql|clean
+    python -m tools.stack up|stop|status|migrate|psql|airflow|clean
 
 Everything lives below `.local` (or LEAD_DEMAND_HOME). A setting of Airflow that the environment already has wins over
 the one chosen here. With LEADS_DATABASE_URL set the leads database is a real one: nothing is migrated or loaded,
@@ -525,6 +525,19 @@ def psql(arguments: Sequence[str]) -> int:
                 stack.release("postgres")
 
 
+def airflow(arguments: Sequence[str]) -> int:
+    """`make airflow`: Airflow's own command line, with the settings of the local services."""
+    stack = Stack("run")
+    with stack.starting():
+        stack.start_postgres()
+    try:
+        program = Path(sys.executable).parent / "airflow"
+        return subprocess.run([program, *arguments], env=stack.airflow_environment(), check=False).returncode
+    finally:
+        with stack.starting():
+            stack.release("postgres")
+
+
 def clean() -> None:
     """`make clean`: stop everything and delete what local runs have left, and nothing else in that folder."""
     stack = Stack("up")
@@ -553,13 +566,13 @@ def refuse_if_incomplete() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["up", "stop", "status", "migrate", "psql", "clean"])
+    parser.add_argument("what", choices=["up", "stop", "status", "migrate", "psql", "airflow", "clean"])
     options, rest = parser.parse_known_args(arguments)
     from tools.migrate import MigrationError
 
     try:
-        if options.what in ("migrate", "psql"):
-            return {"migrate": migrate, "psql": psql}[options.what](rest)
+        if options.what in ("migrate", "psql", "airflow"):
+            return {"migrate": migrate, "psql": psql, "airflow": airflow}[options.what](rest)
         {"up": up, "stop": stop, "status": status, "clean": clean}[options.what]()
     except (StackError, EmbeddedPostgresError, MigrationError, AirflowApiError) as error:
         print(error, file=sys.stderr)

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from tests.fixtures.postgres import LeadsDatabase
-from tools.day import changes, is_parked, lacks_history, one, rows, table, which
+from tools.day import COLUMNS, changes, is_parked, lacks_history, one, rows, table, which
 
 
 def task(state: str | None) -> dict[str, object]:
@@ -34,11 +34,9 @@ def test_a_mapped_task_is_named_by_what_it_is_about() -> None:
 
 
 def test_the_table_shows_unknown_as_a_dash_and_money_with_cents() -> None:
-    row = dict.fromkeys(
-        ("segment", "capacity", "expected", "gap", "old_budget", "new_budget", "action", "outcome", "reason")
-    )
-    lines = table([row | {"segment": "schilder_utrecht", "old_budget": Decimal("80.000000")}]).splitlines()
-    assert lines[2].split() == ["schilder_utrecht", "–", "–", "–", "80.00", "–", "–", "–", "–"]
+    row = dict.fromkeys(COLUMNS)
+    lines = table([row | {"segment": "schilder_utrecht", "old_budget": Decimal("80.00")}]).splitlines()
+    assert lines[2].split() == ["schilder_utrecht", *"––––", "80.00", *"––––"]
 
 
 def test_the_statements_run_on_an_empty_database(leads_db: LeadsDatabase) -> None:

@@ -3,10 +3,11 @@
 select
     segment.code as segment,
     stats.capacity_total_leads as capacity,
-    decision.expected_leads_per_day as expected,
-    yesterday.lead_gap as gap,
-    decision.old_budget,
-    decision.new_budget,
+    round(decision.target_leads_per_day, 1) as target,
+    round(decision.expected_leads_per_day, 1) as expected,
+    yesterday.lead_gap as gap_yesterday,
+    round(decision.old_budget, 2) as old_budget,
+    round(decision.new_budget, 2) as new_budget,
     decision.action,
     coalesce(changes.outcome, today.orchestration_status) as outcome,
     array_to_string(decision.reasons, ', ') as reason
@@ -25,9 +26,9 @@ left join lateral (
     limit 1
 ) as decision on true
 left join lateral (
-    select string_agg(distinct coalesce('failed: ' || log.error_code, log.status), ', ') as outcome
+    select string_agg(distinct 'failed: ' || log.error_code, ', ') as outcome
     from public.channel_orchestration_log as log
-    where log.segment_id = segment.id and log.decision_date = public.lead_today() and log.kind = 'plan'
+    where log.segment_id = segment.id and log.decision_date = public.lead_today() and log.status = 'failed'
 ) as changes on true
 where segment.is_active
 order by segment.code;

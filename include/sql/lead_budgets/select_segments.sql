@@ -26,6 +26,7 @@ campaigns as (
         budgets.currency,
         budgets.time_zone,
         budgets.changed_at,
+        budgets.changed_by,
         count(*) over (partition by sources.segment_id, budgets.budget_id) as own_campaigns_on_budget,
         row_number() over (
             partition by sources.segment_id, budgets.budget_id
@@ -52,6 +53,7 @@ budgets as (
         bool_or(is_budget_limited) filter (where is_serving) as is_budget_limited,
         bool_or(is_learning) as is_learning,
         max(changed_at) as changed_at,
+        max(changed_by) as changed_by,
         bool_or(campaigns.currency is distinct from settings.currency and budget_id is not null) as other_currency,
         bool_or(campaigns.time_zone is distinct from settings.time_zone and budget_id is not null) as other_time_zone,
         bool_or(
@@ -110,6 +112,8 @@ select
     stats.capacity_total_leads,
     case when plans.target_source = 'admin' then plans.target_leads_per_day end as target_override,
     budgets.is_budget_limited as budget_limited,
+    budgets.changed_at as budget_changed_at,
+    budgets.changed_by as budget_changed_by,
     array_remove(
         array[
             case when settings.is_incomplete is not false then 'settings_missing' end,
