@@ -32,6 +32,8 @@ comment on function public.update_lead_gap(uuid, date) is
 
 -- The same for every segment and day of a range. Rows are locked in order of the key, so that two runs that overlap wait for
 -- each other instead of deadlocking.
+-- The range is said of both tables: from `s.date = p.date` the planner carries over a single day, never a range, and would read
+-- the stats of every day there ever was.
 create function public.update_lead_gaps(p_from date, p_to date) returns integer
 language sql
 set search_path = ''
@@ -39,7 +41,8 @@ as $$
     with changed as materialized (
         select p.segment_id, p.date, p.target_leads_per_day - s.leads_generated as lead_gap
         from public.lead_segment_plans as p
-        left join public.lead_generation_stats as s on p.segment_id = s.segment_id and p.date = s.date
+        left join public.lead_generation_stats as s
+            on p.segment_id = s.segment_id and p.date = s.date and s.date between p_from and p_to
         where p.date between p_from and p_to
             and p.lead_gap is distinct from p.target_leads_per_day - s.leads_generated
         order by p.segment_id, p.date

@@ -343,12 +343,6 @@ def reason_of(code: str) -> Reason | None:
     return _BY_CODE.get(code)
 
 
-def is_blocking(code: str) -> bool:
-    """Whether a hold with this code may be evaluated again the same day; a code that is not in the table may."""
-    reason = reason_of(code)
-    return reason is None or reason.blocking
-
-
 def phrase(code: str) -> str:
     """The few words for a sentence; a code that is not in the table is shown as it is."""
     reason = reason_of(code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lead_demand.reasons import Reason, is_blocking, markdown_table, phrase
+from lead_demand.reasons import Reason, markdown_table, phrase
 
 
 def test_every_reason_says_what_it_means_and_what_to_do() -> None:
@@ -28,5 +28,3 @@ def test_the_table_has_one_row_a_reason() -> None:
 
 def test_a_code_from_elsewhere_is_shown_as_it_is() -> None:
     assert phrase("paused_by_finance") == "paused by finance"
-    assert is_blocking("paused_by_finance")
-    assert not is_blocking("learning")
