@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 
@@ -100,15 +101,32 @@ STATEMENTS = {
         values={"since": "2020-01-01"},
     ),
     "findings/upsert_pipeline_findings.sql": _statement(values=FINDING),
+    "lead_budget_revert/select_reversible.sql": _statement(
+        "claimed",
+        undo="update channel_orchestration_log set status = 'success'",
+        values={"log_id": uuid4(), "day": None},
+    ),
+    "lead_budget_revert/select_reverts_today.sql": _statement("claimed", values={"reverts": [uuid4()]}),
     "lead_budgets/create_planned.sql": _statement(),
     "lead_budgets/create_read_budgets.sql": _statement(),
     "lead_budgets/insert_budget_decisions.sql": _statement(
         first=("lead_budgets/create_planned.sql", PLANNED), writes="budget_decisions"
     ),
     "lead_budgets/insert_channel_orchestration_log.sql": _statement(
-        "decided", row=ONE_CHANGE, writes="channel_orchestration_log"
+        "decided",
+        row=ONE_CHANGE,
+        values={"kind": "plan", "reverts": None, "decided_by": None},
+        writes="channel_orchestration_log",
     ),
     "lead_budgets/insert_pipeline_findings.sql": _statement("decided"),
+    "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
+        "claimed",
+        undo="update channel_orchestration_log set status = 'success'",
+        row="select external_id as budget_id, created_at as changed_at from channel_orchestration_log limit 1",
+        values={"changed_by": "marketing@vakwerkgids.example"},
+        writes="pipeline_findings",
+    ),
+    "lead_budgets/lock_channel.sql": _statement(),
     "lead_budgets/select_committed.sql": _statement("decided"),
     "lead_budgets/select_failed_changes.sql": _statement(
         "claimed",
@@ -116,11 +134,17 @@ STATEMENTS = {
         values={"action_type": "budget_increase"},
     ),
     "lead_budgets/select_history.sql": _statement(),
+    "lead_budgets/select_large_changes.sql": _statement("decided"),
+    "lead_budgets/select_limits.sql": _statement(),
     "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
     "lead_budgets/select_report.sql": _statement("decided"),
-    "lead_budgets/select_segments.sql": _statement(),
+    "lead_budgets/select_segments.sql": _statement(
+        values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"}
+    ),
     "lead_budgets/select_settings.sql": _statement(),
-    "lead_budgets/select_unclaimed.sql": _statement("decided", values={"action": "increase"}),
+    "lead_budgets/select_unclaimed.sql": _statement(
+        "decided", values={"action": "increase", "status": "planned", "decisions": None}
+    ),
     "lead_budgets/select_work.sql": _statement("decided"),
     "lead_budgets/update_channel_budgets.sql": _statement("decided", row=ONE_BUDGET),
     "lead_budgets/update_channel_orchestration_log.sql": _statement(

@@ -149,8 +149,9 @@ class GoogleAds:
         """One row a campaign that is not removed.
 
         Columns: campaign_id, campaign_name, budget_id (str), amount_micros, campaigns_on_budget (int),
-        is_budget_limited (bool or None), is_learning, is_serving (bool), currency, time_zone (str), changed_at,
-        changed_by (str or None): the last change in `since_days` days that was not made with our own credentials.
+        is_budget_limited, is_learning (bool or None: not said), is_serving (bool), currency, time_zone (str),
+        changed_at, changed_by (str or None): the last change in `since_days` days that was not made with our own
+        credentials.
         """
         changes = self.foreign_changes(account, since_days) if since_days else {}
         records = []
@@ -167,9 +168,9 @@ class GoogleAds:
                     "amount_micros": budget.amount_micros,
                     "campaigns_on_budget": budget.reference_count,
                     "is_budget_limited": None
-                    if system_status == "UNSPECIFIED" and not reasons
+                    if system_status in ("UNSPECIFIED", "UNKNOWN") and not reasons
                     else "BUDGET_CONSTRAINED" in reasons or system_status == "LIMITED_BY_BUDGET",
-                    "is_learning": system_status.startswith("LEARNING"),
+                    "is_learning": None if system_status in ("UNSPECIFIED", "UNKNOWN") else "LEARNING" in system_status,
                     "is_serving": _enum_name(campaign, "status") == "ENABLED",
                     "currency": row.customer.currency_code,
                     "time_zone": row.customer.time_zone,
