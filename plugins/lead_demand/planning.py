@@ -73,7 +73,9 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
         sql.copy_frame(connection, "read_budgets", frame)
         key = {"channel": name, "account": account, "dag_run_id": dag_run_id}
         connection.execute(sql.render("lead_budgets/upsert_channel_budgets.sql"), key)
-        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key)
+        switches = read_switches(connection)
+        expected = {"currency": switches.currency, "time_zone": switches.time_zone}
+        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected)
     return len(frame)
 
 

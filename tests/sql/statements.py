@@ -118,7 +118,9 @@ STATEMENTS = {
         values={"kind": "plan", "reverts": None, "decided_by": None},
         writes="channel_orchestration_log",
     ),
-    "lead_budgets/insert_pipeline_findings.sql": _statement("decided"),
+    "lead_budgets/insert_pipeline_findings.sql": _statement(
+        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam"}
+    ),
     "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",

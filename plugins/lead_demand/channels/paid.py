@@ -68,8 +68,10 @@ class PaidChannel(Channel, Protocol):
 
 
 def to_micros(amount: Decimal, unit: Decimal = Decimal("0.01")) -> int:
-    """An amount as integer micros, rounded down to the billable unit. Raises ValueError unless finite and positive."""
-    if not amount.is_finite() or amount <= 0:
+    """An amount as integer micros, rounded down to the billable unit. Raises ValueError unless finite and at
+    least one unit.
+    """
+    if not amount.is_finite() or amount < unit:
         raise ValueError(f"{amount} is not an amount that can be set as a daily budget")
     return int((amount / unit).to_integral_value(ROUND_DOWN) * unit * MICROS)
 
