@@ -104,6 +104,14 @@ def test_a_move_of_capacity_waives_the_cool_down(capacity: float, action: str) -
     assert (Reason.CAPACITY_MOVED in row.reasons) == (action != "hold")
 
 
+def test_capacity_that_rose_lowers_no_budget_before_its_time() -> None:
+    one_partner = {"last_change_date": ago(1), "capacity_total_leads": 2}  # 4 leads are expected, 2.7 are wanted
+    rose, fell = one(history(capacity_total_leads=1), segment(**one_partner)), one(history(), segment(**one_partner))
+    assert (rose.action, fell.action) == ("hold", "decrease")
+    assert Reason.COOL_DOWN in rose.reasons
+    assert Reason.CAPACITY_MOVED in fell.reasons
+
+
 def test_never_twice_on_one_day() -> None:
     assert one(history(), segment(capacity_total_leads=3.5, cooldown_days=0, last_change_date=TODAY)).action == "hold"
 
