@@ -5,6 +5,9 @@ partners accept. Each drifts, so a filter follows it from day to day; each start
 small segment borrows strength. How fast rates drift, how much days burst and how much segments differ is no setting:
 it is learned from how well the past days could have been foretold, which is also what makes the intervals as wide as
 they must be.
+
+Clicks are no input: they sharpen a rate only as far as what a click brings is steadier than what a euro brings, and
+would be one more number that can be missing.
 """
 
 from __future__ import annotations
@@ -154,7 +157,7 @@ def _weekday_factors(dates: np.ndarray, paid: np.ndarray, effective: np.ndarray,
     weekday = (dates.astype("datetime64[D]").astype(int) + 3) % 7
     rate = _ratio(paid.sum(1), effective.sum(1))
     expected = np.bincount(weekday, (effective * rate[:, None]).sum(0), minlength=7)
-    seen = np.bincount(weekday, paid.sum(0), minlength=7)
+    seen = np.bincount(weekday, np.where(effective > 0, paid, 0).sum(0), minlength=7)
     factors = (seen + prior) / (expected + prior)
     return (factors / factors.mean())[weekday]
 
@@ -175,7 +178,7 @@ def _rate(
         seen = (trust * count.sum(1)).sum() + 1 / PRIOR_DECIDED
         exposed = (trust * exposure.sum(1)).sum() + 2 / PRIOR_DECIDED
         return _judged(count, exposure, seen / exposed, (DRIFTS, (0.0,), STRENGTHS), True)[:2]
-    if not count.sum() > 0:
+    if not (count.sum() > 0 and exposure.sum() > 0):
         return np.zeros(len(count)), np.zeros(len(count))
     trust = 1 / (PRIOR_LEADS * exposure.sum() / count.sum() + exposure.sum(1))
     seen, exposed = (trust * count.sum(1)).sum(), (trust * exposure.sum(1)).sum()
@@ -243,8 +246,9 @@ def _fit(
     count: np.ndarray, exposure: np.ndarray, hits: np.ndarray, tries: np.ndarray, guesses: np.ndarray, is_share: bool
 ) -> np.ndarray:
     """Log likelihood of all counts under each guess, but for a constant, each day being foretold from the days before:
-    negative binomial, for a share beta-binomial."""
-    seen, exposed = count.T[:, None, :], exposure.T[:, None, :]
+    negative binomial, for a share beta-binomial. A lead of a day without spend (a click of the eve) judges no guess.
+    """
+    seen, exposed = np.where(exposure > 0, count, 0.0).T[:, None, :], exposure.T[:, None, :]
     if is_share:
         misses, missed = tries - hits, exposed - seen
         each = gammaln(hits + seen) - gammaln(hits) + gammaln(misses + missed) - gammaln(misses)

@@ -93,6 +93,30 @@ def test_what_is_expected_far_from_what_was_ever_spent_is_less_certain() -> None
     assert (away.sd / away.expected_leads_per_day).mean() > (near.sd / near.expected_leads_per_day).mean()
 
 
+def test_a_lead_that_comes_after_its_click_was_paid_for() -> None:
+    days, segments = company(STEADY)
+    paused = days.assign(google_ads_spend=np.where([date.weekday() == 6 for date in days.date], 0.0, 80.0))
+    assert (paused.google_ads_leads[paused.google_ads_spend == 0] > 0).any()
+    plan = LeadDemandPlanner().plan(paused, segments, TODAY)
+    # Seven days' leads for six days' money.
+    assert plan.expected_leads_per_day.mean() == pytest.approx(1 + 3 * 7 / 6, rel=0.05)
+    assert (plan.expected_high > plan.expected_low).all()
+
+
+def test_leads_that_nothing_was_ever_spent_on_are_worth_no_budget() -> None:
+    days, segments = company(STEADY[:3])
+    plan = LeadDemandPlanner().plan(days.assign(google_ads_spend=0), segments, TODAY)
+    assert (plan.action == "hold").all()
+    assert plan.reasons.map(lambda codes: "too_little_history" in codes).all()
+
+
+@pytest.mark.parametrize("leads", [0.0, 0.02, 2000.0])
+def test_any_volume_has_a_finite_answer(leads: float) -> None:
+    plan = planned(np.full((5, DAYS), leads))
+    assert np.isfinite(plan.expected_leads_per_day).all() or leads == 0
+    assert not (plan.expected_low > plan.expected_high).any()
+
+
 def test_the_same_frames_give_the_same_answer() -> None:
     days, segments = company(drifting(0.02))
     first = LeadDemandPlanner().plan(days, segments, TODAY)
