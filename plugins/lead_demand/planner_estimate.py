@@ -31,7 +31,7 @@ ENOUGH_SEGMENTS = 200  # to judge the guesses by; the others share the verdict
 PRIOR_LEADS, PRIOR_DECIDED, RECENT_DAYS = 5.0, 20.0, 28.0
 # How far campaigns lie apart (standard deviations) in what no count tells: the elasticity, and the part of a budget
 # that is spent.
-ELASTICITY_SPREAD, SPENT_SPREAD = 0.06, 0.07
+ELASTICITY_SPREAD, SPENT_SPREAD = 0.06, 0.05
 
 
 @dataclass(frozen=True)
