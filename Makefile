@@ -37,7 +37,7 @@ psql: $(READY) ## a prompt on the leads database
 airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 	@$(PYTHON) -m tools.stack airflow $(ARGS)
 
-bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (minutes)
+bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)
 
 lint: $(READY) ## style, types, SQL, migrations, Dockerfile and the generated pages

@@ -220,10 +220,7 @@ def test_a_run_that_died_between_decreases_and_increases_is_finished_by_the_next
 
 
 def test_a_day_without_decreases_still_applies_its_increases(morning: Morning) -> None:
-    morning.db.fetch(
-        "update lead_segment_channels set is_automated = false where segment_id in "
-        "(select id from lead_segments where code in ('schilder_utrecht', 'dakdekker_zuid_holland'))"
-    )
+    morning.db.fetch("update lead_segment_channels set max_decrease_pct = 0")
     run = morning.run("lead_budgets")
     assert run.state == "success"
     assert run.tasks["decrease_budgets"] == "skipped" and run.tasks["increase_budgets"] == "success"
