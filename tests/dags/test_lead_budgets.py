@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -144,21 +143,6 @@ def test_a_dry_run_decides_and_sends_nothing(morning: Morning) -> None:
     assert "increase" in actions(morning).values()
     assert all(row["is_dry_run"] for row in morning.decisions().values())
     assert_nothing_moved(morning)
-
-
-def test_a_change_above_the_approval_threshold_waits_and_the_smaller_ones_go_ahead(morning: Morning) -> None:
-    morning.run("lead_stats")
-    morning.set(approval_threshold=Decimal("23"))
-    assert morning.run("lead_budgets").state == "success"
-    steps = {
-        code: row["new_budget"] - row["old_budget"]
-        for code, row in morning.decisions().items()
-        if row["action"] == "increase"
-    }
-    waiting = {code for code, plan in morning.plans().items() if plan["orchestration_status"] == "waiting_approval"}
-    assert waiting and waiting == {code for code, step in steps.items() if step > 23}
-    assert not waiting & {row["code"] for row in morning.log()}
-    morning.assert_log_is_the_truth()
 
 
 def test_an_account_in_another_currency_holds_its_segments_only(morning: Morning) -> None:
