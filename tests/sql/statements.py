@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
-from uuid import uuid4
 
 import psycopg
 
@@ -104,9 +103,17 @@ STATEMENTS = {
     "lead_budget_revert/select_reversible.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",
-        values={"log_id": uuid4(), "day": None},
+        row="select lead_today() as day",
+        values={"log_id": None},
     ),
-    "lead_budget_revert/select_reverts_today.sql": _statement("claimed", values={"reverts": [uuid4()]}),
+    "lead_budget_revert/select_reverts_today.sql": _statement(
+        "claimed",
+        undo="update channel_orchestration_log set status = 'success'; insert into channel_orchestration_log"
+        " (segment_id, channel, action_type, old_value, new_value, account, external_id, kind, reverts)"
+        " select segment_id, channel, 'budget_revert', new_value, old_value, account, external_id, 'revert', id"
+        " from channel_orchestration_log",
+        row="select array_agg(id) as reverts from channel_orchestration_log where kind = 'plan'",
+    ),
     "lead_budgets/create_planned.sql": _statement(),
     "lead_budgets/create_read_budgets.sql": _statement(),
     "lead_budgets/insert_budget_decisions.sql": _statement(
@@ -126,7 +133,6 @@ STATEMENTS = {
         undo="update channel_orchestration_log set status = 'success'",
         row="select external_id as budget_id, created_at as changed_at from channel_orchestration_log limit 1",
         values={"changed_by": "marketing@vakwerkgids.example"},
-        writes="pipeline_findings",
     ),
     "lead_budgets/lock_channel.sql": _statement(),
     "lead_budgets/select_committed.sql": _statement("decided"),
@@ -136,7 +142,10 @@ STATEMENTS = {
         values={"action_type": "budget_increase"},
     ),
     "lead_budgets/select_history.sql": _statement(),
-    "lead_budgets/select_large_changes.sql": _statement("decided"),
+    "lead_budgets/select_large_changes.sql": _statement(
+        "decided",
+        undo="update lead_segment_plans set orchestration_status = 'waiting_approval' where date = lead_today()",
+    ),
     "lead_budgets/select_limits.sql": _statement(),
     "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
     "lead_budgets/select_report.sql": _statement("decided"),
