@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
 
 # Names, not classes: a DAG file that imported the database driver would be slow to parse.
@@ -33,7 +31,6 @@ RETRY_POLICY = ExceptionRetryPolicy(
                 "builtins.TimeoutError",
             ],
             action=RetryAction.RETRY,
-            retry_delay=timedelta(seconds=30),
             reason="the connection may come back",
         ),
     ],

@@ -105,10 +105,13 @@ def _read_error(account: str, error: Exception) -> SourceUnavailable | SourceRef
     if outcome.request_id:
         what += f" (request {outcome.request_id})"
     if outcome.retry_after is not None:
-        return SourceUnavailable(f"{what}. Nothing was written; the next try reads the same days again.")
-    return SourceRefused(
-        f"{what}. Nothing was written. Check the account's access and the connection google_ads_default."
+        return SourceUnavailable(f"{what.rstrip('.')}. Nothing was written; the next try reads the same days again.")
+    advice = (
+        "Start a new run then; every try before only uses up more of it."
+        if (outcome.error_code or "").startswith("quota_error.")
+        else "Check the account's access and the connection google_ads_default."
     )
+    return SourceRefused(f"{what.rstrip('.')}. Nothing was written. {advice}")
 
 
 class GoogleAds:
