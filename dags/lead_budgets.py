@@ -34,7 +34,7 @@ from airflow.sdk import Asset, TriggerRule, dag, task
 
 from lead_demand import tasks
 from lead_demand.operators import AskForApproval
-from lead_demand.retries import RETRY_POLICY
+from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
 from lead_demand.sql import SQL_FOLDER
 
 LATEST_DAY = Asset(name="lead_stats_latest_day")
@@ -54,6 +54,7 @@ CHANNEL = "google_ads"
     default_args={
         "owner": "marketing-operations",
         "retries": 3,
+        "retry_delay": RETRY_DELAY,
         "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=30),
     },

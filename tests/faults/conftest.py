@@ -26,7 +26,7 @@ class Lines:
     """One line a case, and last the count of cases and contradictions."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._terminal: Any = config.pluginmanager.get_plugin("terminalreporter")
+        self._config = config
         self._failed: set[str] = set()
         self.cases = self.contradictions = 0
 
@@ -44,7 +44,8 @@ class Lines:
             bad = report.nodeid in self._failed
             self.contradictions += bad
             name = report.nodeid.partition("[")[2].rstrip("]")
-            self._terminal.write_line(f"{'CONTRADICTION' if bad else 'true':13} {name}")
+            terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+            terminal.write_line(f"{'CONTRADICTION' if bad else 'true':13} {name}")
 
     def pytest_unconfigure(self) -> None:
         print(f"{self.cases} cases, {self.contradictions} contradictions")
