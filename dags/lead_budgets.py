@@ -21,7 +21,8 @@ refuse another day, and Postgres refuses a second change of a budget on one day.
   budget back.
 - `ChangesFailed`: Google refused, or a person changed the budget meanwhile. The log row says which; nothing needs
   repair for the others.
-- `SourceRefused`: credentials or access. Repair the connection `google_ads_default`, start a new run.
+- `SourceRefused`, `ChangesLeftOpen`: credentials, access, or the quota of the day. The log says what to repair, or when
+  to come back; then start a new run. What is open stays pending until it is read back.
 - `NotToday`: an old run was cleared. Start a new run instead.
 """
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 import socket
+import stat
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
@@ -102,6 +103,8 @@ def cut_connection(context: grpc.ServicerContext) -> None:
     client = int(context.peer().rpartition(":")[2])
     for entry in os.listdir("/dev/fd"):
         with suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(int(entry)).st_mode):
+                continue
             with socket.socket(fileno=os.dup(int(entry))) as connection:
                 # The loopback's address may be written in either family; the port is what tells clients apart.
                 if connection.getpeername()[1] == client and connection.getsockname()[1] != client:

@@ -11,7 +11,8 @@ import pytest
 from tests.faults import points
 from tests.faults.cases import Case
 
-FOLDER = "tests/faults/"
+CASE = "::test_the_log_tells_the_truth["
+LONG = ("test_thousand.py",)  # half a minute or more: part of the whole matrix only
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,10 +33,10 @@ class Lines:
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         # The line below stands in for pytest's dot.
-        return (report.outcome, "", "") if report.nodeid.startswith(FOLDER) and report.when == "call" else None
+        return (report.outcome, "", "") if CASE in report.nodeid and report.when == "call" else None
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if "[" not in report.nodeid:
+        if CASE not in report.nodeid:
             return
         if report.failed:
             self._failed.add(report.nodeid)
@@ -61,6 +62,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" in metafunc.fixturenames and found is not None:
         chosen = found if every_case(metafunc.config) else [case for case in found if case.short]
         metafunc.parametrize("case", chosen, ids=str)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not every_case(config):
+        long = [item for item in items if item.path.name in LONG and item.path.parent.name == "faults"]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
 
 
 @dataclass

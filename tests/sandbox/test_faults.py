@@ -119,6 +119,16 @@ def test_a_read_that_is_cut_has_given_half_of_its_rows(clean_sandbox: Sandbox) -
     assert len(stream(CAMPAIGNS)) == whole
 
 
+def test_connections_can_be_cut_all_day(clean_sandbox: Sandbox) -> None:
+    before = clean_sandbox.budgets()[SCHILDER_UTRECHT]
+    clean_sandbox.fault("cut", "MutateCampaignBudgets", times=100)
+    for _ in range(100):
+        with pytest.raises(exceptions.ServiceUnavailable):
+            mutate({SCHILDER_UTRECHT: before})
+    assert len(clean_sandbox.calls("MutateCampaignBudgets")) == 100
+    mutate({SCHILDER_UTRECHT: before})
+
+
 def test_a_foreign_edit_just_before_a_change_is_in_the_history_before_it(clean_sandbox: Sandbox) -> None:
     before = clean_sandbox.budgets()[SCHILDER_UTRECHT]
     known = len(clean_sandbox.changes())
