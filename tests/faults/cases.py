@@ -32,7 +32,7 @@ class Case:
     whether its change is in force ("in force") or was never sent ("not in force"). `refused`: a definite no, so the
     struck account's rows of the direction may say failed. `lasts`: claims may stay open until the person's own run,
     before which everything is repaired. `retried`: Airflow itself must, or must not, have tried again. `then`: a second
-    strike at a later point.
+    strike at a later point. `reported`: a finding that tells people of it.
     """
 
     fault: str
@@ -47,6 +47,7 @@ class Case:
     both_accounts: bool = False
     then: tuple[tuple[str, str], Strike] | None = None
     slow_client: bool = False
+    reported: str = ""
     short: bool = False
 
     def __str__(self) -> str:
@@ -345,6 +346,7 @@ def people() -> Iterator[Case]:
             direction,
             foreign_edit("foreign_edit"),
             at,
+            reported="edit_overwritten",
             short=direction == "decrease",
         )
         yield Case(

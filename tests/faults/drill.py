@@ -55,6 +55,8 @@ def drill(
     assert struck(), "the fault never came, so this case proves nothing"
     found = contradictions(gather(morning), settled=not case.lasts)
     found += _others(case, morning)
+    if case.reported and not morning.findings(case.reported):
+        found.append(f"nobody is told of it: there is no finding {case.reported}")
     tries = max(first.tries.values())
     if case.retried is not None and case.retried != (tries > 1):
         found.append(f"Airflow tried {tries} time(s): {first.tasks}")
