@@ -30,7 +30,7 @@ import pendulum
 from airflow.sdk import Param, dag, task
 
 from lead_demand import tasks
-from lead_demand.retries import RETRY_POLICY
+from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
 
 CHANNEL = "google_ads"
 UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -63,6 +63,7 @@ UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
     default_args={
         "owner": "marketing-operations",
         "retries": 3,
+        "retry_delay": RETRY_DELAY,
         "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=30),
     },

@@ -21,7 +21,8 @@ refuse another day, and Postgres refuses a second change of a budget on one day.
   budget back.
 - `ChangesFailed`: Google refused, or a person changed the budget meanwhile. The log row says which; nothing needs
   repair for the others.
-- `SourceRefused`: credentials or access. Repair the connection `google_ads_default`, start a new run.
+- `SourceRefused`, `ChangesLeftOpen`: credentials, access, or the quota of the day. The log says what to repair, or when
+  to come back; then start a new run. What is open stays pending until it is read back.
 - `NotToday`: an old run was cleared. Start a new run instead.
 """
 
@@ -34,7 +35,7 @@ from airflow.sdk import Asset, TriggerRule, dag, task
 
 from lead_demand import tasks
 from lead_demand.operators import AskForApproval
-from lead_demand.retries import RETRY_POLICY
+from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
 from lead_demand.sql import SQL_FOLDER
 
 LATEST_DAY = Asset(name="lead_stats_latest_day")
@@ -54,6 +55,7 @@ CHANNEL = "google_ads"
     default_args={
         "owner": "marketing-operations",
         "retries": 3,
+        "retry_delay": RETRY_DELAY,
         "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=30),
     },

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from uuid import UUID, uuid4
 
 from lead_demand import channels, sql
 from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, Outcome, PaidChannel
-from lead_demand.errors import ChangesFailed, ChangesUnsettled, LeadDemandError
+from lead_demand.errors import ChangesFailed, ChangesLeftOpen, ChangesUnsettled, LeadDemandError, SourceRefused
 from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ BATCH = 1_000
 SETTLE_DELAYS = (1.0, 3.0, 8.0)
 # A retry the channel itself asks for is waited for within the task up to this many seconds; longer ones are Airflow's.
 LONGEST_PAUSE = 30.0
+# How far Google's clock may be behind the database's.
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,14 @@ class Change:
     action_type: str
     old_value: Decimal
     new_value: Decimal
+    claimed_at: datetime
     is_today: bool
 
     @classmethod
     def of_claim(cls, row: dict[str, Any]) -> Change:
         """A change that is looked at and never claimed."""
-        names = [f.name for f in fields(cls) if f.name not in ("id", "is_today")]
-        return cls(uuid4(), is_today=True, **{name: row[name] for name in names})
+        names = [f.name for f in fields(cls) if f.name not in ("id", "claimed_at", "is_today")]
+        return cls(uuid4(), claimed_at=datetime.now(tz=UTC), is_today=True, **{name: row[name] for name in names})
 
 
 # The values of the log rows of one decision, one for each of its budgets.
@@ -69,7 +73,7 @@ class ChangeReport:
     """Changes by what became of them, each with a few words.
 
     `stopped`: claimed, and held back by the settings before they were sent. `declined`: not approved, so never sent.
-    `unclaimed`: decisions that could not be claimed.
+    `unclaimed`: decisions that could not be claimed. `refusing`: accounts that refused to be read.
     """
 
     success: list[tuple[Change, str]] = field(default_factory=list)
@@ -78,6 +82,7 @@ class ChangeReport:
     stopped: list[tuple[Change, str]] = field(default_factory=list)
     declined: list[tuple[Change, str]] = field(default_factory=list)
     unclaimed: list[str] = field(default_factory=list)
+    refusing: set[str] = field(default_factory=set)
     switched_off: bool = False
     dry_run: bool = False
 
@@ -157,6 +162,8 @@ def settle_open_changes(name: str) -> ChangeReport:
         for account, changes in _by_account(_open_changes(connection, name, None)):
             try:
                 live = _live(connection, channel, account, changes)
+                moved = [change for change in changes if live.get(change.budget_id) not in _expected(change)]
+                overtaken = _overtaken(channel, account, moved, live)
             except LeadDemandError as error:
                 # Its segments hold while their claims are open; the other accounts go on.
                 report.pending += [(change, str(error)) for change in changes]
@@ -165,6 +172,8 @@ def settle_open_changes(name: str) -> ChangeReport:
                 amount = live.get(change.budget_id)
                 if amount == change.new_value:
                     _close(connection, change, Outcome(True, detail="found in force when read back"), report)
+                elif change.id in overtaken:
+                    _close(connection, change, Outcome(True, detail=overtaken[change.id]), report)
                 elif not change.is_today:
                     detail = f"{euros(amount)} is in force on a later day; {euros(change.new_value)} was never applied"
                     _close(connection, change, Outcome(False, "not_applied", detail), report)
@@ -355,6 +364,8 @@ def _finish(
         log.warning("Account %s: %s", account, error)
         known = (report.success, report.failed, report.pending, report.stopped)
         seen = {change.id for group in known for change, _ in group}
+        if isinstance(error, SourceRefused):
+            report.refusing.add(account)
         report.pending += [(change, str(error)) for change in changes if change.id not in seen]
 
 
@@ -384,14 +395,40 @@ def _compare(
         else:
             moved.append((change, amount))
     if moved:
+        overtaken = _overtaken(channel, account, [change for change, _ in moved], live)
         who = channel.foreign_changes(account, FOREIGN_CHANGE_DAYS)
         for change, amount in moved:
+            if change.id in overtaken:
+                _close(connection, change, Outcome(True, detail=overtaken[change.id]), report)
+                continue
             at, by = who.get(change.budget_id, ("at an unknown time", "somebody"))
             detail = (
                 f"{by} set it to {euros(amount)} ({at}); it was {euros(change.old_value)} when decided. Left alone."
             )
             _close(connection, change, Outcome(False, "changed_by_somebody_else", detail), report)
     return to_send
+
+
+def _expected(change: Change) -> tuple[Decimal, Decimal]:
+    """What a budget can be as long as nobody else touches it."""
+    return change.old_value, change.new_value
+
+
+def _overtaken(channel: PaidChannel, account: str, moved: list[Change], live: Mapping[str, Decimal]) -> dict[UUID, str]:
+    """Of changes whose budget is neither old nor new: those that took effect, and that somebody then set over.
+
+    A send without an answer, or one whose sender died, may have been overtaken before anybody read it back. Only the
+    change history knows; what it does not show yet (Google may take three minutes) counts as not applied.
+    """
+    if not moved:
+        return {}
+    ours = channel.own_changes(account, FOREIGN_CHANGE_DAYS)
+    return {
+        change.id: f"applied at {at:%Y-%m-%d %H:%M}, then set to {euros(live.get(change.budget_id))} by somebody else"
+        for change in moved
+        for at, amount in ours.get(change.budget_id, [])
+        if amount == change.new_value and at >= change.claimed_at - CLOCK_SKEW
+    }
 
 
 def _apply(
@@ -488,7 +525,11 @@ def _leave_or_close(
 def _live(
     connection: psycopg.Connection[Any], channel: PaidChannel, account: str, changes: list[Change]
 ) -> dict[str, Decimal]:
-    live = channel.live_amounts(account, [change.budget_id for change in changes])
+    wanted = [change.budget_id for change in changes]
+    live = channel.live_amounts(account, wanted)
+    if missing := [budget for budget in wanted if budget not in live]:
+        # An answer may lack rows; what is decided on the absence of a budget is decided for good, so it is asked twice.
+        live |= channel.live_amounts(account, missing)
     with connection.cursor() as cursor:
         cursor.executemany(
             sql.render("lead_budgets/update_channel_budgets.sql"),
@@ -529,6 +570,12 @@ def raise_for(report: ChangeReport, what: str) -> None:
             for change, words in changes[:10]
         ) + (f"; and {len(changes) - 10} more" if len(changes) > 10 else "")
 
+    if report.pending and all(change.account in report.refusing for change, _ in report.pending):
+        raise ChangesLeftOpen(
+            f"{len(report.pending)} {what} stay pending because their account refuses us: {lines(report.pending)}. "
+            "A retry would be refused as well. Once that is repaired, start a new run: it reads the budgets back "
+            "first, and nothing is sent twice. The other changes went through."
+        )
     if report.pending:
         raise ChangesUnsettled(
             f"{len(report.pending)} {what} have no definite outcome and stay pending: "

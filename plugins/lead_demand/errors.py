@@ -35,5 +35,9 @@ class ChangesFailed(LeadDemandError):
     """Some budget changes were refused. They are closed as failed in the log; the other changes went through."""
 
 
+class ChangesLeftOpen(LeadDemandError):
+    """An account refuses us while claims are open. A retry does not help; the next run reads the budgets back first."""
+
+
 class ChangesUnsettled(LeadDemandError):
     """Google gave no definite answer for some changes. They stay pending; the next try reads the budgets back first."""

@@ -1,5 +1,6 @@
 -- Grain: one budget that somebody else changed lately.
 -- Why: an edit between our look at the budget and our send is gone without a trace in the budget itself; a person must know.
+-- The edit's time is told in whole seconds, and the claim is made in the same one.
 insert into pipeline_findings (name, level, segment_id, channel, subject, detail, remediation)
 select
     'edit_overwritten',
@@ -21,7 +22,7 @@ where
     and log.external_id = %(budget_id)s
     and log.status = 'success'
     and log.decision_date >= lead_today() - 1
-    and %(changed_at)s::timestamptz between log.created_at and log.closed_at
+    and %(changed_at)s::timestamptz between date_trunc('second', log.created_at) and log.closed_at
 on conflict (name, segment_id, channel, date, subject) do update
 set
     level = excluded.level,

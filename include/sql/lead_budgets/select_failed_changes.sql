@@ -11,6 +11,7 @@ select
     log.action_type,
     log.old_value,
     log.new_value,
+    log.created_at as claimed_at,
     true as is_today,
     concat_ws(': ', log.error_code, log.error_detail) as words
 from channel_orchestration_log as log

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -52,6 +53,10 @@ class PaidChannel(Channel, Protocol):
 
     def foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
         """Budget -> (when, who) of its last change in `since_days` days that this pipeline did not make."""
+        ...
+
+    def own_changes(self, account: str, since_days: int) -> dict[str, list[tuple[datetime, Decimal]]]:
+        """Budget -> (when, amount set) of every change in `since_days` days that this pipeline did make."""
         ...
 
     def live_amounts(self, account: str, budgets: Sequence[str]) -> dict[str, Decimal]:
