@@ -28,7 +28,7 @@ order by 1, 2
 # Values of statements that are planned, not run: their types come from where they stand.
 ROW_VALUES = (
     "decision_id segment_id action_type old_value new_value budget_id amount id status error_code error_detail"
-    " request_id action since rows name level date subject detail remediation"
+    " request_id action since rows findings step"
 )
 # A function is a black box to EXPLAIN, so this one is run.
 RUN_FOR_REAL = {"lead_stats/update_lead_segment_plans.sql"}

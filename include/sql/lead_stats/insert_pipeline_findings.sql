@@ -90,6 +90,7 @@ select
     found.detail,
     found.remediation
 from found
+order by found.name, found.segment_id, found.channel, found.date, found.subject
 on conflict (name, segment_id, channel, date, subject) do update
 set
     level = excluded.level,
