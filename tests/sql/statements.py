@@ -174,6 +174,7 @@ STATEMENTS = {
     "lead_stats/upsert_lead_generation_stats.sql": _statement(
         undo=f"update lead_generation_stats set google_ads_spend = 0.5 where date {YESTERDAY}",
         writes="lead_generation_stats",
+        times=2,  # compared first, and locked where it differs
     ),
 }
 

@@ -119,11 +119,11 @@ def write(
     """
     connection.execute(sql.render("lead_stats/create_pulled_metrics.sql"))
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
-    key = {"channel": channel.name, "account": account}
+    key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
     findings.record(connection, pulled.findings)
     connection.execute(
         sql.render("lead_stats/insert_channel_fetches.sql"),
-        key | {"first": window.first, "last": window.last, "rows": len(pulled.frame), "dag_run_id": dag_run_id},
+        key | {"rows": len(pulled.frame), "dag_run_id": dag_run_id},
     )
     return changed
