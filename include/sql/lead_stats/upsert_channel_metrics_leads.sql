@@ -22,18 +22,21 @@ by_source as (
     group by 1, 2, 3
 ),
 
-by_day as (
+-- Materialized: joined by (segment, day) at once, and not each segment's days with each other.
+by_day as materialized (
     select
         segment_id,
         date,
-        sum(generated) as generated,
-        sum(accepted) as accepted,
-        sum(rejected) as rejected,
-        sum(pending) as pending,
-        jsonb_object_agg(
-            source_channel,
-            jsonb_build_object('generated', generated, 'accepted', accepted, 'rejected', rejected, 'pending', pending)
-        ) as by_source
+        sum(generated)::integer as generated,
+        sum(accepted)::integer as accepted,
+        sum(rejected)::integer as rejected,
+        sum(pending)::integer as pending,
+        -- Written as text and read once: half the time of jsonb_object_agg over jsonb_build_object.
+        ('{' || string_agg(
+            to_json(source_channel) || ':{"generated":' || generated || ',"accepted":' || accepted
+            || ',"rejected":' || rejected || ',"pending":' || pending || '}',
+            ','
+        ) || '}')::jsonb as by_source
     from by_source
     group by segment_id, date
 ),

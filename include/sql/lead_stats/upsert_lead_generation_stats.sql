@@ -16,6 +16,7 @@ daily as (
     select
         segment_id,
         date,
+        bool_or(channel = 'leads') as has_leads,
         count(*) filter (where channel = 'google_ads') as google_ads,
         count(*) filter (where channel = 'search_console') as search_console,
         count(*) filter (where channel = 'ga4') as ga4,
@@ -37,7 +38,6 @@ daily as (
         date between %(first)s::date and %(last)s::date
         and channel in ('google_ads', 'search_console', 'ga4', 'leads', 'partner_capacity')
     group by segment_id, date
-    having bool_or(channel = 'leads')
 ),
 
 known as (
@@ -59,7 +59,9 @@ known as (
         daily.capacity_partners,
         daily.capacity_total_leads
     from daily
-    left join expected on daily.segment_id = expected.segment_id
+    -- FULL and COALESCE leave no nested loop to choose: of rows just written there are no statistics, and it expects one.
+    full join expected on daily.segment_id = expected.segment_id
+    where coalesce(daily.has_leads, false)
 )
 
 insert into lead_generation_stats (
