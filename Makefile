@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test up stop clean migrate show psql airflow bench-decisions lint format lock
+.PHONY: help run test faults up stop clean migrate show psql airflow bench-decisions lint format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -37,7 +37,10 @@ psql: $(READY) ## a prompt on the leads database
 airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 	@$(PYTHON) -m tools.stack airflow $(ARGS)
 
-bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (minutes)
+faults: $(READY) ## every fault at every step of a budget change, one line a case (half an hour; ARGS="-k killed")
+	@$(PYTHON) -m pytest tests/faults --every-case -q $(ARGS)
+
+bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)
 
 lint: $(READY) ## style, types, SQL, migrations, Dockerfile and the generated pages

@@ -2,7 +2,8 @@
 # lead_budgets: decide today's budgets, apply them, and log each with its outcome
 
 Finishes what an earlier run left open, reads the live budgets, lets `LeadDemandPlanner` decide every segment once a
-day, applies decreases and then increases by the write-ahead protocol, and closes with one table.
+day, applies decreases and then increases by the write-ahead protocol, and closes with one table. Increases above
+`approval_threshold` wait for a person, under Required Actions, until `approval_deadline`; no answer is a no.
 
 **When.** When `lead_stats` announces the latest whole day (a little after 06:00 Europe/Amsterdam), or started by hand.
 
@@ -20,7 +21,8 @@ refuse another day, and Postgres refuses a second change of a budget on one day.
   budget back.
 - `ChangesFailed`: Google refused, or a person changed the budget meanwhile. The log row says which; nothing needs
   repair for the others.
-- `SourceRefused`: credentials or access. Repair the connection `google_ads_default`, start a new run.
+- `SourceRefused`, `ChangesLeftOpen`: credentials, access, or the quota of the day. The log says what to repair, or when
+  to come back; then start a new run. What is open stays pending until it is read back.
 - `NotToday`: an old run was cleared. Start a new run instead.
 """
 
@@ -32,7 +34,8 @@ import pendulum
 from airflow.sdk import Asset, TriggerRule, dag, task
 
 from lead_demand import tasks
-from lead_demand.retries import RETRY_POLICY
+from lead_demand.operators import AskForApproval
+from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
 from lead_demand.sql import SQL_FOLDER
 
 LATEST_DAY = Asset(name="lead_stats_latest_day")
@@ -45,12 +48,14 @@ CHANNEL = "google_ads"
     schedule=[LATEST_DAY],
     start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Amsterdam"),
     catchup=False,
-    max_active_runs=1,
+    # A question to a person may keep a run open until the afternoon; the day can be run again meanwhile.
+    max_active_runs=3,
     # A past day's budget cannot be set any more, so Airflow itself refuses to backfill this DAG.
     allowed_run_types=["asset_triggered", "manual"],
     default_args={
         "owner": "marketing-operations",
         "retries": 3,
+        "retry_delay": RETRY_DELAY,
         "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=30),
     },
@@ -82,12 +87,20 @@ def lead_budgets():
         tasks.plan_budgets(CHANNEL, dag_run)
 
     @task.branch(doc_md="The directions that have work; decreases go before increases.")
-    def choose_directions(dag_run=None) -> list[str]:
-        return tasks.directions_with_work(CHANNEL, dag_run)
+    def choose_directions(dag_run=None, ti=None) -> list[str]:
+        return tasks.directions_with_work(CHANNEL, dag_run, ti)
 
     @task(doc_md="Claim, compare, apply, settle: each budget on its own feet, each change sent at most once.")
     def change_budgets(action: str, dag_run=None, ti=None) -> None:
         tasks.change_budgets(action, CHANNEL, dag_run, ti)
+
+    @task(doc_md="The increases above the approval threshold, as one question.")
+    def list_large_changes(dag_run=None) -> dict:
+        return tasks.list_large_changes(CHANNEL, dag_run)
+
+    @task(doc_md="Sends what was approved; what was rejected, or not answered in time, is logged so.")
+    def change_approved_budgets(question: dict, answer: dict, dag_run=None, ti=None) -> None:
+        tasks.change_approved_budgets(question, answer, CHANNEL, dag_run, ti)
 
     @task(doc_md="Marks today's holds; no budget is touched.")
     def hold_budgets(dag_run=None) -> None:
@@ -110,10 +123,20 @@ def lead_budgets():
     # it would let through as well, a plan that failed, the task itself refuses.
     increase = change_budgets.override(task_id="increase_budgets", trigger_rule=TriggerRule.ALL_DONE)("increase")
     hold = hold_budgets()
+    question = list_large_changes()
+    answer = AskForApproval(
+        task_id=tasks.ASK,
+        subject=question["subject"],
+        body=question["body"],
+        deadline=question["deadline"],
+        doc_md="One question to a person about all large increases; no answer by the deadline is a no.",
+    )
 
-    accounts >> settled >> live >> plan_budgets() >> branch >> [decrease, increase, hold]
+    accounts >> settled >> live >> plan_budgets() >> branch >> [decrease, increase, hold, question]
     decrease >> increase
+    # The small changes and the report of the morning do not wait for a person.
     [decrease, increase, hold] >> report()
+    change_approved_budgets(question, answer.output)
 
 
 lead_budgets()

@@ -37,7 +37,7 @@ from airflow.sdk import Asset, Param, TaskGroup, TriggerRule, dag, task
 
 from lead_demand import channels, day, tasks
 from lead_demand.operators import BoundCheckOperator, WindowOperator
-from lead_demand.retries import RETRY_POLICY
+from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
 from lead_demand.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.timetable import DayAfterTimetable
 
@@ -90,6 +90,7 @@ IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }
         "owner": "data",
         "conn_id": LEADS_CONNECTION,
         "retries": 3,
+        "retry_delay": RETRY_DELAY,
         "retry_policy": RETRY_POLICY,
         "execution_timeout": timedelta(minutes=30),
     },

@@ -7,10 +7,14 @@ built as plain protobuf, which is many times faster than the proto-plus wrappers
 from __future__ import annotations
 
 import itertools
+import os
+import socket
+import stat
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
+from contextlib import suppress
 from datetime import timedelta
 from importlib import import_module
 from typing import Any
@@ -86,6 +90,34 @@ def abort_for(fault: Fault) -> Abort:
         quota.rate_name = "Number of operations per account"
         quota.retry_delay.FromTimedelta(timedelta(seconds=fault.args.get("retry_delay", 30)))
     return Abort(failure.grpc, fault.message, error)
+
+
+def cut_connection(context: grpc.ServicerContext) -> None:
+    """Cut the client off in the middle of the answer: its beginning is on the wire, its end never comes.
+
+    gRPC gives no access to a call's socket, so it is looked up among this process's own by the client's address.
+    """
+    with suppress(ValueError):  # an answer of which some rows were sent has begun already
+        context.send_initial_metadata(())
+    time.sleep(0.05)  # until what was sent is out
+    client = int(context.peer().rpartition(":")[2])
+    for entry in os.listdir("/dev/fd"):
+        with suppress(OSError):
+            if not stat.S_ISSOCK(os.fstat(int(entry)).st_mode):
+                continue
+            with socket.socket(fileno=os.dup(int(entry))) as connection:
+                # The loopback's address may be written in either family; the port is what tells clients apart.
+                if connection.getpeername()[1] == client and connection.getsockname()[1] != client:
+                    connection.shutdown(socket.SHUT_RDWR)
+                    return
+    raise RuntimeError(f"No connection to {context.peer()} was found, so it could not be cut.")
+
+
+def _broken_off(batches: Iterable[Any], cut: Callable[[], None]) -> Iterator[Any]:
+    """The first half of the rows of a stream, and then no more."""
+    rows = [row for batch in batches for row in batch.results]
+    yield StreamResponse(results=rows[: len(rows) // 2])
+    cut()
 
 
 # -- rows to messages ---------------------------------------------------------------------------------------------
@@ -202,14 +234,8 @@ class AdsServer:
             trailer: list[tuple[str, str | bytes]] = [("request-id", request_id)]
             try:
                 self.state.calls.append(self._record(method, request, request_id, metadata))
-                if not str(metadata.get("authorization", "")).startswith("Bearer "):
-                    message = "The request carries no OAuth token."
-                    raise Abort(
-                        _S.UNAUTHENTICATED,
-                        message,
-                        ads_error(("authentication_error", "OAUTH_TOKEN_HEADER_INVALID"), message),
-                    )
-                return self._with_fault(method, request, request_id, run)
+                self._check_token(str(metadata.get("authorization", "")))
+                return self._with_fault(method, request, request_id, run, context)
             except Abort as abort:
                 if abort.errors:
                     failure = GoogleAdsFailure(errors=abort.errors, request_id=request_id)
@@ -229,17 +255,41 @@ class AdsServer:
 
         return stream
 
-    def _with_fault(self, method: str, request: Any, request_id: str, run: Any) -> Any:
+    def _check_token(self, header: str) -> None:
+        if not header.startswith("Bearer "):
+            message = "The request carries no OAuth token."
+            error = ads_error(("authentication_error", "OAUTH_TOKEN_HEADER_INVALID"), message)
+            raise Abort(_S.UNAUTHENTICATED, message, error)
+        if self.state.is_expired(header.removeprefix("Bearer ")):
+            raise abort_for(Fault("*", "auth_expired"))
+
+    def _with_fault(self, method: str, request: Any, request_id: str, run: Any, context: grpc.ServicerContext) -> Any:
         text = getattr(request, "query", "")
         fault = self.state.take_fault(method, getattr(request, "customer_id", ""), text)
-        if fault and fault.failure and not fault.after_apply:
-            time.sleep(fault.args.get("sleep", 0))
-            raise abort_for(fault)
+        if fault and fault.base == "cut" and method == "SearchStream":
+            return _broken_off(run(request, fault, request_id), lambda: cut_connection(context))
+        if fault and not fault.after_apply:
+            self._strike(fault, request, context)
         answer = run(request, fault, request_id)
-        if fault and fault.failure:
+        if fault and fault.after_apply:
+            self._strike(fault, request, context)
+        return answer
+
+    def _strike(self, fault: Fault, request: Any, context: grpc.ServicerContext) -> None:
+        """What a fault does to a call before or after its work; a fault that only spoils data does nothing here."""
+        if fault.failure:
             time.sleep(fault.args.get("sleep", 0))
             raise abort_for(fault)
-        return answer
+        match fault.base:
+            case "slow":
+                time.sleep(fault.args.get("sleep", 2))
+            case "cut":
+                cut_connection(context)
+                raise Abort(_S.UNAVAILABLE, "The connection was cut.")
+            case "foreign_edit":
+                name = fault.args.get("resource_name") or request.operations[0].update.resource_name
+                user = fault.args.get("user", catalogue.MARKETING_USER)
+                self.state.set_budgets({name: int(fault.args["amount_micros"])}, user, "GOOGLE_ADS_WEB_CLIENT")
 
     def _record(self, method: str, request: Any, request_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
         record: dict[str, Any] = {

@@ -255,7 +255,7 @@ def _hand_written(b: _Builder) -> None:
     b.campaign(s, b.budget(PAINTERS, "schilder_den_haag", (120, 40), (61, 50)), 2.5)
 
     s = b.segment("schilder", "gelderland", "balance", capacity=7, acceptance=0.7, free=2.5)
-    b.campaign(s, b.budget(PAINTERS, "schilder_gelderland", (120, 115), (12, 125)), 7.5)
+    b.campaign(s, b.budget(PAINTERS, "schilder_gelderland", (120, 115), (12, 125)), 7.0)
 
     s = b.segment("dakdekker", "zuid-holland", "decrease", capacity=5, acceptance=0.65, free=1.7)
     b.campaign(s, b.budget(ROOFERS, "dakdekker_zuid_holland", (120, 150)), 11.0)

@@ -19,10 +19,18 @@ auth               UNAUTHENTICATED, OAUTH_TOKEN_INVALID          401
 permission         PERMISSION_DENIED, USER_PERMISSION_DENIED     403
 not_approved       PERMISSION_DENIED, project not approved       403
 not_enabled        PERMISSION_DENIED, CUSTOMER_NOT_ENABLED       403
+auth_expired       UNAUTHENTICATED, OAUTH_TOKEN_EXPIRED          401
 timeout            sleeps, then DEADLINE_EXCEEDED                sleeps, then 504
+slow               sleeps, then answers as if nothing was        the same
+cut                the answer begins and the connection is cut;  half of the answer, then the connection is
+                   of a streamed read half of the rows come      cut
+foreign_edit       a person sets a budget as the call arrives    (not applicable: ignored)
 ``*_after_apply``  each of the above, after the change is stored the same as without the suffix
 partial            the operation ``op_index`` is refused         (not applicable: ignored)
 token              with method ``token``: 400 ``invalid_grant``  the same
+token_expires      with method ``token``: a token that is        the same
+                   refused as expired once ``seconds`` have
+                   passed, whatever ``expires_in`` promised
 duplicate_rows     every row twice                               every row twice
 negative_metrics   the numbers of the first row are negative     the numbers of the first row are negative
 unknown_currency   the customer's currency is ``currency``       (not applicable: ignored)
@@ -30,8 +38,13 @@ empty              no rows                                       no rows
 ================== ============================================= ===========================================
 
 ``args``, all optional: ``customer`` and ``text`` narrow a fault to one customer and to calls whose query contains a
-text; ``sleep`` seconds before the failure; ``retry_delay`` seconds (quota); ``op_index`` and ``error``
-(partial, such as ``campaign_budget_error.MONEY_AMOUNT_TOO_LARGE``); ``currency`` (unknown_currency, default XXX).
+text; ``sleep`` seconds before the failure (slow: default 2); ``retry_delay`` seconds (quota); ``op_index`` and
+``error`` (partial, such as ``campaign_budget_error.MONEY_AMOUNT_TOO_LARGE``); ``currency`` (unknown_currency, default
+XXX); ``seconds`` (default 1) and ``expires_in`` (default 3600) (token_expires); ``amount_micros``, ``resource_name``
+(default: the budget of a change's first operation) and ``user`` (foreign_edit).
+
+A fault that comes "after the change is stored" comes after the work of a read as well, where that makes a difference:
+a cut or slow read has no such form, and a failed one looks the same.
 """
 
 from __future__ import annotations
@@ -46,7 +59,11 @@ METHODS = (
     "Search", "SearchStream", "MutateCampaignBudgets", "ListAccessibleCustomers",
     "searchAnalytics", "runReport", "token", "*",
 )  # fmt: skip
-DATA_FAULTS = ("partial", "token", "duplicate_rows", "negative_metrics", "unknown_currency", "empty")
+# Faults that have no answer of their own: the call goes on, or its connection does not.
+WIRE_FAULTS = ("slow", "cut", "foreign_edit")
+TOKEN_FAULTS = ("token", "token_expires")
+DATA_FAULTS = ("partial", "duplicate_rows", "negative_metrics", "unknown_currency", "empty")
+KINDS_WITHOUT_FAILURE = (*WIRE_FAULTS, *TOKEN_FAULTS, *DATA_FAULTS)
 
 
 @dataclass(frozen=True)
@@ -85,6 +102,10 @@ FAILURES: dict[str, Failure] = {
         _S.UNAUTHENTICATED, ("authentication_error", "OAUTH_TOKEN_INVALID"), 401, "authError",
         "OAuth token in the header is not valid.",
     ),
+    "auth_expired": Failure(
+        _S.UNAUTHENTICATED, ("authentication_error", "OAUTH_TOKEN_EXPIRED"), 401, "authError",
+        "OAuth token in the header is expired.",
+    ),
     "permission": Failure(
         _S.PERMISSION_DENIED, ("authorization_error", "USER_PERMISSION_DENIED"), 403, "forbidden",
         "User doesn't have permission to access customer.",
@@ -111,11 +132,18 @@ class Fault:
     args: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        known = self.base in FAILURES or self.kind in DATA_FAULTS
+        known = self.base in (*FAILURES, *WIRE_FAULTS) or self.kind in KINDS_WITHOUT_FAILURE
         if self.method not in METHODS or not known or self.times < 1:
             raise ValueError(
                 f"There is no fault {self.kind!r} for method {self.method!r} (times {self.times}). Nothing was queued. "
-                f"Methods: {', '.join(METHODS)}. Kinds: {', '.join((*FAILURES, *DATA_FAULTS))}."
+                f"Methods: {', '.join(METHODS)}. Kinds: {', '.join((*FAILURES, *KINDS_WITHOUT_FAILURE))}."
+            )
+        if self.base == "foreign_edit" and not (
+            "amount_micros" in self.args and ("resource_name" in self.args or self.method == "MutateCampaignBudgets")
+        ):
+            raise ValueError(
+                "A foreign_edit needs amount_micros, and a resource_name unless it comes with a change. "
+                "Nothing was queued."
             )
 
     @property

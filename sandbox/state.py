@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import count
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -59,6 +61,7 @@ class State:
         self.lock = threading.RLock()
         self.calls: deque[dict[str, Any]] = deque(maxlen=20_000)
         self._days: dict[date, Day] = {}
+        self._tokens, self._dying = count(1), dict[str, float]()
         self._db = sqlite3.connect(folder / "state.sqlite", check_same_thread=False)
         self._db.executescript("pragma journal_mode = wal; pragma synchronous = full;" + _SCHEMA)
 
@@ -214,6 +217,20 @@ class State:
             self._history[change.resource_name].append(change)
             self._amounts[change.resource_name] = change.new_micros
             self._next_id = change.id + 1
+
+    # -- tokens ---------------------------------------------------------------------------------------------------
+
+    def new_token(self, seconds: float | None = None) -> str:
+        """An access token; one that dies early is refused after that many seconds."""
+        with self.lock:
+            token = f"sandbox-token-{next(self._tokens)}"
+            if seconds is not None:
+                self._dying[token] = monotonic() + seconds
+            return token
+
+    def is_expired(self, token: str) -> bool:
+        """Is this token one that was made to die early, and has it?"""
+        return monotonic() > self._dying.get(token, float("inf"))
 
     # -- faults ---------------------------------------------------------------------------------------------------
 

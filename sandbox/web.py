@@ -7,6 +7,7 @@ POST /step            ``{"days": n}``: moves today ahead, gives ``{"today": date
 POST /reset           back to the first morning: budgets, clock, faults and calls
 GET  /budgets         ``{resource name: micros in force}``
 POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by a person in Google's own pages
+GET  /changes         every edit of a budget since the first morning, by whomever, oldest first
 POST /faults          queues a fault (see ``faults``); DELETE forgets all
 GET  /calls           what reached the services, oldest first; DELETE forgets it
 GET  /company         ``?from=&to=&as_of=``: what the company's own database would hold (see ``books``)
@@ -26,7 +27,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sandbox import books, catalogue, reports
-from sandbox.faults import Fault
+from sandbox.faults import TOKEN_FAULTS, Fault
 from sandbox.state import State
 
 Json = dict[str, Any]
@@ -66,6 +67,7 @@ def _spoil(answer: Json, fault: Fault | None) -> Json:
 class _Handler(BaseHTTPRequestHandler):
     state: State
     protocol_version = "HTTP/1.1"
+    is_cut = False
 
     def log_message(self, format: str, *args: Any) -> None:
         """Quiet: what was called is kept in ``/calls``."""
@@ -92,6 +94,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        if self.is_cut:
+            content, self.is_cut, self.close_connection = content[: len(content) // 2], False, True
         self.wfile.write(content)
 
     def _route(self, verb: str, url: Any, raw: bytes) -> tuple[int, Json | list[Any]]:
@@ -102,9 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
                 return _error(404, f"The control plane has no {verb} {path}.")
             return 200, run(self.state, json.loads(raw or b"{}"), {k: v[0] for k, v in parse_qs(url.query).items()})
         if verb == "POST" and path == "/token":
-            if self.state.take_fault("token"):
-                return 400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
-            return 200, {"access_token": "sandbox-token", "expires_in": 3600, "token_type": "Bearer"}
+            return self._token()
         for method, pattern, report in (
             ("searchAnalytics", _SEARCH_CONSOLE, reports.search_analytics),
             ("runReport", _GA4, reports.run_report),
@@ -113,16 +115,31 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._report(method, report, match["where"], json.loads(raw))
         return _error(404, f"The sandbox does not serve {verb} {path}.")
 
+    def _token(self) -> tuple[int, Json]:
+        self.state.calls.append({"method": "token", "at": self.state.now().isoformat()})
+        fault = self.state.take_fault("token")
+        if fault and fault.kind == "token":
+            return 400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
+        if fault and fault.failure:
+            return fault.failure.http, {"error": fault.failure.reason, "error_description": fault.message}
+        args = fault.args if fault else {}
+        token = self.state.new_token(args.get("seconds", 1) if fault and fault.kind == "token_expires" else None)
+        return 200, {"access_token": token, "expires_in": args.get("expires_in", 3600), "token_type": "Bearer"}
+
     def _report(
         self, method: str, report: Callable[[State, str, Json], Json], where: str, body: Json
     ) -> tuple[int, Json]:
         self.state.calls.append({"method": method, "at": self.state.now().isoformat(), "account": where, "body": body})
-        if not (self.headers.get("Authorization") or "").startswith("Bearer "):
-            return _error(401, "The request carries no OAuth token.", "authError")
+        header = self.headers.get("Authorization") or ""
+        if not header.startswith("Bearer ") or self.state.is_expired(header.removeprefix("Bearer ")):
+            return _error(401, "The request carries no OAuth token, or an expired one.", "authError")
         fault = self.state.take_fault(method, where, json.dumps(body))
         if fault and fault.failure:
             time.sleep(fault.args.get("sleep", 0))
             return _error(fault.failure.http, fault.message, fault.failure.reason)
+        if fault and fault.base == "slow":
+            time.sleep(fault.args.get("sleep", 2))
+        self.is_cut = fault is not None and fault.base == "cut"
         return 200, _spoil(report(self.state, where, body), fault)
 
 
@@ -135,8 +152,12 @@ def _set_budget(state: State, body: Json, query: dict[str, str]) -> Json:
     return {"changed": len(changes)}
 
 
+def _changes(state: State, body: Json, query: dict[str, str]) -> list[Json]:
+    return [vars(change) | {"at": change.at.isoformat()} for change in state.changes(state.first_morning)]
+
+
 def _add_fault(state: State, body: Json, query: dict[str, str]) -> Json:
-    method = "token" if body["kind"] == "token" else body.get("method", "*")
+    method = "token" if body["kind"] in TOKEN_FAULTS else body.get("method", "*")
     fault = Fault(method, body["kind"], int(body.get("times", 1)), body.get("args") or {})
     state.add_fault(fault)
     return {"queued": fault.kind}
@@ -166,6 +187,7 @@ _CONTROL: dict[tuple[str, str], Callable[[State, Json, dict[str, str]], Json | l
     ("POST", "/reset"): _reset,
     ("GET", "/budgets"): lambda state, body, query: dict(state.amounts),
     ("POST", "/budgets"): _set_budget,
+    ("GET", "/changes"): _changes,
     ("POST", "/faults"): _add_fault,
     ("DELETE", "/faults"): lambda state, body, query: {"cleared": state.clear_faults()},
     ("GET", "/calls"): lambda state, body, query: list(state.calls),

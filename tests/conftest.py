@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.fixtures.sandbox",
     "tests.fixtures.airflow",
     "tests.fixtures.morning",
+    "tests.fixtures.real_airflow",
 ]

@@ -26,10 +26,21 @@ HEAVY = (
     "lead_demand.planner",
 )
 
-if __name__ == "__main__":
+
+def load() -> None:
+    """Import what tasks need."""
     sys.path.insert(0, str(REPOSITORY / "plugins"))
     for name in HEAVY:
         with suppress(ImportError):  # then the task that needs it says what is wrong
             import_module(name)
+
+
+def run() -> None:
+    """Be the scheduler, until it is told to stop."""
     sys.argv[:] = ["airflow", "scheduler", *sys.argv[1:]]
     main()
+
+
+if __name__ == "__main__":
+    load()
+    run()

@@ -73,10 +73,16 @@ def real_database() -> str | None:
 
 
 class Stack:
-    """The services below one folder; `owner` is the command that starts them ("run" leaves alone what "up" started)."""
+    """The services below one folder; `owner` is the command that starts them ("run" leaves alone what "up" started).
 
-    def __init__(self, owner: str, home: Path | None = None) -> None:
+    `environ`: the environment that the services get and whose settings of Airflow win; by default this process's own.
+    """
+
+    scheduler = "tools.scheduler"  # the module that is run as the scheduler
+
+    def __init__(self, owner: str, home: Path | None = None, environ: Mapping[str, str] | None = None) -> None:
         self.owner = owner
+        self.environ = os.environ if environ is None else environ
         self.home = home or local_home()
         self.postgres = EmbeddedPostgres(self.home / "postgres")
         self.processes = Processes(self.home / "run", self.home / "logs")
@@ -102,7 +108,7 @@ class Stack:
     @property
     def airflow_url(self) -> str:
         """The address of Airflow's UI and API."""
-        return os.environ.get("AIRFLOW__API__BASE_URL") or f"http://127.0.0.1:{self._api_port()}"
+        return self.environ.get("AIRFLOW__API__BASE_URL") or f"http://127.0.0.1:{self._api_port()}"
 
     @property
     def admin_password(self) -> str:
@@ -134,7 +140,7 @@ class Stack:
         if ignored:
             print(f"  not used, because LEADS_DATABASE_URL is not set: {', '.join(ignored)}")
         with self.starting():
-            if not real_database() or "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ:
+            if not real_database() or "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environ:
                 self.start_postgres()
             if not real_database():
                 self.start_world()
@@ -305,7 +311,7 @@ class Stack:
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         }
-        if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ:
+        if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environ:
             values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self.postgres.url("airflow")
         if url := real_database():
             return values | {"AIRFLOW_CONN_LEADS_DB": url} | self._plain_environment()
@@ -319,8 +325,8 @@ class Stack:
     def _plain_environment(self) -> dict[str, str]:
         """The user's own environment, with no proxy between services of one machine."""
         loopback = "127.0.0.1,localhost"
-        exceptions = ",".join(filter(None, [os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), loopback]))
-        return os.environ | {"NO_PROXY": exceptions, "no_proxy": exceptions, "PYTHONUNBUFFERED": "1"}
+        exceptions = ",".join(filter(None, [self.environ.get("no_proxy") or self.environ.get("NO_PROXY"), loopback]))
+        return {**self.environ, "NO_PROXY": exceptions, "no_proxy": exceptions, "PYTHONUNBUFFERED": "1"}
 
     def _secret(self, name: str) -> str:
         """A secret, or the API's port, that was drawn once for this checkout and is kept for its owner's eyes only."""
@@ -373,7 +379,7 @@ class Stack:
             return
         (self.home / "logs").mkdir(parents=True, exist_ok=True)
         (self.home / "logs" / f"{name}.started").touch()
-        module = ["tools.scheduler"] if name == "scheduler" else ["airflow", name]
+        module = [self.scheduler] if name == "scheduler" else ["airflow", name]
         command = [sys.executable, "-m", *module, *arguments]
         self.processes.spawn(name, command, environment, owner=self.owner, port=port)
 
@@ -402,7 +408,7 @@ class Stack:
 
     def _migrate_airflow(self, environment: Mapping[str, str]) -> None:
         """Create Airflow's own tables, once for each version; half-made ones are made again."""
-        ours = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in os.environ
+        ours = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environ
         arguments = ["db", "migrate"] if ours else ["db", "check-migrations", "--migration-wait-timeout", "1"]
         self.processes.stop(["airflow-db"], patience=0)  # of a command that was killed; it is done again from nothing
         mark = f"airflow {version('apache-airflow')}"
@@ -435,7 +441,7 @@ class Stack:
 
     def _has_open_runs(self) -> bool:
         """Did a scheduler die in the middle of something? When in doubt, yes."""
-        if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in os.environ:
+        if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" in self.environ:
             return True
         with psycopg.connect(self.postgres.url("airflow")) as connection:
             found = connection.execute("select from dag_run where state in ('queued', 'running') limit 1")

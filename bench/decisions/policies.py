@@ -219,12 +219,14 @@ class Oracle(Target):
 @dataclass
 class Insider(Target):
     """Knows the world's form and parameters (each segment's curve, the weekdays, how fast demand drifts, how
-    acceptance is spread) but sees only the counts that the planner sees: an exact Bayes filter on a grid.
+    acceptance is spread and drifts, which days were lost) but sees only the counts that the planner sees: a Bayes
+    filter on a grid, with the planner's gate.
 
     What it does not reach, no estimate from these counts does.
     """
 
-    significance: float = 0.0
+    dead_band: float = PlannerSettings.dead_band
+    significance: float = PlannerSettings.significance
     _grid: np.ndarray = field(default_factory=lambda: np.linspace(-2.5, 2.5, 201))
     _paid: np.ndarray | None = None
     _free: np.ndarray | None = None
@@ -249,18 +251,28 @@ class Insider(Target):
         demand, demand_variance = moments(self._paid, grid)
         free_rate, free_variance = moments(self._free, grid)
         scale = self._free_scale(company)
-        accepted, rejected = (counts.sum(1) for counts in books.verdicts(today, 0))
-        alpha, beta = world.acceptance
-        acceptance = (alpha + accepted) / (alpha + beta + accepted + rejected)
+        acceptance, acceptance_variance = self._acceptance(books, today)
         response = company.response(company.spend(budget))
         expected = acceptance * (response * demand + free_rate * scale)
         variance = acceptance**2 * (response**2 * demand_variance + scale**2 * free_variance)
-        variance += expected**2 * (1 - acceptance) / acceptance / (alpha + beta + accepted + rejected)
+        variance += (expected / acceptance) ** 2 * acceptance_variance
         capacity = company.capacity[:, today]
         paid = np.maximum(capacity / acceptance - free_rate * scale, 0) / demand
         needed = company.spend_for(today, paid * company.demand[:, today])
         sure = np.abs(capacity - expected) > self.significance * np.sqrt(variance)
         return self.act(books, today, budget, expected, needed, sure)
+
+    @staticmethod
+    def _acceptance(books: Books, today: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance: a Beta distribution that each day's verdicts sharpen and each night's drift blurs."""
+        world = books.company.world
+        yes, no = (np.full(books.company.size, count) for count in world.acceptance)
+        for accepted, rejected in zip(*(counts.T for counts in books.verdicts(today, 0)), strict=True):
+            yes, no = yes + accepted, no + rejected
+            keep = 1 / (1 + world.acceptance_drift**2 * yes * no / (yes + no))
+            yes, no = yes * keep, no * keep
+        mean = yes / (yes + no)
+        return mean, mean * (1 - mean) / (yes + no + 1)
 
     @staticmethod
     def _free_scale(company: Company) -> np.ndarray:

@@ -20,7 +20,7 @@ class Outcome:
     cost: float  # EUR for an accepted paid lead within capacity
     wrong_way: float  # changes away from what the truth asks for, of all changes
     recovery: float  # days from a capacity step until within 15% again, median
-    coverage: float  # of the interval of expected leads, NaN for policies without one
+    coverage: float  # mornings on which the interval held the true mean at that budget; NaN without an interval
 
 
 def play(company: Company, policy: Policy) -> Outcome:

@@ -41,7 +41,8 @@ def measure(server: Server, scale: Scale, folder: Path) -> list[Figure]:
                 insert into lead_generation_stats
                     (segment_id, date, leads_generated, leads_accepted, leads_rejected, leads_pending)
                 select s.id, day::date, 5, 3, 1, 1 from {days};
-                insert into lead_segment_plans (segment_id, date, target_leads_per_day) select s.id, day::date, 6 from {days};
+                insert into lead_segment_plans (segment_id, date, target_leads_per_day)
+                select s.id, day::date, 6 from {days};
                 """
             )
         took: dict[str, list[float]] = {name: [] for name in WAYS}
@@ -52,7 +53,8 @@ def measure(server: Server, scale: Scale, folder: Path) -> list[Figure]:
                 database.settle()
                 took[name].append(seconds(lambda: way(database)))  # noqa: B023
                 if wrong := database.value(
-                    "select count(*) from lead_segment_plans where date = lead_today() - 1 and lead_gap is distinct from 1"
+                    "select count(*) from lead_segment_plans "
+                    "where date = lead_today() - 1 and lead_gap is distinct from 1"
                 ):
                     raise RuntimeError(f"{name} left {wrong} gaps wrong")
     ours, plain = median(took["set-based"]), median(took["plain join and write"])

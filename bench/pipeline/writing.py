@@ -33,7 +33,8 @@ _NAMES = COLUMNS.split(", ")
 _UPSERT = (
     f"insert into lead_generation_stats as t ({COLUMNS}) values ({', '.join(['%s'] * len(_NAMES))}) "
     f"on conflict (segment_id, date) do update set {', '.join(f'{n} = excluded.{n}' for n in _NAMES[2:])} "
-    f"where ({', '.join(f't.{n}' for n in _NAMES[2:])}) is distinct from ({', '.join(f'excluded.{n}' for n in _NAMES[2:])})"
+    f"where ({', '.join(f't.{n}' for n in _NAMES[2:])}) "
+    f"is distinct from ({', '.join(f'excluded.{n}' for n in _NAMES[2:])})"
 )
 
 

@@ -14,16 +14,18 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from lead_demand import channels, sql
 from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, Outcome, PaidChannel
-from lead_demand.errors import ChangesFailed, ChangesUnsettled, LeadDemandError
-from lead_demand.planning import read_switches
+from lead_demand.errors import ChangesFailed, ChangesLeftOpen, ChangesUnsettled, LeadDemandError, SourceRefused
+from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:
     import psycopg
@@ -35,6 +37,8 @@ BATCH = 1_000
 SETTLE_DELAYS = (1.0, 3.0, 8.0)
 # A retry the channel itself asks for is waited for within the task up to this many seconds; longer ones are Airflow's.
 LONGEST_PAUSE = 30.0
+# How far Google's clock may be behind the database's.
+CLOCK_SKEW = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -50,27 +54,43 @@ class Change:
     action_type: str
     old_value: Decimal
     new_value: Decimal
+    claimed_at: datetime
     is_today: bool
+
+    @classmethod
+    def of_claim(cls, row: dict[str, Any]) -> Change:
+        """A change that is looked at and never claimed."""
+        names = [f.name for f in fields(cls) if f.name not in ("id", "claimed_at", "is_today")]
+        return cls(uuid4(), claimed_at=datetime.now(tz=UTC), is_today=True, **{name: row[name] for name in names})
+
+
+# The values of the log rows of one decision, one for each of its budgets.
+Claims = list[dict[str, Any]]
 
 
 @dataclass
 class ChangeReport:
     """Changes by what became of them, each with a few words.
 
-    `stopped`: claimed, and held back by the settings before they were sent. `unclaimed`: decisions that could not be
-    claimed.
+    `stopped`: claimed, and held back by the settings before they were sent. `declined`: not approved, so never sent.
+    `unclaimed`: decisions that could not be claimed. `refusing`: accounts that refused to be read.
     """
 
     success: list[tuple[Change, str]] = field(default_factory=list)
     failed: list[tuple[Change, str]] = field(default_factory=list)
     pending: list[tuple[Change, str]] = field(default_factory=list)
     stopped: list[tuple[Change, str]] = field(default_factory=list)
+    declined: list[tuple[Change, str]] = field(default_factory=list)
     unclaimed: list[str] = field(default_factory=list)
+    refusing: set[str] = field(default_factory=set)
     switched_off: bool = False
+    dry_run: bool = False
 
     def __str__(self) -> str:
-        text = f"{len(self.success)} applied, {len(self.failed) + len(self.unclaimed)} refused"
+        done = "would be accepted (dry run: nothing was sent)" if self.dry_run else "applied"
+        text = f"{len(self.success)} {done}, {len(self.failed) + len(self.unclaimed)} refused"
         text += f", {len(self.pending)} without a definite answer"
+        text += f", {len(self.declined)} not approved" if self.declined else ""
         return text + (", nothing more was sent: the settings stop it" if self.switched_off else "")
 
 
@@ -92,8 +112,23 @@ def split(amounts: Mapping[str, Decimal], total: Decimal, unit: Decimal) -> dict
     return shares
 
 
+@contextmanager
+def working_alone(name: str) -> Iterator[None]:
+    """One process at a time works on the open changes of a channel; another waits here until the first is done.
+
+    Two at once would send the same amount twice, which does no harm, but the refusal that one of them gets would
+    close a claim that the other has just applied. The lock lives in a transaction of a connection of its own, so it
+    ends with its process and needs no session of the pooler.
+    """
+    with sql.connect() as guard:
+        guard.execute(sql.render("lead_budgets/lock_channel.sql"), {"channel": name})
+        yield
+
+
 def apply_changes(action: str, name: str, dag_run_id: str, *, last_try: bool = False) -> ChangeReport:
     """Claim and apply today's decisions of one direction (`increase` or `decrease`) on one channel.
+
+    In a dry run the changes are only shown to the channel, which says what it would refuse; nothing is claimed.
 
     :param last_try: no further try follows, so a definite no that might have been retried is closed as failed.
     Raises ChangesUnsettled where a further try is needed, ChangesFailed where a change was refused for good, now or on
@@ -101,19 +136,17 @@ def apply_changes(action: str, name: str, dag_run_id: str, *, last_try: bool = F
     """
     channel = channels.get_paid(name)
     report = ChangeReport()
-    with sql.connect() as connection:
-        _claim(connection, channel, action, dag_run_id, report)
-        for account, changes in _by_account(_open_changes(connection, name, f"budget_{action}")):
-            _finish(connection, channel, account, changes, report, last_try)
-        connection.execute(sql.render("lead_budgets/update_lead_segment_plans_settled.sql"), {"channel": name})
-        earlier = connection.execute(
-            sql.render("lead_budgets/select_failed_changes.sql"),
-            {"channel": name, "action_type": f"budget_{action}", "dag_run_id": dag_run_id},
-        ).fetchall()
-        connection.commit()
-    now = {change.id for change, _ in report.failed}
-    report.failed += [(Change(*row[:-1]), f"on an earlier try: {row[-1]}") for row in earlier if row[0] not in now]
-    _raise_for(report, action)
+    with working_alone(name), sql.connect() as connection:
+        switches = read_switches(connection)
+        key = {"action": action, "dag_run_id": dag_run_id}
+        if not switches.changes_allowed:
+            report.switched_off = True
+        elif switches.dry_run:
+            validate(connection, channel, decided_changes(connection, channel, key, report, dry_run=True), report)
+        else:
+            claim(connection, decided_changes(connection, channel, key, report), report)
+        finish(connection, channel, f"budget_{action}", dag_run_id, report, last_try=last_try)
+    raise_for(report, f"budget {action}(s)")
     return report
 
 
@@ -125,10 +158,12 @@ def settle_open_changes(name: str) -> ChangeReport:
     """
     channel = channels.get_paid(name)
     report = ChangeReport()
-    with sql.connect() as connection:
+    with working_alone(name), sql.connect() as connection:
         for account, changes in _by_account(_open_changes(connection, name, None)):
             try:
                 live = _live(connection, channel, account, changes)
+                moved = [change for change in changes if live.get(change.budget_id) not in _expected(change)]
+                overtaken = _overtaken(channel, account, moved, live)
             except LeadDemandError as error:
                 # Its segments hold while their claims are open; the other accounts go on.
                 report.pending += [(change, str(error)) for change in changes]
@@ -137,10 +172,10 @@ def settle_open_changes(name: str) -> ChangeReport:
                 amount = live.get(change.budget_id)
                 if amount == change.new_value:
                     _close(connection, change, Outcome(True, detail="found in force when read back"), report)
+                elif change.id in overtaken:
+                    _close(connection, change, Outcome(True, detail=overtaken[change.id]), report)
                 elif not change.is_today:
-                    detail = (
-                        f"{_euros(amount)} is in force on a later day; {_euros(change.new_value)} was never applied"
-                    )
+                    detail = f"{euros(amount)} is in force on a later day; {euros(change.new_value)} was never applied"
                     _close(connection, change, Outcome(False, "not_applied", detail), report)
                 else:
                     report.pending.append((change, "still open; the apply task of today goes on with it"))
@@ -149,55 +184,150 @@ def settle_open_changes(name: str) -> ChangeReport:
     return report
 
 
-def _claim(
-    connection: psycopg.Connection[Any], channel: PaidChannel, action: str, dag_run_id: str, report: ChangeReport
-) -> None:
-    """Claim every decision in a transaction of its own, so that one that cannot be claimed keeps back no other."""
-    from psycopg.errors import CheckViolation, ObjectNotInPrerequisiteState
+def decided_changes(
+    connection: psycopg.Connection[Any],
+    channel: PaidChannel,
+    key: dict[str, Any],
+    report: ChangeReport,
+    *,
+    dry_run: bool = False,
+    status: str = "planned",
+) -> list[Claims]:
+    """Today's decisions that nobody has claimed yet, each as the claims of its budgets.
 
-    switches = read_switches(connection)
-    if not switches.changes_allowed or switches.dry_run:
-        report.switched_off = True
-        return
+    :param key: `action` and `dag_run_id`; optionally `decisions` (only these ids) and `decided_by` (who approved).
+    A decision that does not fit its budgets any more is marked failed, named in the report, and claimed no more today.
+    """
     cursor = connection.execute(
-        sql.render("lead_budgets/select_unclaimed.sql"), {"channel": channel.name, "action": action}
+        sql.render("lead_budgets/select_unclaimed.sql"),
+        {"decisions": None}
+        | key
+        | {"channel": channel.name, "dry_run": dry_run, "status": "dry_run" if dry_run else status},
     )
     names = [column.name for column in cursor.description or ()]
     unclaimed = [dict(zip(names, row, strict=True)) for row in cursor]
     connection.commit()
+    found = []
     for _, group in groupby(unclaimed, key=lambda row: row["decision_id"]):
         budgets = list(group)
         try:
+            found.append(_claims(budgets, channel, key))
+        except ValueError as error:
+            _refuse(connection, budgets[0], str(error), report)
+    return found
+
+
+def claim(connection: psycopg.Connection[Any], decided: list[Claims], report: ChangeReport) -> None:
+    """Claim each decision in a transaction of its own, so that one that cannot be claimed keeps back no other."""
+    from psycopg.errors import CheckViolation, ObjectNotInPrerequisiteState
+
+    for claims in decided:
+        try:
             with connection.transaction():
-                for claim in _claims(budgets, channel, action, dag_run_id):
-                    connection.execute(sql.render("lead_budgets/insert_channel_orchestration_log.sql"), claim)
-        except (ValueError, CheckViolation, ObjectNotInPrerequisiteState) as error:
-            connection.execute(
-                sql.render("lead_budgets/update_lead_segment_plans_refused.sql"),
-                {"segment_id": budgets[0]["segment_id"]},
-            )
+                for row in claims:
+                    connection.execute(sql.render("lead_budgets/insert_channel_orchestration_log.sql"), row)
             connection.commit()
-            report.unclaimed.append(f"{budgets[0]['segment']}: {error}")
+        except (CheckViolation, ObjectNotInPrerequisiteState) as error:
+            _refuse(connection, claims[0], str(error), report)
 
 
-def _claims(budgets: list[dict[str, Any]], channel: PaidChannel, action: str, dag_run_id: str) -> list[dict[str, Any]]:
-    """The claims of one decision. Raises ValueError where its budgets are no longer those it was made on."""
+def decline(
+    connection: psycopg.Connection[Any], decided: list[Claims], code: str, why: str, report: ChangeReport
+) -> None:
+    """Log changes that a person, or nobody in time, did not approve: claimed and closed at once, never sent."""
+    for claims in decided:
+        with connection.transaction():
+            for row in claims:
+                claimed = connection.execute(
+                    sql.render("lead_budgets/insert_channel_orchestration_log.sql"), row
+                ).fetchone()
+                if claimed is None:  # answered already, by another run's question
+                    continue
+                change = replace(Change.of_claim(row), id=claimed[0])
+                values = {"id": change.id, "status": "failed", "error_code": code, "error_detail": why}
+                connection.execute(
+                    sql.render("lead_budgets/update_channel_orchestration_log.sql"), values | {"request_id": None}
+                )
+                report.declined.append((change, why))
+    connection.commit()
+
+
+def validate(
+    connection: psycopg.Connection[Any], channel: PaidChannel, decided: list[Claims], report: ChangeReport
+) -> None:
+    """Show changes to the channel without making them; the report says which it would accept."""
+    report.dry_run = True
+    changes = [Change.of_claim(row) for claims in decided for row in claims]
+    for account, of_account in _by_account(sorted(changes, key=lambda change: change.account)):
+        for start in range(0, len(of_account), BATCH):
+            batch = of_account[start : start + BATCH]
+            outcomes = channel.set_budgets(
+                account, {change.budget_id: change.new_value for change in batch}, validate_only=True
+            )
+            for change in batch:
+                outcome = outcomes[change.budget_id]
+                words = ": ".join(filter(None, [outcome.error_code, outcome.detail]))
+                group = {"success": report.success, "failed": report.failed, "pending": report.pending}[outcome.status]
+                group.append((change, words or "would be accepted"))
+    connection.commit()
+
+
+def finish(
+    connection: psycopg.Connection[Any],
+    channel: PaidChannel,
+    action_type: str,
+    dag_run_id: str,
+    report: ChangeReport,
+    *,
+    last_try: bool,
+) -> None:
+    """Compare, apply and settle every open claim of an action, then bring the plans up to date.
+
+    The report also names what this run was refused on an earlier try: a retry must not look better than its run.
+    """
+    for account, changes in _by_account(_open_changes(connection, channel.name, action_type)):
+        _finish(connection, channel, account, changes, report, last_try)
+        _report_overwritten_edits(connection, channel, account, report)
+    connection.execute(sql.render("lead_budgets/update_lead_segment_plans_settled.sql"), {"channel": channel.name})
+    earlier = connection.execute(
+        sql.render("lead_budgets/select_failed_changes.sql"),
+        {"channel": channel.name, "action_type": action_type, "dag_run_id": dag_run_id},
+    ).fetchall()
+    connection.commit()
+    now = {change.id for change, _ in report.failed}
+    report.failed += [(Change(*row[:-1]), f"on an earlier try: {row[-1]}") for row in earlier if row[0] not in now]
+
+
+def _refuse(connection: psycopg.Connection[Any], row: dict[str, Any], why: str, report: ChangeReport) -> None:
+    connection.execute(
+        sql.render("lead_budgets/update_lead_segment_plans_refused.sql"), {"segment_id": row["segment_id"]}
+    )
+    connection.commit()
+    report.unclaimed.append(f"{row['segment']}: {why}")
+
+
+def _claims(budgets: list[dict[str, Any]], channel: PaidChannel, key: dict[str, Any]) -> Claims:
+    """The claims of one decision. Raises ValueError where it no longer fits its budgets or its limits."""
     now = sum((row["amount"] for row in budgets), Decimal(0))
-    decided = budgets[0]["old_budget"]
+    decided, wanted = budgets[0]["old_budget"], budgets[0]["new_budget"]
     if now != decided:
         # Sent against another amount, the same new budget would be another step, perhaps in the other direction.
-        raise ValueError(f"its budget was {_euros(decided)} when decided and is {_euros(now)} now; it was left alone")
-    shares = split(
-        {row["budget_id"]: row["amount"] for row in budgets}, budgets[0]["new_budget"], channel.billable_unit
-    )
+        raise ValueError(f"its budget was {euros(decided)} when decided and is {euros(now)} now; it was left alone")
+    cap = budgets[0]["max_daily_budget"]
+    if wanted > decided and not (cap is not None and wanted <= cap):
+        raise ValueError(f"its cap is {euros(cap)} now, below the {euros(wanted)} that was decided; left alone")
+    shares = split({row["budget_id"]: row["amount"] for row in budgets}, wanted, channel.billable_unit)
     return [
         row
         | {
             "channel": channel.name,
-            "action_type": f"budget_{action}",
+            "action_type": f"budget_{key['action']}",
             "old_value": row["amount"],
             "new_value": shares[row["budget_id"]],
-            "dag_run_id": dag_run_id,
+            "dag_run_id": key["dag_run_id"],
+            "kind": "plan",
+            "reverts": None,
+            "decided_by": key.get("decided_by"),
         }
         for row in budgets
         if shares[row["budget_id"]] != row["amount"]
@@ -234,6 +364,8 @@ def _finish(
         log.warning("Account %s: %s", account, error)
         known = (report.success, report.failed, report.pending, report.stopped)
         seen = {change.id for group in known for change, _ in group}
+        if isinstance(error, SourceRefused):
+            report.refusing.add(account)
         report.pending += [(change, str(error)) for change in changes if change.id not in seen]
 
 
@@ -263,14 +395,40 @@ def _compare(
         else:
             moved.append((change, amount))
     if moved:
+        overtaken = _overtaken(channel, account, [change for change, _ in moved], live)
         who = channel.foreign_changes(account, FOREIGN_CHANGE_DAYS)
         for change, amount in moved:
+            if change.id in overtaken:
+                _close(connection, change, Outcome(True, detail=overtaken[change.id]), report)
+                continue
             at, by = who.get(change.budget_id, ("at an unknown time", "somebody"))
             detail = (
-                f"{by} set it to {_euros(amount)} ({at}); it was {_euros(change.old_value)} when decided. Left alone."
+                f"{by} set it to {euros(amount)} ({at}); it was {euros(change.old_value)} when decided. Left alone."
             )
             _close(connection, change, Outcome(False, "changed_by_somebody_else", detail), report)
     return to_send
+
+
+def _expected(change: Change) -> tuple[Decimal, Decimal]:
+    """What a budget can be as long as nobody else touches it."""
+    return change.old_value, change.new_value
+
+
+def _overtaken(channel: PaidChannel, account: str, moved: list[Change], live: Mapping[str, Decimal]) -> dict[UUID, str]:
+    """Of changes whose budget is neither old nor new: those that took effect, and that somebody then set over.
+
+    A send without an answer, or one whose sender died, may have been overtaken before anybody read it back. Only the
+    change history knows; what it does not show yet (Google may take three minutes) counts as not applied.
+    """
+    if not moved:
+        return {}
+    ours = channel.own_changes(account, FOREIGN_CHANGE_DAYS)
+    return {
+        change.id: f"applied at {at:%Y-%m-%d %H:%M}, then set to {euros(live.get(change.budget_id))} by somebody else"
+        for change in moved
+        for at, amount in ours.get(change.budget_id, [])
+        if amount == change.new_value and at >= change.claimed_at - CLOCK_SKEW
+    }
 
 
 def _apply(
@@ -321,6 +479,31 @@ def _apply(
     _leave_or_close(connection, channel, account, waiting, report, last_try)
 
 
+def _report_overwritten_edits(
+    connection: psycopg.Connection[Any], channel: PaidChannel, account: str, report: ChangeReport
+) -> None:
+    """Name every edit by a person that fell between our compare and our send: no API can prevent it, so it is told.
+
+    Google shows such an edit up to some minutes later; what is not seen here is found when the budgets are read next.
+    """
+    if not any(change.account == account for change, _ in report.success):
+        return
+    try:
+        edits = channel.foreign_changes(account, 1)
+    except LeadDemandError as error:
+        log.warning("The change history of account %s could not be read: %s", account, error)
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            sql.render("lead_budgets/insert_pipeline_findings_overwritten.sql"),
+            [
+                {"channel": channel.name, "budget_id": budget, "changed_at": at, "changed_by": by}
+                for budget, (at, by) in sorted(edits.items())
+            ],
+        )
+    connection.commit()
+
+
 def _leave_or_close(
     connection: psycopg.Connection[Any],
     channel: PaidChannel,
@@ -342,7 +525,11 @@ def _leave_or_close(
 def _live(
     connection: psycopg.Connection[Any], channel: PaidChannel, account: str, changes: list[Change]
 ) -> dict[str, Decimal]:
-    live = channel.live_amounts(account, [change.budget_id for change in changes])
+    wanted = [change.budget_id for change in changes]
+    live = channel.live_amounts(account, wanted)
+    if missing := [budget for budget in wanted if budget not in live]:
+        # An answer may lack rows; what is decided on the absence of a budget is decided for good, so it is asked twice.
+        live |= channel.live_amounts(account, missing)
     with connection.cursor() as cursor:
         cursor.executemany(
             sql.render("lead_budgets/update_channel_budgets.sql"),
@@ -374,26 +561,34 @@ def _close(connection: psycopg.Connection[Any], change: Change, outcome: Outcome
     (report.success if outcome.applied else report.failed).append((change, words))
 
 
-def _raise_for(report: ChangeReport, action: str) -> None:
+def raise_for(report: ChangeReport, what: str) -> None:
+    """Raise ChangesUnsettled or ChangesFailed where the report holds anything but success."""
+
     def lines(changes: list[tuple[Change, str]]) -> str:
         return "; ".join(
-            f"{change.segment} {_euros(change.old_value)} → {_euros(change.new_value)}: {words}"
+            f"{change.segment} {euros(change.old_value)} → {euros(change.new_value)}: {words}"
             for change, words in changes[:10]
         ) + (f"; and {len(changes) - 10} more" if len(changes) > 10 else "")
 
+    if report.pending and all(change.account in report.refusing for change, _ in report.pending):
+        raise ChangesLeftOpen(
+            f"{len(report.pending)} {what} stay pending because their account refuses us: {lines(report.pending)}. "
+            "A retry would be refused as well. Once that is repaired, start a new run: it reads the budgets back "
+            "first, and nothing is sent twice. The other changes went through."
+        )
     if report.pending:
         raise ChangesUnsettled(
-            f"{len(report.pending)} budget {action}(s) have no definite outcome and stay pending: "
+            f"{len(report.pending)} {what} have no definite outcome and stay pending: "
             f"{lines(report.pending)}. "
             "They are read back first on the next try; nothing is sent twice. The other changes went through."
         )
     if report.failed or report.unclaimed:
         raise ChangesFailed(
-            f"{len(report.failed) + len(report.unclaimed)} budget {action}(s) were refused: "
+            f"{len(report.failed) + len(report.unclaimed)} {what} were refused: "
             f"{'; '.join([*report.unclaimed[:10], *([lines(report.failed)] if report.failed else [])])}. "
             "They are closed as failed and not tried again today; the other changes went through."
         )
 
 
-def _euros(amount: Decimal | None) -> str:
+def euros(amount: Decimal | None) -> str:
     return "nothing" if amount is None else f"€{amount:.2f}"

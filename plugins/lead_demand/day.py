@@ -7,7 +7,7 @@ manual run has neither.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
@@ -65,6 +65,13 @@ def today(now: datetime | None = None) -> date:
 def latest_whole_day(now: datetime | None = None) -> date:
     """Yesterday in Europe/Amsterdam: the newest day whose numbers can be complete."""
     return today(now) - timedelta(days=1)
+
+
+def moment_after(seconds: float, now: datetime | None = None) -> str:
+    """The minute that so many seconds from now lie before, for people: `04:17 on 2026-11-24 (Europe/Amsterdam)`."""
+    # Added in UTC: wall clocks jump twice a year.
+    at = (now or datetime.now(tz=UTC)).astimezone(UTC) + timedelta(seconds=seconds + 59)
+    return f"{at.astimezone(AMSTERDAM):%H:%M on %Y-%m-%d} (Europe/Amsterdam)"
 
 
 def run_type(dag_run: DagRunProtocol) -> str:

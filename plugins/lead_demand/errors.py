@@ -27,8 +27,16 @@ class NotToday(LeadDemandError):
     """A budget run of another day than today. Nothing was changed; start a new run instead of clearing an old one."""
 
 
+class NothingToRevert(LeadDemandError):
+    """What was asked to be put back cannot be. No budget was read or changed; the message says which row and why."""
+
+
 class ChangesFailed(LeadDemandError):
     """Some budget changes were refused. They are closed as failed in the log; the other changes went through."""
+
+
+class ChangesLeftOpen(LeadDemandError):
+    """An account refuses us while claims are open. A retry does not help; the next run reads the budgets back first."""
 
 
 class ChangesUnsettled(LeadDemandError):

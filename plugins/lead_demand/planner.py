@@ -4,7 +4,7 @@ Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in th
 
 1. estimate the leads a day that today's budget brings (`planner_estimate`), and the target: what partners can take,
    divided by the share of leads that they accept;
-2. act only when the gap is material (dead band) and real (more than one standard deviation); else hold;
+2. act only when the gap is material (dead band) and real (more than its uncertainty explains); else hold;
 3. move toward the budget that closes the gap, at most one step, within the segment's floor and cap;
 4. wait out the cool-down after a change, unless capacity moved;
 5. unknown means hold: every input that is missing, late or wrong stops the segment and is named;
@@ -37,15 +37,12 @@ class PlannerSettings:
 
     # The estimate
     window_days: int = 112
-    half_lives: tuple[float, ...] = (28.0, 10.0, 14.0, 20.0, 40.0, 56.0, 80.0)  # days; the first unless another fits
     elasticity: float = 0.7  # leads grow with spend to this power
-    shrink_strength: tuple[float, float] = (2.0, 50.0)  # in leads, bounds of what the data say
-    acceptance_strength: float = 20.0  # in decided leads
     min_history_days: int = 14
     # The gate
-    dead_band: float = 0.10  # of the target
-    significance: float = 1.0  # in standard deviations of the gap
-    interval: float = 0.80  # of expected_low to expected_high
+    dead_band: float = 0.08  # of the target
+    significance: float = 0.9  # in standard deviations of the gap
+    interval: float = 0.80  # chance that expected_low to expected_high holds the true mean
     capacity_move: float = 0.20  # since the last change: waives the cool-down
     # What makes the counts unusable
     max_share_without_source: float = 0.10
@@ -60,10 +57,10 @@ class PlannerSettings:
 
     def __post_init__(self) -> None:
         shares = 0 < self.elasticity <= 1 and 0 < self.interval < 1
-        if not shares or min(self.half_lives, default=0) <= 0:
+        if not shares:
             raise ValueError(
-                "PlannerSettings: elasticity must lie in (0, 1], interval in (0, 1), half_lives above 0. "
-                "Nothing was planned. Correct the setting."
+                "PlannerSettings: elasticity must lie in (0, 1] and interval in (0, 1). Nothing was planned. "
+                "Correct the setting."
             )
         if not micros(self.currency_unit):
             raise ValueError(
@@ -76,9 +73,6 @@ class PlannerSettings:
         """The part of the settings that the estimate needs."""
         return Assumptions(
             elasticity=self.elasticity,
-            half_lives=self.half_lives,
-            shrink_strength=self.shrink_strength,
-            acceptance_strength=self.acceptance_strength,
             outage_expected_leads=self.outage_expected_leads,
             outage_min_days=self.outage_min_days,
         )
@@ -208,8 +202,11 @@ class LeadDemandPlanner:
           action ('increase', 'decrease', 'hold'), is_blocked (a hold for want of data: may be evaluated again today),
           new_budget (Decimal, a multiple of the currency unit when changed; on a hold the current budget, None if
           unknown), reasons (list of codes), sentence, needs_approval;
-          target_leads_per_day, expected_leads_per_day, expected_low, expected_high (leads a day at today's budget,
-          NaN if unknown), gap_exact, sd, expected_after (at new_budget);
+          target_leads_per_day, expected_leads_per_day (generated leads a day at today's budget, NaN if unknown),
+          expected_low, expected_high: the central interval (80% unless set otherwise) of that expectation, the mean
+          of a day on an average weekday. It holds what is not known of the rates, not the chance of single days: the
+          counts of the coming week scatter more widely, by at least the square root of their number;
+          gap_exact, sd (of the gap), expected_after (at new_budget);
           acceptance_rate, free_rate (leads a day), paid_rate (paid leads per EUR at today's budget), wanted_budget
           (EUR, float, before any limit; NaN where no budget would do).
 
@@ -279,7 +276,7 @@ class LeadDemandPlanner:
         small = ~(np.abs(gap) > self.settings.dead_band * target) & ~nothing_wanted
         chance = ~(np.abs(gap) > self.settings.significance * forecast.sd) & ~nothing_wanted
         act = ~small & ~chance
-        cooling, moved = self._cool_down(known, days, today)
+        recent, moved = self._last_change(known, days, today)
 
         limits = _Limits.of(known, stopped, self._unit)
         wants_more = act & (gap > 0)
@@ -288,7 +285,10 @@ class LeadDemandPlanner:
         desired = np.where(wants_more & ~may_rise, limits.current, desired)
         reachable = limits.clamp(desired)
         barred = ~may_rise & (wants_more | (reachable > limits.current))
-        changed = ~stopped & ~cooling & ~barred & (reachable != limits.current)
+        # Capacity that rose is no reason to lower a budget sooner, nor one that fell to raise it.
+        step = np.sign((reachable - limits.current).astype(float))
+        cooling = recent & ((moved == 0) | (step == -moved))
+        changed = ~stopped & ~cooling & ~barred & (step != 0)
         new = np.where(changed, reachable, limits.current)
 
         below, above = limits.current < limits.floor, limits.current > limits.cap
@@ -308,7 +308,7 @@ class LeadDemandPlanner:
             Reason.CAPACITY_ZERO: nothing_wanted,
             Reason.BELOW_CAPACITY: wants_more,
             Reason.ABOVE_CAPACITY: act & (gap < 0) & ~nothing_wanted,
-            Reason.CAPACITY_MOVED: changed & moved,
+            Reason.CAPACITY_MOVED: changed & recent,
         }
         flags.update({reason: rows & ~stopped for reason, rows in choice.items()})
         limits_known = ~(flags[Reason.MISSING_LIMITS] | flags[Reason.INVALID_LIMITS])
@@ -316,8 +316,9 @@ class LeadDemandPlanner:
         flags[Reason.TARGET_SET_BY_PERSON] = ~np.isnan(known.target_override)
         return np.where(changed, new, known.current)
 
-    def _cool_down(self, known: Segments, days: Days, today: np.datetime64) -> tuple[np.ndarray, np.ndarray]:
-        """Segments whose last change is too recent, and those where that is waived because capacity moved.
+    def _last_change(self, known: Segments, days: Days, today: np.datetime64) -> tuple[np.ndarray, np.ndarray]:
+        """Segments whose last change is within the cool-down, and whether capacity rose (1) or fell (-1) so much since
+        that a change in that direction need not wait.
 
         The capacity that a change reckoned with is the last one recorded before its day.
         """
@@ -327,8 +328,8 @@ class LeadDemandPlanner:
         recorded = np.where(before, days["capacity_total_leads"], np.nan)
         latest = recorded.shape[1] - 1 - (~np.isnan(recorded))[:, ::-1].argmax(axis=1)
         then = recorded[np.arange(len(recorded)), latest]
-        moved = np.abs(known.capacity - then) > self.settings.capacity_move * then
-        return recent & ~moved, recent & moved
+        far = np.abs(known.capacity - then) > self.settings.capacity_move * then
+        return recent, np.where(far, np.sign(known.capacity - then), 0)
 
     # What all segments share
 

@@ -1,37 +1,44 @@
-"""What a segment may expect, estimated from noisy and late counts. Pure numpy: one row a segment, one column a day.
+"""What a segment may expect, estimated from noisy and late counts. Pure: one row a segment, one column a day.
 
-Three rates are estimated, each shrunk toward the pool of all segments so that a small segment borrows strength:
-paid leads per effective euro, free leads per day, and the share of decided leads that partners accept. Older days
-weigh less (a half-life), which also keeps the intervals honest when rates drift.
+Three rates are estimated: paid leads per effective euro, free leads per day, and the share of decided leads that
+partners accept. Each drifts, so a filter follows it from day to day; each starts from the pool of all segments, so a
+small segment borrows strength. How fast rates drift, how much days burst and how much segments differ is no setting:
+it is learned from how well the past days could have been foretold, which is also what makes the intervals as wide as
+they must be.
+
+Clicks are no input: they sharpen a rate only as far as what a click brings is steadier than what a euro brings, and
+would be one more number that can be missing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
+from scipy.special import gammaln
 
 from lead_demand.planner_inputs import Days
 
-# For choosing a half-life: what each segment's rate starts from, the days before predictions are judged, what each
-# doubling away from the default must be worth, and how many segments tell enough about all of them.
-PRIOR_LEADS = 5.0
-BURN_IN_DAYS = 14
-NATS_PER_DOUBLING = 0.3
-ENOUGH_SEGMENTS = 400
-# The half-life and the pool are estimates as well, which a variance that takes them as given leaves out.
-ESTIMATED_TOO = 1.15
+# What a rate may do: drift (standard deviation of a day's change of its log), burst (variance of a day's rate, as a
+# part of its square) and differ between segments (how many of its own leads tell as much of a segment as the pool).
+DRIFTS = (0.003, 0.01, 0.02, 0.04)
+BURSTS = (0.0, 0.1, 0.4)
+STRENGTHS = (2.0, 6.0, 20.0)
+SHARED_STRENGTH = 100.0  # the same for what moves all segments together, in leads
+ENOUGH_SEGMENTS = 200  # to judge the guesses by; the others share the verdict
+# Where a rate of the pool is only a starting point: leads, decided leads, days.
+PRIOR_LEADS, PRIOR_DECIDED, RECENT_DAYS = 5.0, 20.0, 28.0
+# How far campaigns lie apart (standard deviations) in what no count tells: the elasticity, and the part of a budget
+# that is spent.
+ELASTICITY_SPREAD, SPENT_SPREAD = 0.06, 0.05
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What the estimate takes as given. Strengths are in leads: how many of its own leads a segment needs to count
-    as much as the pool."""
+    """What the estimate takes as given."""
 
     elasticity: float
-    half_lives: tuple[float, ...]
-    shrink_strength: tuple[float, float]
-    acceptance_strength: float
     outage_expected_leads: float
     outage_min_days: int
 
@@ -53,6 +60,7 @@ class Estimate:
     acceptance: np.ndarray
     acceptance_variance: np.ndarray
     spend_share: np.ndarray  # of the budget in force, what is really spent
+    spend_share_variance: np.ndarray
     recent_spend: np.ndarray  # EUR a day
     outage: np.ndarray  # bool: money is spent and nothing arrives, up to and including yesterday
     known: np.ndarray  # bool: there was any paid lead to learn from
@@ -63,8 +71,16 @@ class Estimate:
         return self.paid_rate * self._effective(spend) + self.free_rate
 
     def leads_variance(self, spend: np.ndarray) -> np.ndarray:
-        """How uncertain `leads` is (variance of the estimated rate, not of the counts)."""
-        return self.paid_rate_variance * self._effective(spend) ** 2 + self.free_rate_variance
+        """How uncertain `leads` is: variance of the expected leads a day, not of the counts about it.
+
+        Of the rates, of what a budget becomes in spend, and of the curve, the more the further `spend` is from what
+        the counts were bought with.
+        """
+        bought = (spend > 0) & (self.reference > 0)
+        away = np.log(np.divide(spend, self.reference, out=np.ones_like(spend), where=bought))
+        of_spend = self.spend_share_variance * (self.elasticity / self.spend_share) ** 2
+        of_paid = self.paid_rate_variance + self.paid_rate**2 * (of_spend + (ELASTICITY_SPREAD * away) ** 2)
+        return of_paid * self._effective(spend) ** 2 + self.free_rate_variance
 
     def spend_for(self, paid_leads: np.ndarray) -> np.ndarray:
         """EUR a day that bring `paid_leads` a day; infinite where nothing was ever bought."""
@@ -84,7 +100,8 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
     accepted = np.where(known, days["leads_accepted"], 0.0)
     decided = accepted + np.where(known, days["leads_rejected"], 0.0)
 
-    reference = _ratio(spend.sum(1), (spend > 0).sum(1))
+    recent = 0.5 ** (np.arange(spend.shape[1])[::-1] / RECENT_DAYS)
+    reference = _ratio((recent * spend).sum(1), (recent * (spend > 0)).sum(1))
     pool_reference = float(reference[reference > 0].mean()) if (reference > 0).any() else 0.0
     reference = np.where(reference > 0, reference, pool_reference)
     effective = reference[:, None] ** (1 - assume.elasticity) * spend**assume.elasticity
@@ -92,20 +109,13 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
     lost, outage = _outages(known, paid, effective, assume)
     counted = known & ~lost
 
-    paid_rate, paid_variance = _shrunk_rate(counted, paid, effective, assume)
-    free_rate, free_variance = _shrunk_rate(counted, free, np.ones_like(free), assume)
-    weight, dispersion = _weights(known, accepted, decided, assume)
-    accepted, decided = (weight * accepted).sum(1) / dispersion, (weight * decided).sum(1) / dispersion
-    strength = assume.acceptance_strength + decided
-    # A random-effects mean: a large segment says much about itself, but no more about the others than they do. One
-    # accepted and one rejected lead are added, so that no share is ever nought or one.
-    trust = 1 / assume.acceptance_strength
-    pool_acceptance = ((accepted / strength).sum() + trust) / ((decided / strength).sum() + 2 * trust)
-    acceptance = (assume.acceptance_strength * pool_acceptance + accepted) / strength
+    free_rate, free_variance = _rate(counted, free, np.ones_like(free))
+    acceptance, acceptance_variance = _rate(known, accepted, decided, is_share=True)
+    paid_rate, paid_variance = _rate(counted, paid, effective)
 
-    recent = known & (days.dates >= today - np.timedelta64(14, "D"))
-    budget = np.where(recent & (days["google_ads_budget"] > 0), days["google_ads_budget"], 0.0)
-    share = _ratio((spend * (budget > 0)).sum(1), budget.sum(1))
+    lately = known & (days.dates >= today - np.timedelta64(14, "D"))
+    budget = np.where(lately & (days["google_ads_budget"] > 0), days["google_ads_budget"], 0.0)
+    share, share_variance = _spend_share(spend * (budget > 0), budget)
     return Estimate(
         elasticity=assume.elasticity,
         reference=reference,
@@ -114,13 +124,25 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
         free_rate=free_rate,
         free_rate_variance=free_variance,
         acceptance=acceptance,
-        acceptance_variance=acceptance * (1 - acceptance) / strength,
-        spend_share=np.where(share > 0, np.clip(share, 0.05, 1.0), 1.0),
-        recent_spend=_ratio((recent * spend).sum(1), recent.sum(1)),
+        acceptance_variance=acceptance_variance,
+        spend_share=share,
+        spend_share_variance=share_variance,
+        recent_spend=_ratio((lately * spend).sum(1), lately.sum(1)),
         outage=outage,
         known=np.full(len(reference), paid_rate.sum() > 0),
         acceptance_known=bool(decided.sum() > 0),
     )
+
+
+def _spend_share(spend: np.ndarray, budget: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What a campaign spends of its budget, and its variance: near all of it, unless its days say otherwise; the more
+    days swing, over all segments together, the less a few of them say."""
+    days = (budget > 0).sum(1)
+    own = _ratio(spend.sum(1), budget.sum(1))
+    swings = np.where(budget > 0, _ratio(spend, budget) - own[:, None], 0.0)
+    swing = (swings**2).sum() / max(days.sum() - (days > 0).sum(), 1)
+    trust = _ratio(days, days + swing / SPENT_SPREAD**2)
+    return np.maximum(1 + trust * (own - 1), 0.05), np.where(days > 0, SPENT_SPREAD**2 * (1 - trust), 0.0)
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
@@ -135,71 +157,109 @@ def _weekday_factors(dates: np.ndarray, paid: np.ndarray, effective: np.ndarray,
     weekday = (dates.astype("datetime64[D]").astype(int) + 3) % 7
     rate = _ratio(paid.sum(1), effective.sum(1))
     expected = np.bincount(weekday, (effective * rate[:, None]).sum(0), minlength=7)
-    seen = np.bincount(weekday, paid.sum(0), minlength=7)
+    seen = np.bincount(weekday, np.where(effective > 0, paid, 0).sum(0), minlength=7)
     factors = (seen + prior) / (expected + prior)
     return (factors / factors.mean())[weekday]
 
 
-def _weights(
-    known: np.ndarray, count: np.ndarray, exposure: np.ndarray, assume: Assumptions
-) -> tuple[np.ndarray, float]:
-    """Weight of each day, shape (segments, days): zero where unknown, else halved every half-life; and how many times
-    more the counts vary than chance alone would make them (at least one)."""
-    age = np.arange(known.shape[1])[::-1]
-    sample = slice(None, None, 1 + len(known) // ENOUGH_SEGMENTS)
-    half_life, dispersion = _memory(age, (known * count)[sample], (known * exposure)[sample], assume.half_lives)
-    return known * 0.5 ** (age / half_life), dispersion
-
-
-def _memory(
-    age: np.ndarray, seen: np.ndarray, exposed: np.ndarray, candidates: tuple[float, ...]
-) -> tuple[float, float]:
-    """The half-life that predicts each day's counts best from the days before it, over all segments (how fast rates
-    drift differs between companies), and the dispersion that is left. The first candidate is the default."""
-    if not seen.sum() > 0:
-        return candidates[0], 1.0
-    pool = seen.sum() / exposed.sum()
-    since = age[:, None] - age[None, :] - 1  # days between the day that is seen (row) and the eve of the predicted one
-    judged = slice(BURN_IN_DAYS, None)
-    scores, dispersions = np.zeros(len(candidates)), np.ones(len(candidates))
-    for place, half_life in enumerate(candidates):
-        memory = np.where(since >= 0, 0.5 ** (since / half_life), 0.0)
-        rate = (PRIOR_LEADS + seen @ memory) / (PRIOR_LEADS / pool + exposed @ memory)
-        mean, told = (exposed * rate)[:, judged], seen[:, judged]
-        scores[place] = (told * np.log(np.where(mean > 0, mean, 1.0)) - mean).sum()
-        scores[place] -= NATS_PER_DOUBLING * abs(np.log2(half_life / candidates[0]))
-        if mean.sum() > 0:
-            dispersions[place] = max(1.0, ((told - mean) ** 2).sum() / mean.sum())
-    best = int(np.argmax(scores))
-    return candidates[best], float(dispersions[best])
-
-
-def _shrunk_rate(
-    known: np.ndarray, count: np.ndarray, exposure: np.ndarray, assume: Assumptions
+def _rate(
+    known: np.ndarray, count: np.ndarray, exposure: np.ndarray, is_share: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Rate of each segment and its variance: a Gamma-Poisson posterior whose prior is the pool of all segments.
+    """Each segment's rate of `count` per `exposure` this morning, and its variance. `is_share`: the count is a part of
+    the exposure.
 
-    The prior's strength (in leads) is what the spread between segments beyond chance says (empirical Bayes, by
-    moments), within `shrink_strength`.
+    What moves all segments together (a season) is followed in their sum, and each segment in what is left. A share is
+    not: no season moves what partners accept.
     """
-    weight, dispersion = _weights(known, count, exposure, assume)
-    seen, exposed = (weight * count).sum(1), (weight * exposure).sum(1)
-    if exposed.sum() <= 0 or seen.sum() <= 0:
-        return np.zeros(len(seen)), np.zeros(len(seen))
-    pool = seen.sum() / exposed.sum()
-    noise = dispersion * pool * _ratio((weight**2 * exposure).sum(1), exposed)
-    spread = (exposed * (_ratio(seen, exposed) - pool) ** 2 - noise)[exposed > 0].sum()
-    scale = exposed.sum() - (exposed**2).sum() / exposed.sum()
-    between = spread / scale if scale > 0 else 0.0
-    weakest, strongest = assume.shrink_strength
-    prior = float(np.clip(pool**2 / between, weakest, strongest)) if between > 0 else strongest
-    if (exposed > 0).sum() < 2:
-        prior = weakest  # nobody to borrow from
-    seen, exposed = seen / dispersion, exposed / dispersion
-    trust = 1 / (prior / pool + exposed)
-    pool = (trust * seen).sum() / (trust * exposed).sum()
-    shape, rate = prior + seen, prior / pool + exposed
-    return shape / rate, ESTIMATED_TOO * shape / rate**2
+    count, exposure = np.where(known, count, 0.0), np.where(known, exposure, 0.0)
+    # The pool is a random-effects mean: a large segment says much of itself, but no more of the others than they do.
+    if is_share:  # one accepted and one rejected lead are added, so that no share is ever nought or one
+        trust = 1 / (PRIOR_DECIDED + exposure.sum(1))
+        seen = (trust * count.sum(1)).sum() + 1 / PRIOR_DECIDED
+        exposed = (trust * exposure.sum(1)).sum() + 2 / PRIOR_DECIDED
+        return _judged(count, exposure, seen / exposed, (DRIFTS, (0.0,), STRENGTHS), True)[:2]
+    if not (count.sum() > 0 and exposure.sum() > 0):
+        return np.zeros(len(count)), np.zeros(len(count))
+    trust = 1 / (PRIOR_LEADS * exposure.sum() / count.sum() + exposure.sum(1))
+    seen, exposed = (trust * count.sum(1)).sum(), (trust * exposure.sum(1)).sum()
+    pool = seen / exposed
+    usual = (PRIOR_LEADS + count.sum(1)) / (PRIOR_LEADS / pool + exposure.sum(1))
+    together = (exposure * usual[:, None]).sum(0, keepdims=True)
+    now, shared, path = _judged(count.sum(0, keepdims=True), together, 1.0, (DRIFTS, BURSTS, (SHARED_STRENGTH,)))
+    mean, variance, _ = _judged(count, exposure * path[0] / now, pool, (DRIFTS, BURSTS, STRENGTHS))
+    return mean, variance + mean**2 * shared / now**2
+
+
+def _judged(
+    count: np.ndarray, exposure: np.ndarray, pool: float, guesses: tuple[tuple[float, ...], ...], is_share: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean and variance of each rate this morning, shape (segments,), and its mean after each day, shape (segments,
+    days).
+
+    Drift, burst and strength are not known: every guess of the three (`guesses` holds what each may be) is judged by
+    how well it foretold all segments' days from the days before. The answer is the mean over the guesses, weighted by
+    that; the variance holds what they disagree about.
+    """
+    table = np.array(list(product(*guesses)))
+    sample = slice(None, None, 1 + len(count) // ENOUGH_SEGMENTS)
+    hits, tries = _filter(count[sample], exposure[sample], pool, table, is_share)
+    fit = _fit(count[sample], exposure[sample], hits[:-1], tries[:-1], table, is_share)
+    weight = np.exp(fit - fit.max())
+    best = np.argsort(-weight, kind="stable")
+    best = best[: 1 + int((weight[best].cumsum() < 0.98 * weight.sum()).sum())]  # the rest only costs time
+    weight = weight[best] / weight[best].sum()
+    if len(count) > len(count[sample]):
+        hits, tries = _filter(count, exposure, pool, table[best], is_share)
+    else:
+        hits, tries = hits[:, best], tries[:, best]
+    means = np.einsum("g,dgs->sd", weight, hits[1:] / tries[1:])
+    each = hits[-1] / tries[-1]
+    variance = each * (1 - each) / (tries[-1] + 1) if is_share else each / tries[-1]
+    mean = weight @ each
+    return mean, np.maximum(weight @ (variance + each**2) - mean**2, 0), means
+
+
+def _filter(
+    count: np.ndarray, exposure: np.ndarray, pool: float, guesses: np.ndarray, is_share: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """What is known of each rate each morning, the last being today, under each guess: a Gamma distribution (a Beta
+    for a share) worth so many hits in so many tries; two arrays of shape (days + 1, guesses, segments).
+
+    A day adds its counts, the less the more days burst; a night's drift takes a part of both away.
+    """
+    drift, burst, strength = (column[:, None] for column in guesses.T)
+    usual = (PRIOR_LEADS + count.sum(1)) / (PRIOR_LEADS / pool + exposure.sum(1))
+    started = np.logical_or.accumulate(exposure > 0, axis=1)
+    hits = np.empty((count.shape[1] + 1, len(guesses), len(count)))
+    tries = np.empty_like(hits)
+    hits[0], tries[0] = strength, strength / pool
+    for day in range(count.shape[1]):
+        loud = 1 + burst * (usual * exposure[:, day])
+        hit, tried = hits[day] + count[:, day] / loud, tries[day] + exposure[:, day] / loud
+        spread = hit * (1 - hit / tried) if is_share else hit
+        keep = 1 / (1 + drift**2 * started[:, day] * spread)
+        hits[day + 1], tries[day + 1] = hit * keep, tried * keep
+    return hits, tries
+
+
+def _fit(
+    count: np.ndarray, exposure: np.ndarray, hits: np.ndarray, tries: np.ndarray, guesses: np.ndarray, is_share: bool
+) -> np.ndarray:
+    """Log likelihood of all counts under each guess, but for a constant, each day being foretold from the days before:
+    negative binomial, for a share beta-binomial. A lead of a day without spend (a click of the eve) judges no guess.
+    """
+    seen, exposed = np.where(exposure > 0, count, 0.0).T[:, None, :], exposure.T[:, None, :]
+    if is_share:
+        misses, missed = tries - hits, exposed - seen
+        each = gammaln(hits + seen) - gammaln(hits) + gammaln(misses + missed) - gammaln(misses)
+        each += gammaln(tries) - gammaln(tries + exposed)
+    else:
+        shape = 1 / (guesses[:, 1, None] + 1 / hits)
+        part = exposed * hits / tries
+        part /= shape + part
+        each = gammaln(shape + seen) - gammaln(shape) + shape * np.log1p(-part)
+        each += seen * np.log(np.where(seen > 0, part, 1.0))
+    return each.sum((0, 2))
 
 
 def _outages(

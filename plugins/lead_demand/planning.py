@@ -10,15 +10,29 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import psycopg
 
-from lead_demand import channels, day, sql
+from lead_demand import channels, day, findings, sql
 from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, PaidChannel
+from lead_demand.findings import Finding
 from lead_demand.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.reasons import Reason
+from lead_demand.switches import Switches, read_switches
 
 if TYPE_CHECKING:
-    import psycopg
+    from datetime import datetime
 
 log = logging.getLogger(__name__)
+
+DAG = "lead_budgets"
+LIMITS = [
+    "min_daily_budget",
+    "max_daily_budget",
+    "max_increase_pct",
+    "max_decrease_pct",
+    "cooldown_days",
+    "is_automated",
+]
 
 DECISION_COLUMNS = [
     "segment_id",
@@ -59,7 +73,9 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
         sql.copy_frame(connection, "read_budgets", frame)
         key = {"channel": name, "account": account, "dag_run_id": dag_run_id}
         connection.execute(sql.render("lead_budgets/upsert_channel_budgets.sql"), key)
-        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key)
+        switches = read_switches(connection)
+        expected = {"currency": switches.currency, "time_zone": switches.time_zone}
+        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected)
     return len(frame)
 
 
@@ -69,7 +85,9 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
     key = {"channel": name, "dag_run_id": dag_run_id}
     with sql.connect() as connection:
         switches = read_switches(connection)
-        segments = sql.read_frame(connection, sql.render("lead_budgets/select_segments.sql"), key)
+        segments, unreadable = _segments(connection, switches, key)
+        if switches.error:
+            unreadable.append(_unreadable("orchestration_settings", switches.error))
         history = sql.read_frame(
             connection,
             sql.render("lead_budgets/select_history.sql"),
@@ -78,6 +96,7 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
         settings = _with_limits(connection, settings, switches, key)
         planned = LeadDemandPlanner(settings).plan(history, segments, day.today())
         _write(connection, _decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
+        findings.record(connection, unreadable)
     blocked = int(planned["is_blocked"].sum()) if len(planned) else 0
     counts = planned["action"].value_counts().to_dict() if len(planned) else {}
     return PlanReport(
@@ -90,24 +109,68 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
     )
 
 
-@dataclass(frozen=True)
-class Switches:
-    """The settings that stop or bound changes. Anything unknown reads as the safe side: no change."""
+def _segments(
+    connection: psycopg.Connection[Any], switches: Switches, key: dict[str, Any]
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """The segments without a decision of today, with their limits and every block that was found before planning.
 
-    changes_allowed: bool
-    dry_run: bool
-    total_daily_cap: Decimal | None
-    max_daily_increase: Decimal | None
-    approval_threshold: Decimal | None
+    Limits that cannot be read are unknown, and a finding says so: the segments hold, and the day goes on.
+    """
+    segments = sql.read_frame(
+        connection,
+        sql.render("lead_budgets/select_segments.sql"),
+        key
+        | {
+            "is_complete": switches.is_complete,
+            "kill_switch": switches.kill_switch,
+            "currency": switches.currency,
+            "time_zone": switches.time_zone,
+        },
+    )
+    unreadable: list[Finding] = []
+    try:
+        with connection.transaction():
+            limits = sql.read_frame(connection, sql.render("lead_budgets/select_limits.sql"), key)
+    except psycopg.OperationalError:
+        raise  # the connection or a lock: the next try reads them
+    except psycopg.Error as error:
+        limits = pd.DataFrame(columns=["segment_id", *LIMITS])
+        unreadable.append(_unreadable("lead_segment_channels", str(error)))
+    segments = segments.merge(limits, on="segment_id", how="left")
+    segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
+    segments["blocks"] = [
+        [
+            *blocks,
+            *([] if automated is True or unreadable else [Reason.AUTOMATION_OFF]),
+            *([Reason.FOREIGN_EDIT] if _is_recent(changed_at, cooldown) else []),
+        ]
+        for blocks, automated, changed_at, cooldown in zip(
+            segments["blocks"],
+            segments["is_automated"],
+            segments["budget_changed_at"],
+            segments["cooldown_days"],
+            strict=True,
+        )
+    ]
+    return segments, unreadable
 
 
-def read_switches(connection: psycopg.Connection[Any]) -> Switches:
-    """`orchestration_settings` as it is now; a missing row or an unknown value allows no change."""
-    row = connection.execute(sql.render("lead_budgets/select_settings.sql")).fetchone()
-    kill_switch, dry_run, total, increase, threshold = row or (None, None, None, None, None)
-    limits = [value if value is not None and value.is_finite() else None for value in (total, increase, threshold)]
-    complete = kill_switch is False and dry_run is not None and None not in limits
-    return Switches(complete, dry_run is not False, *limits)
+def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:
+    """Whether somebody else changed the budget within the cool-down, or three days where that is not known."""
+    if pd.isna(changed_at):
+        return False
+    days = 3 if pd.isna(cooldown_days) else int(cooldown_days)
+    return changed_at.astimezone(day.AMSTERDAM).date() >= day.today() - timedelta(days=days)
+
+
+def _unreadable(table: str, error: str) -> Finding:
+    return Finding(
+        "settings_unreadable",
+        "stop",
+        f"{table} cannot be read ({error.strip()}); every budget that needs it was held.",
+        f"Repair the table or the rights of lead_pipeline on it (make migrate checks them), then start {DAG} again.",
+        subject=table,
+    )
 
 
 def _with_limits(

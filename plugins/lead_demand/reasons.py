@@ -36,7 +36,7 @@ class Reason(StrEnum):
     SETTINGS_MISSING = (
         "settings_missing",
         "the settings could not be read",
-        "The row of orchestration_settings is missing, unreadable, or has no total daily cap or daily increase.",
+        "The row of orchestration_settings is missing, cannot be read, or lacks a value.",
         "Fill the row of orchestration_settings, then start lead_budgets again.",
         True,
     )
@@ -210,6 +210,13 @@ class Reason(StrEnum):
         "Google's bidding is learning after a change; another change would start it again.",
         "Nothing: the planner goes on when learning is done.",
     )
+    LEARNING_UNKNOWN = (
+        "learning_unknown",
+        "it is not known whether its campaign is learning",
+        "Google did not say whether the bidding of a campaign is learning after a change.",
+        "Look at the campaign's bidding status in Google Ads; lead_budgets may then be started again.",
+        True,
+    )
 
     # What the rule itself holds for
     WITHIN_DEAD_BAND = (
@@ -333,8 +340,8 @@ class Reason(StrEnum):
     NEEDS_APPROVAL = (
         "needs_approval",
         "waits for approval",
-        "The increase is larger than the approval threshold, so it is not made without a person.",
-        "Set the budget by hand in Google Ads, or raise approval_threshold in orchestration_settings for tomorrow.",
+        "The increase is larger than the approval threshold, so it is made only if a person approves it in time.",
+        "Answer under Required Actions in Airflow; without an answer by approval_deadline it is not made.",
     )
 
 

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lead_demand")
 
+# What may have work in a morning -> the task that does it.
+DIRECTIONS = {
+    "decrease": "decrease_budgets",
+    "increase": "increase_budgets",
+    "hold": "hold_budgets",
+    "ask": "list_large_changes",
+}
+ASK = "ask_for_approval"
+
 
 class UpstreamFailed(LeadDemandError):
     """A task before the report failed. The report only keeps the run from looking green; read that task's log."""
@@ -197,16 +206,20 @@ def plan_budgets(name: str, dag_run: DagRunProtocol) -> None:
     )
 
 
-def directions_with_work(name: str, dag_run: DagRunProtocol) -> list[str]:
+def directions_with_work(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> list[str]:
     """The task ids of the directions that have anything to do today."""
     day.require_today(dag_run)
     with sql.connect() as connection:
-        decrease, increase, hold = cast(
-            "tuple[bool, bool, bool]",
-            connection.execute(sql.render("lead_budgets/select_work.sql"), {"channel": name}).fetchone(),
+        cursor = connection.execute(
+            sql.render("lead_budgets/select_work.sql"), {"channel": name, "dag_run_id": dag_run.run_id}
         )
-    work = {"decrease_budgets": decrease, "increase_budgets": increase, "hold_budgets": hold}
-    chosen = [task_id for task_id, has_work in work.items() if has_work]
+        names = [column.name for column in cursor.description or ()]
+        work: dict[str, Any] = dict(zip(names, cast("tuple[Any, ...]", cursor.fetchone()), strict=True))
+    asking = [run for run in work.pop("asking_runs") if run != dag_run.run_id]
+    if work["ask"] and _is_waiting(task_instance, asking):
+        say(f"The large changes are already asked about in {', '.join(asking)}.")
+        work["ask"] = False
+    chosen = [DIRECTIONS[direction] for direction, has_work in work.items() if has_work]
     say(f"To do: {', '.join(chosen)}." if chosen else "Nothing to do: today is decided and settled.")
     return chosen
 
@@ -221,9 +234,44 @@ def change_budgets(action: str, name: str, dag_run: DagRunProtocol, task_instanc
     if _states(dag_run, task_instance).get("choose_directions") != "success":
         raise AirflowSkipException(f"No budget {action} was sent: the plan or the branch before it failed.")
     day.require_today(dag_run)
-    last_try = task_instance.try_number > task_instance.max_tries
-    report = budgets.apply_changes(action, name, dag_run.run_id, last_try=last_try)
+    report = budgets.apply_changes(action, name, dag_run.run_id, last_try=_is_last_try(task_instance))
     say(f"Budget {action}s: {report}.", _change_lines(report))
+
+
+def list_large_changes(name: str, dag_run: DagRunProtocol) -> dict[str, Any]:
+    """The question about today's large increases, for the form and for whoever reads the answer."""
+    from lead_demand import approvals
+
+    day.require_today(dag_run)
+    question = approvals.question(name)
+    say(f"{question['subject']}: asked until {question['deadline']}.", question["body"].splitlines())
+    return question
+
+
+def change_approved_budgets(
+    question: dict[str, Any],
+    answer: dict[str, Any],
+    name: str,
+    dag_run: DagRunProtocol,
+    task_instance: RuntimeTaskInstanceProtocol,
+) -> None:
+    """Send the large increases that a person approved, and log the others as not approved."""
+    from lead_demand import approvals
+
+    day.require_today(dag_run)
+    report = approvals.decide(question, answer, name, dag_run.run_id, last_try=_is_last_try(task_instance))
+    say(f"Large increases: {report}.", _change_lines(report))
+
+
+def revert_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
+    """Put back the change or the day that the trigger form names, in the name of whoever triggered the run."""
+    from lead_demand import reverts
+
+    day.require_today(dag_run)
+    log_id, of_day = reverts.asked(dag_run.conf or {})
+    who = dag_run.triggering_user_name
+    report = reverts.revert_changes(log_id, of_day, name, dag_run.run_id, who, last_try=_is_last_try(task_instance))
+    say(f"Reverts asked for by {who or 'nobody named'}: {report}.", _change_lines(report))
 
 
 def hold_budgets(name: str, dag_run: DagRunProtocol) -> int:
@@ -257,9 +305,12 @@ def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTas
         "outcome",
         "reasons",
     ]
+    waiting = sum(row["outcome"] == "waiting_approval" for row in rows)
     count = {kind: sum(row["action"] == kind for row in rows) for kind in ("increase", "decrease", "hold")}
     say(
-        f"{day.today()}: " + ", ".join(f"{number} {kind}" for kind, number in count.items()) + ".",
+        f"{day.today()}: "
+        + ", ".join(f"{number} {kind}" for kind, number in count.items())
+        + (f"; {waiting} large increase(s) wait for a person, under Required Actions." if waiting else "."),
         [*found, *report.table(shown, [[row[column] for column in shown] for row in rows])],
     )
     _fail_for_upstream(dag_run, task_instance)
@@ -271,6 +322,7 @@ def _change_lines(report: Any) -> list[str]:
         ("REFUSED", report.failed),
         ("OPEN", report.pending),
         ("STOPPED", report.stopped),
+        ("NOT APPROVED", report.declined),
     )
     return [
         *(f"REFUSED {words}" for words in report.unclaimed),
@@ -293,6 +345,16 @@ def _states(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol)
     """The state of every task instance of this run, by task id (mapped ones as `task_0`, `task_1`)."""
     found = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=[dag_run.run_id])
     return {task: str(getattr(state, "value", state)) for task, state in found.get(dag_run.run_id, {}).items()}
+
+
+def _is_waiting(task_instance: RuntimeTaskInstanceProtocol, run_ids: list[str]) -> bool:
+    """Whether a question of one of these runs still waits for its answer."""
+    found = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=run_ids) if run_ids else {}
+    return any(str(getattr(tasks.get(ASK), "value", tasks.get(ASK))) == "awaiting_input" for tasks in found.values())
+
+
+def _is_last_try(task_instance: RuntimeTaskInstanceProtocol) -> bool:
+    return task_instance.try_number > task_instance.max_tries
 
 
 def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:

@@ -15,7 +15,7 @@ DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
 
 def test_the_dags_are_exactly_these_and_import_without_error(dagbag: Any) -> None:
     assert dagbag.import_errors == {}
-    assert set(dagbag.dags) == {"lead_stats", "lead_budgets"}
+    assert set(dagbag.dags) == {"lead_stats", "lead_budgets", "lead_budget_revert"}
     assert {path.stem for path in DAG_FILES} == set(dagbag.dags), "a DAG's id is its file's name"
 
 
@@ -39,6 +39,7 @@ def test_each_dag_tells_on_call_what_it_is_and_what_to_do(dagbag: Any) -> None:
 
 def test_airflow_itself_refuses_a_backfill_of_budgets(dagbag: Any) -> None:
     assert set(dagbag.dags["lead_budgets"].allowed_run_types) == {"asset_triggered", "manual"}
+    assert set(dagbag.dags["lead_budget_revert"].allowed_run_types) == {"manual"}
 
 
 @pytest.mark.parametrize("path", DAG_FILES, ids=lambda path: path.stem)

@@ -88,6 +88,9 @@ def test_no_claim_without_fresh_data(leads_db: LeadsDatabase, missing: str, reas
         claim(pipeline, segment)
 
 
+OPPOSITE = {"old_value": 60, "new_value": 50}  # of what `claim` claims
+
+
 def test_one_claim_a_budget_a_day(leads_db: LeadsDatabase) -> None:
     segment = leads_db.add_segment()
     with leads_db.connect("lead_pipeline") as pipeline:
@@ -95,10 +98,10 @@ def test_one_claim_a_budget_a_day(leads_db: LeadsDatabase) -> None:
         first = claim(pipeline, segment)
         with pytest.raises(errors.UniqueViolation):
             claim(pipeline, segment)
-        pipeline.execute("update channel_orchestration_log set status = 'failed' where id = %s", [first])
+        pipeline.execute("update channel_orchestration_log set status = 'success' where id = %s", [first])
         with pytest.raises(errors.UniqueViolation, match="claim_key"):
             claim(pipeline, segment)
-        claim(pipeline, segment, kind="revert", reverts=first)
+        claim(pipeline, segment, kind="revert", reverts=first, **OPPOSITE)
 
 
 def test_an_open_claim_blocks_its_budget(leads_db: LeadsDatabase) -> None:
@@ -107,8 +110,14 @@ def test_an_open_claim_blocks_its_budget(leads_db: LeadsDatabase) -> None:
     with leads_db.connect("lead_pipeline") as pipeline:
         record_fetches(pipeline)
         first = claim(pipeline, segment)
+        pipeline.execute("update channel_orchestration_log set status = 'success'")
+        with leads_db.connect() as owner:
+            owner.execute("alter table channel_orchestration_log disable trigger user")
+            owner.execute("update channel_orchestration_log set decision_date = decision_date - 1")
+            owner.execute("alter table channel_orchestration_log enable trigger user")
+        claim(pipeline, segment)
         with pytest.raises(errors.UniqueViolation, match="open_key"):
-            claim(pipeline, segment, kind="revert", reverts=first)
+            claim(pipeline, segment, kind="revert", reverts=first, **OPPOSITE)
 
 
 def test_a_revert_needs_no_fresh_data_but_the_row_that_it_reverts(leads_db: LeadsDatabase) -> None:
@@ -121,9 +130,11 @@ def test_a_revert_needs_no_fresh_data_but_the_row_that_it_reverts(leads_db: Lead
             owner.execute("update channel_fetches set fetched_at = now() - interval '2 days'")
         for reverts, budget in ((first, BUDGET), (uuid4(), BUDGET), (None, BUDGET)):
             with pytest.raises(errors.CheckViolation, match="is not a change of budget") as e:
-                claim(pipeline, segment, budget, kind="revert", reverts=reverts)
+                claim(pipeline, segment, budget, kind="revert", reverts=reverts, **OPPOSITE)
             assert says_it_all(e.value)
-        claim(pipeline, segment, kind="revert", reverts=first)
+        with pytest.raises(errors.CheckViolation, match="took effect"):
+            claim(pipeline, segment, kind="revert", reverts=first)
+        claim(pipeline, segment, kind="revert", reverts=first, **OPPOSITE)
         with pytest.raises((errors.CheckViolation, errors.ObjectNotInPrerequisiteState)):
             claim(pipeline, segment, BUDGET, kind="plan", reverts=first)
 

@@ -36,7 +36,7 @@ def test_partners_get_what_they_take() -> None:
     assert row.target_leads_per_day == pytest.approx(4, rel=0.01)
     assert row.expected_leads_per_day == pytest.approx(4, rel=0.01)
     assert row.sentence == (
-        "Schilder Utrecht: 4 of 4 leads a day expected (3.5–4.5). Budget stays €80: the gap is within the dead band."
+        "Schilder Utrecht: 4 of 4 leads a day expected (3.4–4.6). Budget stays €80: the gap is within the dead band."
     )
 
 
@@ -45,7 +45,7 @@ def test_a_new_partner_wants_more() -> None:
     assert (row.action, row.new_budget) == ("increase", Decimal(96))
     assert row.reasons == [Reason.STEP_LIMIT, Reason.BELOW_CAPACITY]
     assert row.sentence == (
-        "Schilder Utrecht: 4 of 6.7 leads a day expected (3.5–4.5). Budget €80 → €96 (+20%, step limit). "
+        "Schilder Utrecht: 4 of 6.7 leads a day expected (3.4–4.6). Budget €80 → €96 (+20%, step limit). "
         "Next change not before 14 March."
     )
 
@@ -102,6 +102,14 @@ def test_a_move_of_capacity_waives_the_cool_down(capacity: float, action: str) -
     row = one(history(), segment(capacity_total_leads=capacity, last_change_date=ago(1)))
     assert row.action == action
     assert (Reason.CAPACITY_MOVED in row.reasons) == (action != "hold")
+
+
+def test_capacity_that_rose_lowers_no_budget_before_its_time() -> None:
+    one_partner = {"last_change_date": ago(1), "capacity_total_leads": 2}  # 4 leads are expected, 2.7 are wanted
+    rose, fell = one(history(capacity_total_leads=1), segment(**one_partner)), one(history(), segment(**one_partner))
+    assert (rose.action, fell.action) == ("hold", "decrease")
+    assert Reason.COOL_DOWN in rose.reasons
+    assert Reason.CAPACITY_MOVED in fell.reasons
 
 
 def test_never_twice_on_one_day() -> None:

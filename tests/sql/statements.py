@@ -102,15 +102,41 @@ STATEMENTS = {
         values={"since": "2020-01-01"},
     ),
     "findings/upsert_pipeline_findings.sql": _statement(values={"findings": Jsonb([FINDING, FINDING])}),
+    "lead_budget_revert/select_reversible.sql": _statement(
+        "claimed",
+        undo="update channel_orchestration_log set status = 'success'",
+        row="select lead_today() as day",
+        values={"log_id": None},
+    ),
+    "lead_budget_revert/select_reverts_today.sql": _statement(
+        "claimed",
+        undo="update channel_orchestration_log set status = 'success'; insert into channel_orchestration_log"
+        " (segment_id, channel, action_type, old_value, new_value, account, external_id, kind, reverts)"
+        " select segment_id, channel, 'budget_revert', new_value, old_value, account, external_id, 'revert', id"
+        " from channel_orchestration_log",
+        row="select array_agg(id) as reverts from channel_orchestration_log where kind = 'plan'",
+    ),
     "lead_budgets/create_planned.sql": _statement(),
     "lead_budgets/create_read_budgets.sql": _statement(),
     "lead_budgets/insert_budget_decisions.sql": _statement(
         first=("lead_budgets/create_planned.sql", PLANNED), writes="budget_decisions"
     ),
     "lead_budgets/insert_channel_orchestration_log.sql": _statement(
-        "decided", row=ONE_CHANGE, writes="channel_orchestration_log"
+        "decided",
+        row=ONE_CHANGE,
+        values={"kind": "plan", "reverts": None, "decided_by": None},
+        writes="channel_orchestration_log",
     ),
-    "lead_budgets/insert_pipeline_findings.sql": _statement("decided"),
+    "lead_budgets/insert_pipeline_findings.sql": _statement(
+        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam"}
+    ),
+    "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
+        "claimed",
+        undo="update channel_orchestration_log set status = 'success'",
+        row="select external_id as budget_id, created_at as changed_at from channel_orchestration_log limit 1",
+        values={"changed_by": "marketing@vakwerkgids.example"},
+    ),
+    "lead_budgets/lock_channel.sql": _statement(),
     "lead_budgets/select_committed.sql": _statement("decided"),
     "lead_budgets/select_failed_changes.sql": _statement(
         "claimed",
@@ -118,11 +144,20 @@ STATEMENTS = {
         values={"action_type": "budget_increase"},
     ),
     "lead_budgets/select_history.sql": _statement(),
+    "lead_budgets/select_large_changes.sql": _statement(
+        "decided",
+        undo="update lead_segment_plans set orchestration_status = 'waiting_approval' where date = lead_today()",
+    ),
+    "lead_budgets/select_limits.sql": _statement(),
     "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
     "lead_budgets/select_report.sql": _statement("decided"),
-    "lead_budgets/select_segments.sql": _statement(),
+    "lead_budgets/select_segments.sql": _statement(
+        values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"}
+    ),
     "lead_budgets/select_settings.sql": _statement(),
-    "lead_budgets/select_unclaimed.sql": _statement("decided", values={"action": "increase"}),
+    "lead_budgets/select_unclaimed.sql": _statement(
+        "decided", values={"action": "increase", "status": "planned", "decisions": None}
+    ),
     "lead_budgets/select_work.sql": _statement("decided"),
     "lead_budgets/update_channel_budgets.sql": _statement("decided", row=ONE_BUDGET),
     "lead_budgets/update_channel_orchestration_log.sql": _statement(

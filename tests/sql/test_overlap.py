@@ -44,7 +44,8 @@ delete from pipeline_findings
 """
 LEFT = """
 select md5(string_agg(t::text, ',' order by t::text)) from (
-    select to_jsonb(m) - '{created_at,updated_at}'::text[] from channel_metrics as m where date between %(first)s and %(last)s
+    select to_jsonb(m) - '{created_at,updated_at}'::text[] from channel_metrics as m
+    where date between %(first)s and %(last)s
     union all
     select to_jsonb(s) - '{created_at,updated_at}'::text[] from lead_generation_stats as s
     where date between %(first)s and %(last)s

@@ -7,7 +7,7 @@ create temporary table read_budgets (
     amount_micros bigint not null,
     campaigns_on_budget integer not null,
     is_budget_limited boolean,
-    is_learning boolean not null,
+    is_learning boolean,
     is_serving boolean not null,
     currency text not null,
     time_zone text not null,

@@ -8,16 +8,15 @@ with found as (
         budgets.account as subject,
         format(
             '%%s account %%s reports in %%s and %%s; %%s and %%s are configured. Its budgets are held.',
-            budgets.channel, budgets.account, budgets.currency, budgets.time_zone, settings.currency, settings.time_zone
+            budgets.channel, budgets.account, budgets.currency, budgets.time_zone, %(currency)s::text, %(time_zone)s::text
         ) as detail,
         'Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings.' as remediation
     from channel_budgets as budgets
-    cross join orchestration_settings as settings
     where
         budgets.channel = %(channel)s
         and budgets.account = %(account)s
         and budgets.dag_run_id = %(dag_run_id)s
-        and (budgets.currency, budgets.time_zone) is distinct from (settings.currency, settings.time_zone)
+        and (budgets.currency, budgets.time_zone) <> (%(currency)s::text, %(time_zone)s::text)
     union all
     select
         'budget_shared',

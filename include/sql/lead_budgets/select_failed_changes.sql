@@ -1,5 +1,6 @@
 -- Grain: one change of this run that was refused on this or an earlier try of the task.
--- Why: a retry that only finishes what was open must not make a run green that had a change refused.
+-- Why: a retry that only finishes what was open must not make a run green that had a change refused. What a
+-- person did not approve was not refused by anybody else.
 select
     log.id,
     log.segment_id,
@@ -10,6 +11,7 @@ select
     log.action_type,
     log.old_value,
     log.new_value,
+    log.created_at as claimed_at,
     true as is_today,
     concat_ws(': ', log.error_code, log.error_detail) as words
 from channel_orchestration_log as log
@@ -20,4 +22,5 @@ where
     and log.action_type = %(action_type)s
     and log.decision_date = lead_today()
     and log.dag_run_id = %(dag_run_id)s
+    and coalesce(log.error_code, '') not like 'approval%%'
 order by log.external_id

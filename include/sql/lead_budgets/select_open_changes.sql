@@ -10,6 +10,7 @@ select
     log.action_type,
     log.old_value,
     log.new_value,
+    log.created_at as claimed_at,
     log.decision_date = lead_today() as is_today
 from channel_orchestration_log as log
 inner join lead_segments as segments on log.segment_id = segments.id

@@ -1,19 +1,6 @@
 -- Grain: one active segment that no decision of today owns yet.
--- Why: everything the planner must know besides history, and every reason found upstream why the budget may not move.
-with settings as (
-    select
-        kill_switch,
-        kill_switch is null
-        or dry_run is null
-        or total_daily_cap is null
-        or max_daily_increase is null
-        or approval_threshold is null as is_incomplete,
-        currency,
-        time_zone
-    from orchestration_settings
-),
-
-campaigns as (
+-- Why: everything the planner must know besides history and limits, and the reasons found here why the budget may not move.
+with campaigns as (
     select
         sources.segment_id,
         sources.account,
@@ -49,13 +36,15 @@ budgets as (
         case
             when bool_and(budget_id is not null) then sum(amount) filter (where place_on_budget = 1 and is_serving)
         end as current_budget,
-        bool_or(campaigns_on_budget > own_campaigns_on_budget) as is_shared,
+        -- Fewer than the segment's own cannot be: then how many it pays for is not known either.
+        bool_or(campaigns_on_budget <> own_campaigns_on_budget) as is_shared,
         bool_or(is_budget_limited) filter (where is_serving) as is_budget_limited,
         bool_or(is_learning) as is_learning,
+        bool_or(budget_id is not null and is_serving and is_learning is null) as is_learning_unknown,
         max(changed_at) as changed_at,
         max(changed_by) as changed_by,
-        bool_or(campaigns.currency is distinct from settings.currency and budget_id is not null) as other_currency,
-        bool_or(campaigns.time_zone is distinct from settings.time_zone and budget_id is not null) as other_time_zone,
+        bool_or(campaigns.currency is distinct from %(currency)s::text and budget_id is not null) as other_currency,
+        bool_or(campaigns.time_zone is distinct from %(time_zone)s::text and budget_id is not null) as other_time_zone,
         bool_or(
             not exists (
                 select 1
@@ -68,7 +57,6 @@ budgets as (
             )
         ) as is_stale
     from campaigns
-    left join settings on true
     group by segment_id
 ),
 
@@ -103,11 +91,6 @@ select
     segments.id::text as segment_id,
     segments.code,
     budgets.current_budget,
-    limits.min_daily_budget,
-    limits.max_daily_budget,
-    limits.max_increase_pct,
-    limits.max_decrease_pct,
-    limits.cooldown_days,
     changes.last_change_date,
     stats.capacity_total_leads,
     case when plans.target_source = 'admin' then plans.target_leads_per_day end as target_override,
@@ -116,31 +99,23 @@ select
     budgets.changed_by as budget_changed_by,
     array_remove(
         array[
-            case when settings.is_incomplete is not false then 'settings_missing' end,
-            case when settings.kill_switch then 'kill_switch' end,
+            case when not %(is_complete)s then 'settings_missing' end,
+            case when %(is_complete)s and %(kill_switch)s then 'kill_switch' end,
             case when budgets.segment_id is null then 'no_campaign' end,
-            case when limits.is_automated is not true then 'automation_off' end,
             case when budgets.is_stale or own_sources.is_stale then 'stale_channel' end,
             case when budgets.other_currency or budgets.other_time_zone then 'currency_mismatch' end,
             case when changes.has_open_claim then 'open_claim' end,
             case when budgets.is_shared then 'shared_budget' end,
             case when budgets.is_learning then 'learning' end,
-            case
-                when
-                    budgets.changed_at
-                    >= (lead_today() - coalesce(limits.cooldown_days, 3))::timestamp at time zone 'Europe/Amsterdam'
-                    then 'foreign_edit'
-            end
+            case when budgets.is_learning_unknown then 'learning_unknown' end
         ],
         null
     ) as blocks
 from lead_segments as segments
 left join budgets on segments.id = budgets.segment_id
-left join lead_segment_channels as limits on segments.id = limits.segment_id and limits.channel = %(channel)s
 left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = lead_today() - 1
 left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = lead_today()
 left join changes on segments.id = changes.segment_id
-left join settings on true
 cross join own_sources
 where
     segments.is_active

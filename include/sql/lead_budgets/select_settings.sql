@@ -5,5 +5,8 @@ select
     dry_run,
     total_daily_cap,
     max_daily_increase,
-    approval_threshold
+    approval_threshold,
+    approval_deadline,
+    currency,
+    time_zone
 from orchestration_settings

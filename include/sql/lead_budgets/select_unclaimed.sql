@@ -1,11 +1,13 @@
 -- Grain: one budget of a segment whose change of today was decided and not yet claimed.
--- Why: each budget gets a claim of its own; a segment that a person switched off meanwhile, or paused, gets none.
+-- Why: each budget gets a claim of its own; a segment that a person switched off meanwhile, or paused, gets none. A dry run
+-- looks only at what it decided itself.
 select
     decisions.id as decision_id,
     decisions.segment_id,
     segments.code as segment,
     decisions.old_budget,
     decisions.new_budget,
+    limits.max_daily_budget,
     budgets.account,
     budgets.budget_id,
     budgets.amount
@@ -34,8 +36,10 @@ where
     and decisions.decision_date = lead_today()
     and decisions.action = %(action)s
     and not decisions.is_blocked
-    and not decisions.is_dry_run
-    and plans.orchestration_status = 'planned'
+    and decisions.is_dry_run = %(dry_run)s
+    and (not decisions.is_dry_run or decisions.dag_run_id = %(dag_run_id)s)
+    and plans.orchestration_status = %(status)s
+    and (%(decisions)s::uuid[] is null or decisions.id = any(%(decisions)s::uuid[]))
     and not exists (
         select 1
         from channel_orchestration_log as log

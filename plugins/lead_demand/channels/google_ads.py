@@ -105,10 +105,13 @@ def _read_error(account: str, error: Exception) -> SourceUnavailable | SourceRef
     if outcome.request_id:
         what += f" (request {outcome.request_id})"
     if outcome.retry_after is not None:
-        return SourceUnavailable(f"{what}. Nothing was written; the next try reads the same days again.")
-    return SourceRefused(
-        f"{what}. Nothing was written. Check the account's access and the connection google_ads_default."
+        return SourceUnavailable(f"{what.rstrip('.')}. Nothing was written; the next try reads the same days again.")
+    advice = (
+        "Start a new run then; every try before only uses up more of it."
+        if (outcome.error_code or "").startswith("quota_error.")
+        else "Check the account's access and the connection google_ads_default."
     )
+    return SourceRefused(f"{what.rstrip('.')}. Nothing was written. {advice}")
 
 
 class GoogleAds:
@@ -149,8 +152,9 @@ class GoogleAds:
         """One row a campaign that is not removed.
 
         Columns: campaign_id, campaign_name, budget_id (str), amount_micros, campaigns_on_budget (int),
-        is_budget_limited (bool or None), is_learning, is_serving (bool), currency, time_zone (str), changed_at,
-        changed_by (str or None): the last change in `since_days` days that was not made with our own credentials.
+        is_budget_limited, is_learning (bool or None: not said), is_serving (bool), currency, time_zone (str),
+        changed_at, changed_by (str or None): the last change in `since_days` days that was not made with our own
+        credentials.
         """
         changes = self.foreign_changes(account, since_days) if since_days else {}
         records = []
@@ -167,9 +171,9 @@ class GoogleAds:
                     "amount_micros": budget.amount_micros,
                     "campaigns_on_budget": budget.reference_count,
                     "is_budget_limited": None
-                    if system_status == "UNSPECIFIED" and not reasons
+                    if system_status in ("UNSPECIFIED", "UNKNOWN") and not reasons
                     else "BUDGET_CONSTRAINED" in reasons or system_status == "LIMITED_BY_BUDGET",
-                    "is_learning": system_status.startswith("LEARNING"),
+                    "is_learning": None if system_status in ("UNSPECIFIED", "UNKNOWN") else "LEARNING" in system_status,
                     "is_serving": _enum_name(campaign, "status") == "ENABLED",
                     "currency": row.customer.currency_code,
                     "time_zone": row.customer.time_zone,
@@ -195,19 +199,34 @@ class GoogleAds:
 
     def foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
         # Newest first, as the query orders them, so the first one seen of a budget is its last.
+        ours = self.own_email
+        changes: dict[str, tuple[str, str]] = {}
+        for event in self._amount_changes(account, since_days):
+            if event.user_email != ours:
+                changed_at = _with_zone(event.change_date_time).isoformat(sep=" ", timespec="seconds")
+                changes.setdefault(event.change_resource_name, (changed_at, event.user_email))
+        return changes
+
+    def own_changes(self, account: str, since_days: int) -> dict[str, list[tuple[datetime, Decimal]]]:
+        ours = self.own_email
+        changes: dict[str, list[tuple[datetime, Decimal]]] = {}
+        for event in self._amount_changes(account, since_days):
+            if event.user_email == ours:
+                amount = from_micros(event.new_resource.campaign_budget.amount_micros)
+                changes.setdefault(event.change_resource_name, []).append((_with_zone(event.change_date_time), amount))
+        return changes
+
+    def _amount_changes(self, account: str, since_days: int) -> Iterator[Any]:
+        """The change events of budgets' amounts, newest first."""
         query = sql.render_gaql(
             "budget_changes.gaql",
             first=today() - timedelta(days=min(since_days, 29)),
             last=today() + timedelta(days=1),
             most=MOST_CHANGE_EVENTS,
         )
-        ours = self.own_email
-        changes: dict[str, tuple[str, str]] = {}
         for row in self.hook.rows(account, query):
-            event = row.change_event
-            if event.user_email != ours and "amount_micros" in list(event.changed_fields.paths):
-                changes.setdefault(event.change_resource_name, (_with_zone(event.change_date_time), event.user_email))
-        return changes
+            if "amount_micros" in list(row.change_event.changed_fields.paths):
+                yield row.change_event
 
     @property
     def own_email(self) -> str | None:
@@ -238,9 +257,9 @@ class GoogleAds:
         return outcomes
 
 
-def _with_zone(account_time: str) -> str:
+def _with_zone(account_time: str) -> datetime:
     """The API gives the account's local time without a zone; accounts of another zone are never budgeted."""
-    return datetime.fromisoformat(account_time).replace(tzinfo=AMSTERDAM).isoformat(sep=" ", timespec="seconds")
+    return datetime.fromisoformat(account_time).replace(tzinfo=AMSTERDAM)
 
 
 def _enum_name(message: Any, field: str) -> str:

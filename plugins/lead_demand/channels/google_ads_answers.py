@@ -14,10 +14,13 @@ from google.api_core import exceptions as api
 from google.auth.exceptions import GoogleAuthError, TransportError
 
 from lead_demand.channels.paid import Outcome
+from lead_demand.day import moment_after
 
-# A quota of minutes is waited for; beyond that it is a quota of the day, and every further try only burns more of it.
+# As long as three retries last with Airflow's own delay. Beyond that it is a quota of the day: no retry lives to see it
+# free again, and every further try only burns more of it.
 LONGEST_WAIT = 900.0
-_TRY_AGAIN = {"CONCURRENT_MODIFICATION", "RESOURCE_TEMPORARILY_EXHAUSTED"}
+# An expired token was refused before anything was done; the next try asks for a new one.
+_TRY_AGAIN = {"CONCURRENT_MODIFICATION", "RESOURCE_TEMPORARILY_EXHAUSTED", "OAUTH_TOKEN_EXPIRED"}
 _UNKNOWN = {"TRANSIENT_ERROR", "INTERNAL_ERROR", "DEADLINE_EXCEEDED"}
 _REFUSALS = (
     api.Unauthenticated,
@@ -83,7 +86,7 @@ def outcome_of_exception(error: Exception, version: str) -> Outcome:
                 ),
                 default=60.0,
             )
-            detail = f"{error.message} (quota free again in {delay:.0f} s)"
+            detail = f"{error.message} The quota is free again at {moment_after(delay)}."
             return Outcome(False, code, detail, request_id, delay if delay <= LONGEST_WAIT else None)
         if isinstance(error, _REFUSALS):
             return Outcome(False, code, error.message, request_id)

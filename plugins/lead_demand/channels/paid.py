@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -54,6 +55,10 @@ class PaidChannel(Channel, Protocol):
         """Budget -> (when, who) of its last change in `since_days` days that this pipeline did not make."""
         ...
 
+    def own_changes(self, account: str, since_days: int) -> dict[str, list[tuple[datetime, Decimal]]]:
+        """Budget -> (when, amount set) of every change in `since_days` days that this pipeline did make."""
+        ...
+
     def live_amounts(self, account: str, budgets: Sequence[str]) -> dict[str, Decimal]:
         """The amount in force of each budget, read now. A budget that no longer exists is absent."""
         ...
@@ -68,8 +73,10 @@ class PaidChannel(Channel, Protocol):
 
 
 def to_micros(amount: Decimal, unit: Decimal = Decimal("0.01")) -> int:
-    """An amount as integer micros, rounded down to the billable unit. Raises ValueError unless finite and positive."""
-    if not amount.is_finite() or amount <= 0:
+    """An amount as integer micros, rounded down to the billable unit. Raises ValueError unless finite and at
+    least one unit.
+    """
+    if not amount.is_finite() or amount < unit:
         raise ValueError(f"{amount} is not an amount that can be set as a daily budget")
     return int((amount / unit).to_integral_value(ROUND_DOWN) * unit * MICROS)
 

@@ -1,0 +1,84 @@
+"""
+# lead_budget_revert: put back one budget change, or all of a day
+
+Sets a budget back to what it was before a change of ours, if it still is what that change made it, and logs that as a
+change of its own (`budget_revert`) with the name of the person who asked.
+
+**When.** Only by hand: Trigger, then fill the form.
+
+**Inputs.** `channel_orchestration_log`, the live budgets in Google Ads, the switches in `orchestration_settings`.
+
+**Params.** Exactly one of:
+- `log_id`: the `id` of one row of `channel_orchestration_log` with status `success`;
+- `day`: every change that took effect on that day.
+
+**Re-run rule.** Start a new run. What was put back stays put back; a budget can be put back once a day. The revert
+starts the cool-down: the planner leaves the budget alone until it is over. To keep it so for longer, set
+`is_automated` to false in `lead_segment_channels`.
+
+**If it fails.**
+- `NothingToRevert`: the row or day has no change that took effect.
+- `ChangesFailed`: somebody moved the budget since, it would pass its cap, or Google refused. The log row says which.
+- `ChangesUnsettled`: Google gave no definite answer; the next try reads the budget back.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pendulum
+from airflow.sdk import Param, dag, task
+
+from lead_demand import tasks
+from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
+
+CHANNEL = "google_ads"
+UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
+
+
+@dag(
+    dag_id="lead_budget_revert",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Amsterdam"),
+    catchup=False,
+    max_active_runs=1,
+    allowed_run_types=["manual"],
+    params={
+        "log_id": Param(
+            None,
+            type=["null", "string"],
+            pattern=UUID_FORM,
+            title="One change",
+            description="The id of a row of channel_orchestration_log with status success.",
+        ),
+        "day": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Or every change of a day",
+            description="Each budget that still is what that day's change made it is put back.",
+        ),
+    },
+    default_args={
+        "owner": "marketing-operations",
+        "retries": 3,
+        "retry_delay": RETRY_DELAY,
+        "retry_policy": RETRY_POLICY,
+        "execution_timeout": timedelta(minutes=30),
+    },
+    tags=["tier:1", "rerun:new-run"],
+)
+def lead_budget_revert():
+    @task(doc_md="Reads back every change that was claimed and never closed, so that no revert meets an open one.")
+    def settle_open_changes(dag_run=None) -> None:
+        tasks.settle(CHANNEL, dag_run)
+
+    @task(doc_md="Claim, compare, put back, settle: only where the live budget still is what the change made it.")
+    def revert_budgets(dag_run=None, ti=None) -> None:
+        tasks.revert_budgets(CHANNEL, dag_run, ti)
+
+    settle_open_changes() >> revert_budgets()
+
+
+lead_budget_revert()

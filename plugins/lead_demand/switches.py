@@ -1,0 +1,69 @@
+"""The settings that stop or bound every change, as they are at this moment."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import time
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from lead_demand import sql
+
+if TYPE_CHECKING:
+    import psycopg
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Switches:
+    """`orchestration_settings`. Anything unknown reads as the safe side: no change.
+
+    Money is EUR a day, `approval_deadline` a time of day in Europe/Amsterdam. `is_complete` is False where anything
+    was missing, not a number, or could not be read; `error` then says what the database answered, if it did.
+    """
+
+    is_complete: bool = False
+    kill_switch: bool = True
+    dry_run: bool = True
+    total_daily_cap: Decimal | None = None
+    max_daily_increase: Decimal | None = None
+    approval_threshold: Decimal | None = None
+    approval_deadline: time | None = None
+    currency: str | None = None
+    time_zone: str | None = None
+    error: str | None = None
+
+    @property
+    def changes_allowed(self) -> bool:
+        return self.is_complete and not self.kill_switch
+
+
+def read_switches(connection: psycopg.Connection[Any]) -> Switches:
+    """The row of `orchestration_settings`. What cannot be read allows nothing; only a lost connection is raised."""
+    import psycopg
+
+    try:
+        with connection.transaction():
+            row = connection.execute(sql.render("lead_budgets/select_settings.sql")).fetchone()
+    except psycopg.OperationalError:
+        raise  # the connection or a lock: the next try reads it
+    except psycopg.Error as error:
+        log.warning("orchestration_settings cannot be read, so nothing may change: %s", error)
+        return Switches(error=str(error).strip())
+    if row is None:
+        return Switches()
+    kill_switch, dry_run, *amounts, deadline, currency, time_zone = row
+    total, increase, threshold = (value if value is not None and value.is_finite() else None for value in amounts)
+    return Switches(
+        is_complete=None not in (kill_switch, dry_run, total, increase, threshold, deadline, currency, time_zone),
+        kill_switch=kill_switch is not False,
+        dry_run=dry_run is not False,
+        total_daily_cap=total,
+        max_daily_increase=increase,
+        approval_threshold=threshold,
+        approval_deadline=deadline,
+        currency=currency,
+        time_zone=time_zone,
+    )

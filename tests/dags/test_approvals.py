@@ -1,0 +1,135 @@
+"""Large increases wait for a person: what is asked, what each answer does, and what the log says of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.fixtures.airflow import answering
+from tests.fixtures.morning import Morning
+
+THRESHOLD = Decimal(23)
+
+
+@pytest.fixture
+def large(morning: Morning) -> Morning:
+    """A morning on which at least one increase is larger than the threshold, with all day to answer."""
+    morning.set(approval_threshold=THRESHOLD, approval_deadline="23:59:59")
+    return morning
+
+
+def waiting(morning: Morning) -> set[str]:
+    return {code for code, row in morning.decisions().items() if "needs_approval" in row["reasons"]}
+
+
+def outcomes(morning: Morning, codes: set[str]) -> set[tuple[Any, ...]]:
+    return {(row["status"], row["error_code"], row["decided_by"]) for row in morning.log() if row["code"] in codes}
+
+
+def test_an_approved_increase_is_sent_and_the_log_names_who_approved(large: Morning) -> None:
+    with answering("Approve", user="Anke de Wit", leave_out=[]) as asked:
+        run = large.run("lead_budgets")
+    assert run.state == "success", run.tasks
+    codes = waiting(large)
+    assert codes and all(code in asked[0] for code in codes)
+    assert outcomes(large, codes) == {("success", None, "Anke de Wit")}
+    assert {row["decided_by"] for row in large.log() if row["code"] not in codes} == {None}
+    assert {large.plans()[code]["orchestration_status"] for code in codes} == {"applied"}
+    large.assert_log_is_the_truth()
+
+
+def test_the_question_shows_the_amounts_the_leads_and_the_reason(large: Morning) -> None:
+    with answering("Reject", leave_out=[]) as asked:
+        large.run("lead_budgets")
+    for code in waiting(large):
+        row = large.decisions()[code]
+        for fact in (f"€{row['old_budget']:.2f}", f"€{row['new_budget']:.2f}", row["sentence"], "23:59"):
+            assert fact in asked[0]
+
+
+def test_a_rejected_increase_is_not_sent_and_the_log_names_who_rejected(large: Morning) -> None:
+    with answering("Reject", user="Anke de Wit", leave_out=[]):
+        run = large.run("lead_budgets")
+    assert run.state == "success", "a person's no is no failure of the run"
+    codes = waiting(large)
+    assert outcomes(large, codes) == {("failed", "approval_rejected", "Anke de Wit")}
+    assert {large.plans()[code]["orchestration_status"] for code in codes} == {"held"}
+    assert "success" in {row["status"] for row in large.log()}, "the smaller changes went ahead"
+    large.assert_log_is_the_truth()
+
+
+def test_no_answer_by_the_deadline_is_a_no_and_the_log_says_that_nobody_answered(large: Morning) -> None:
+    large.set(approval_deadline="00:00:00")
+    with answering(None):
+        run = large.run("lead_budgets")
+    assert run.state == "success", run.tasks
+    assert outcomes(large, waiting(large)) == {("failed", "approval_expired", None)}
+    expired = [row for row in large.log() if row["error_code"] == "approval_expired"]
+    assert expired and all("nobody answered" in row["error_detail"] for row in expired)
+    large.assert_log_is_the_truth()
+
+
+def test_a_segment_that_was_left_out_stays_as_it_is_although_the_rest_is_approved(large: Morning) -> None:
+    large.set(approval_threshold=Decimal(1))
+    with answering("Approve", user="Anke de Wit", leave_out=["schilder_noord_brabant"]):
+        assert large.run("lead_budgets").state == "success"
+    codes = waiting(large)
+    assert "schilder_noord_brabant" in codes and len(codes) > 1
+    assert outcomes(large, {"schilder_noord_brabant"}) == {("failed", "approval_rejected", "Anke de Wit")}
+    assert outcomes(large, codes - {"schilder_noord_brabant"}) == {("success", None, "Anke de Wit")}
+    large.assert_log_is_the_truth()
+
+
+def test_a_name_to_leave_out_that_is_not_in_the_list_sends_nothing(large: Morning) -> None:
+    with answering("Approve", leave_out=["schilder_nord_brabant"]):
+        assert large.run("lead_budgets").state == "success"
+    rejected = [row for row in large.log() if row["code"] in waiting(large)]
+    assert {(row["status"], row["error_code"]) for row in rejected} == {("failed", "approval_rejected")}
+    assert all("schilder_nord_brabant" in row["error_detail"] for row in rejected)
+    large.assert_log_is_the_truth()
+
+
+def test_an_approval_does_not_pass_the_kill_switch(large: Morning) -> None:
+    from lead_demand import approvals, planning
+
+    for account in ("1234567890", "2345678901"):
+        planning.read_budgets("google_ads", account, "asked")
+    planning.plan("google_ads", "asked")
+    question = approvals.question("google_ads")
+    large.set(kill_switch=True)
+    answer = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "anke", "name": "Anke"}}
+    report = approvals.decide(question, answer, "google_ads", "asked")
+    assert report.switched_off and not large.log()
+    assert large.sandbox.budgets() == large.first_budgets
+
+
+def test_a_cap_that_was_lowered_while_the_question_waited_is_kept(large: Morning) -> None:
+    from lead_demand import approvals, planning
+    from lead_demand.errors import ChangesFailed
+
+    for account in ("1234567890", "2345678901"):
+        planning.read_budgets("google_ads", account, "asked")
+    planning.plan("google_ads", "asked")
+    question = approvals.question("google_ads")
+    large.db.fetch("update lead_segment_channels set min_daily_budget = 1, max_daily_budget = 2")
+    answer = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "anke", "name": "Anke"}}
+    with pytest.raises(ChangesFailed, match="cap"):
+        approvals.decide(question, answer, "google_ads", "asked")
+    assert large.sandbox.budgets() == large.first_budgets
+
+
+def test_an_answer_counts_once_however_often_it_is_given(large: Morning) -> None:
+    from lead_demand import approvals, planning
+
+    for account in ("1234567890", "2345678901"):
+        planning.read_budgets("google_ads", account, "asked")
+    planning.plan("google_ads", "asked")
+    question = approvals.question("google_ads")
+    user = {"id": "anke", "name": "Anke"}
+    yes, no = ({"chosen_options": [c], "params_input": {}, "responded_by_user": user} for c in ("Approve", "Reject"))
+    approvals.decide(question, no, "google_ads", "asked")
+    approvals.decide(question, yes, "google_ads", "asked")
+    assert {(row["status"], row["error_code"]) for row in large.log()} == {("failed", "approval_rejected")}
+    assert large.sandbox.budgets() == large.first_budgets

@@ -1,0 +1,119 @@
+"""`--every-case` runs the whole matrix and prints one line a case; without it only the representative cases run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tests.faults import points
+from tests.faults.cases import Case
+
+CASE = "::test_the_log_tells_the_truth["
+LONG = ("test_thousand.py",)  # half a minute or more: part of the whole matrix only
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-case", action="store_true", help="the whole matrix of faults, one line a case")
+
+
+def every_case(config: pytest.Config) -> bool:
+    return bool(config.getoption("--every-case", default=False))
+
+
+class Lines:
+    """One line a case, and last the count of cases and contradictions."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._failed: set[str] = set()
+        self.cases = self.contradictions = 0
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        # The line below stands in for pytest's dot.
+        return (report.outcome, "", "") if CASE in report.nodeid and report.when == "call" else None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if CASE not in report.nodeid:
+            return
+        if report.failed:
+            self._failed.add(report.nodeid)
+        if report.when == "teardown":
+            self.cases += 1
+            bad = report.nodeid in self._failed
+            self.contradictions += bad
+            name = report.nodeid.partition("[")[2].rstrip("]")
+            terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+            terminal.write_line(f"{'CONTRADICTION' if bad else 'true':13} {name}")
+
+    def pytest_unconfigure(self) -> None:
+        print(f"{self.cases} cases, {self.contradictions} contradictions")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if every_case(config):
+        config.pluginmanager.register(Lines(config), "fault-lines")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    found: list[Case] | None = getattr(metafunc.module, "CASES", None)
+    if "case" in metafunc.fixturenames and found is not None:
+        chosen = found if every_case(metafunc.config) else [case for case in found if case.short]
+        metafunc.parametrize("case", chosen, ids=str)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not every_case(config):
+        long = [item for item in items if item.path.name in LONG and item.path.parent.name == "faults"]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
+@dataclass
+class Strikes:
+    """What happens at which point, once each, in the order given."""
+
+    waiting: list[tuple[tuple[str, str], Any]] = field(default_factory=list)
+
+    def at(self, step: str, point: str, effect: Any) -> None:
+        self.waiting.append(((step, point), effect))
+
+    def reach(self, point: str, step: str) -> None:
+        if self.waiting and self.waiting[0][0] == (step, point):
+            self.waiting.pop(0)[1]()
+
+
+@pytest.fixture
+def strikes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Strikes]:
+    """The protocol of this process, wrapped; waiting is cut short."""
+    from lead_demand import budgets
+
+    monkeypatch.setattr(budgets, "SETTLE_DELAYS", (0.05, 0.05))
+    armed = Strikes()
+    points.install(armed.reach, monkeypatch.setattr)
+    yield armed
+
+
+CLIENT_SECONDS = 1.0
+
+
+@pytest.fixture
+def impatient_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client waits one second for an answer, so that a slow one can be waited out by a test."""
+    from lead_demand.channels.google_ads import GoogleAdsBudgetHook
+
+    rows, set_amounts = GoogleAdsBudgetHook.rows, GoogleAdsBudgetHook.set_amounts
+    monkeypatch.setattr(
+        GoogleAdsBudgetHook,
+        "rows",
+        lambda self, account, query, timeout=0: rows(self, account, query, CLIENT_SECONDS),
+    )
+    monkeypatch.setattr(
+        GoogleAdsBudgetHook,
+        "set_amounts",
+        lambda self, account, amounts, **options: set_amounts(
+            self, account, amounts, **options | {"timeout": CLIENT_SECONDS}
+        ),
+    )

@@ -1,0 +1,95 @@
+"""The checks of the matrix can fail: each lie that a log could tell is found, and an honest day has none."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sandbox import catalogue
+from tests.faults.invariants import Evidence, contradictions
+
+BUDGET = "customers/1/campaignBudgets/1"
+CLAIMED = datetime(2026, 11, 23, 5, 30, tzinfo=UTC)
+
+
+def edit(old: int, new: int, *, seconds: int = 1, user: str = catalogue.PIPELINE_USER) -> dict[str, Any]:
+    at = (CLAIMED + timedelta(seconds=seconds)).isoformat()
+    return {
+        "resource_name": BUDGET,
+        "at": at,
+        "old_micros": old * 1_000_000,
+        "new_micros": new * 1_000_000,
+        "user_email": user,
+    }
+
+
+def day(
+    *edits: dict[str, Any], status: str = "success", plan: str = "applied", claims: int = 1, live: int | None = None
+) -> Evidence:
+    """A day on which one budget was to go from €80 to €96, and what became of it."""
+    claim = {
+        "code": "schilder",
+        "external_id": BUDGET,
+        "status": status,
+        "old_value": Decimal(80),
+        "new_value": Decimal(96),
+        "created_at": CLAIMED,
+        "error_code": None,
+    }
+    in_force = live * 1_000_000 if live is not None else (edits[-1]["new_micros"] if edits else 80_000_000)
+    decision = {"action": "increase", "old_budget": Decimal(80), "new_budget": Decimal(96)}
+    return Evidence(
+        claims=[deepcopy(claim) for _ in range(claims)],
+        edits=list(edits),
+        live={BUDGET: in_force},
+        decisions={"schilder": decision},
+        plans={"schilder": {"orchestration_status": plan}},
+    )
+
+
+PERSON = {"user": catalogue.MARKETING_USER}
+
+
+@pytest.mark.parametrize(
+    "honest",
+    [
+        day(edit(80, 96)),
+        day(status="failed", plan="failed"),
+        day(edit(80, 77, **PERSON), status="failed", plan="failed"),
+        day(edit(80, 77, **PERSON), edit(77, 96)),
+        day(edit(80, 96), edit(96, 77, **PERSON)),
+        day(edit(80, 96, **PERSON)),
+    ],
+)
+def test_an_honest_day_has_no_contradiction(honest: Evidence) -> None:
+    assert contradictions(honest, settled=True) == []
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        (day(), "never in force"),
+        (day(edit(80, 96), live=80), "is in force and not"),
+        (day(edit(80, 96), status="failed", plan="failed"), "says failed"),
+        (day(edit(80, 96), status="pending", plan="planned"), "still open"),
+        (day(edit(80, 96), edit(96, 96)), "changed 2 times"),
+        (day(edit(80, 96), edit(96, 115)), "was set to 115000000"),
+        (day(edit(80, 96), claims=0), "the log has no claim"),
+        (day(edit(80, 96), claims=2), "2 claims of one day"),
+        (day(edit(80, 96, seconds=-1)), "before it was claimed"),
+        (day(edit(90, 96)), "sent against 90000000"),
+        (day(edit(80, 96), plan="failed"), "its plan says failed"),
+        (day(claims=0, plan="planned"), "never claimed"),
+    ],
+)
+def test_every_lie_is_found(lie: Evidence, words: str) -> None:
+    assert any(words in sentence for sentence in contradictions(lie, settled=True))
+
+
+def test_a_claim_may_stay_open_while_something_stands_in_the_way() -> None:
+    assert contradictions(day(status="pending", plan="planned"), settled=False) == []
+    assert contradictions(day(edit(80, 96), status="pending", plan="planned"), settled=False) == []
