@@ -92,7 +92,8 @@ def _compare(database: Database, scale: Scale, window: Window, folder: Path, rep
     what = "a day" if window.days == 1 else f"{window.days} days"
     return Figure(
         "c", f"{scale.leads:,} leads, {scale.segments:,} segments: statistics of {what}",
-        median(ours), "s", median(bare), "the bare SELECT, and COPY of its rows into the two tables", median(ours) / median(bare), at_most=1.5,
+        median(ours), "s", median(bare), "the bare SELECT, and COPY of its rows into the two tables",
+        median(ours) / median(bare), at_most=1.5,
     )  # fmt: skip
 
 
