@@ -17,7 +17,7 @@ from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.sql.statements import ACCOUNT, CHANNEL, FINDING, PULLED, RUN
 from tools.embedded_postgres import EmbeddedPostgres
 
-ROUNDS = 12
+ROUNDS = 6
 # Each in a transaction of its own, in the order of the DAG.
 STEPS = (
     "lead_stats/update_leads.sql",
@@ -34,7 +34,8 @@ STEPS = (
 SPOIL = """
 update leads set segment_id = null;
 delete from channel_metrics where channel <> 'partner_capacity' and extract(day from date)::int % 2 = 0;
-update channel_metrics set spend = 1, leads_by_source = '{}' where channel in ('google_ads', 'leads');
+update channel_metrics set spend = 1 where channel = 'google_ads';
+update channel_metrics set leads_by_source = '{}' where channel = 'leads';
 update channel_metrics set capacity_partners = 99 where channel = 'partner_capacity' and date = lead_today() - 1;
 delete from lead_generation_stats where extract(day from date)::int % 2 = 0;
 update lead_generation_stats set google_ads_spend = 0.5;
@@ -127,3 +128,16 @@ def test_overlapping_windows_in_opposite_order_never_deadlock_and_leave_what_one
             for walk_ in walks:
                 walk_.result()
             assert db.value(LEFT, everything) == expected
+
+
+def test_a_finding_that_a_later_run_was_first_to_write_is_seen_again(db: LeadsDatabase) -> None:
+    """The earlier transaction's time lies before the row's first_seen."""
+    findings = {"findings": Jsonb([{**FINDING, "subject": "seen by both"}])}
+    statement = sql.render("findings/upsert_pipeline_findings.sql")
+    with psycopg.connect(db.pipeline_url) as early, psycopg.connect(db.pipeline_url) as late:
+        early.execute("select now()")
+        late.execute(statement, findings)
+        late.commit()
+        early.execute(statement, findings)
+    (row,) = db.fetch("select first_seen, last_seen from pipeline_findings where subject = 'seen by both'")
+    assert row["first_seen"] == row["last_seen"]
