@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,6 +35,7 @@ def day(
     claim = {
         "code": "schilder",
         "external_id": BUDGET,
+        "kind": "plan",
         "status": status,
         "old_value": Decimal(80),
         "new_value": Decimal(96),
@@ -87,6 +89,31 @@ def test_an_honest_day_has_no_contradiction(honest: Evidence) -> None:
     ],
 )
 def test_every_lie_is_found(lie: Evidence, words: str) -> None:
+    assert any(words in sentence for sentence in contradictions(lie, settled=True))
+
+
+def put_back(*edits: dict[str, Any], live: int = 80, status: str = "success") -> Evidence:
+    """The same day after the change was put back."""
+    evidence = day(edit(80, 96), *edits, live=live)
+    (claim,) = evidence.claims
+    back = {"kind": "revert", "status": status, "old_value": Decimal(96), "new_value": Decimal(80)}
+    return replace(evidence, claims=[claim, claim | back])
+
+
+def test_a_change_that_was_put_back_is_no_contradiction() -> None:
+    assert contradictions(put_back(edit(96, 80, seconds=2)), settled=True) == []
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        (put_back(live=96), "80000000 was never in force"),
+        (put_back(edit(96, 80, seconds=2), live=96), "is in force and not 80000000"),
+        (put_back(edit(96, 80, seconds=2), edit(80, 80, seconds=3)), "changed 2 times"),
+        (put_back(edit(96, 80, seconds=2), status="failed"), "says failed"),
+    ],
+)
+def test_a_revert_that_lies_is_found(lie: Evidence, words: str) -> None:
     assert any(words in sentence for sentence in contradictions(lie, settled=True))
 
 
