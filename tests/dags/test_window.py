@@ -9,21 +9,25 @@ from typing import Any
 
 import pytest
 
-from lead_demand import day
+from lead_demand import channels, day
 from lead_demand.day import Window
 from lead_demand.progress import in_chunks
+from tests.fixtures.airflow import airflow_run
 from tests.fixtures.morning import Morning
+from tests.fixtures.real_airflow import RealAirflow
 
 YESTERDAY = day.latest_whole_day()
 
-# As if the last days had hardly been read: what the sources gave, what was made of it, and who got which lead. The
+# As if some days had hardly been read: what the sources gave, what was made of it, and who got which lead. The
 # capacity and the budget that were in force on a day cannot be read again on a later one.
 FORGET = """
-delete from channel_metrics where date >= %(first)s and channel not in ('partner_capacity', 'google_ads');
-update channel_metrics set spend = 0.5, clicks = 0 where date >= %(first)s and channel = 'google_ads';
-delete from lead_generation_stats where date >= %(first)s;
-update lead_segment_plans set lead_gap = null where date >= %(first)s;
-update leads set segment_id = null where created_at >= %(first)s::timestamp at time zone 'Europe/Amsterdam'
+delete from channel_metrics
+where date between %(first)s and %(last)s and channel not in ('partner_capacity', 'google_ads');
+update channel_metrics set spend = 0.5, clicks = 0 where date between %(first)s and %(last)s and channel = 'google_ads';
+delete from lead_generation_stats where date between %(first)s and %(last)s;
+update lead_segment_plans set lead_gap = null where date between %(first)s and %(last)s;
+update leads set segment_id = null
+where (created_at at time zone 'Europe/Amsterdam')::date between %(first)s and %(last)s
 """
 # The first writing of a row of the second month fails once a channel, as a lost connection would.
 FAIL_ONCE = """
@@ -42,9 +46,9 @@ when (new.channel in ('leads', 'google_ads') and new.date >= '{second}') execute
 """
 
 
-def forget(morning: Morning, first: date) -> None:
+def forget(morning: Morning, first: date, last: date) -> None:
     for statement in FORGET.split(";"):
-        morning.db.fetch(statement, {"first": first})
+        morning.db.fetch(statement, {"first": first, "last": last})
 
 
 def restated(morning: Morning) -> dict[str, list[dict[str, Any]]]:
@@ -76,32 +80,33 @@ def decided(morning: Morning) -> dict[str, Any]:
     }
 
 
-def test_a_backfill_in_any_order_beside_a_scheduled_run_leaves_what_one_range_leaves(morning: Morning) -> None:
-    first = YESTERDAY - timedelta(days=3)
-    assert morning.run("lead_budgets").state == "success"
-    untouchable = decided(morning)
+def test_airflows_own_backfill_beside_the_scheduled_run_leaves_what_one_range_leaves(
+    real_airflow: RealAirflow, real_morning: Morning, dagbag: Any
+) -> None:
+    """Two days at once, the last one first; the scheduled run restates one of them too."""
+    scheduled = channels.RESTATED_DAYS["leads"]
+    first, last = YESTERDAY - timedelta(days=scheduled), YESTERDAY - timedelta(days=scheduled - 1)
+    assert airflow_run(dagbag, "lead_budgets").state == "success"
+    untouchable = decided(real_morning)
     assert untouchable["log"] and untouchable["decisions"] and untouchable["plans"]
-    morning.sandbox.clear()
-    everything = restated(morning)
+    real_morning.sandbox.clear()
+    one_range = restated(real_morning)  # the history of this morning is that of one run with from and to
 
-    forget(morning, first)
-    assert restated(morning) != everything
-    asked = {"from": str(first), "to": str(YESTERDAY)}
-    assert morning.run("lead_stats", conf=asked).state == "success"
-    assert restated(morning) == everything, "one range restores what the mornings had written"
-    one_range = restated(morning)
-
-    forget(morning, first)
-    for days_ago in (2, 4, 1):
-        run = morning.run("lead_stats", run_type="backfill", day=day.today() - timedelta(days=days_ago))
-        assert (run.state, run.tasks["announce_day"]) == ("success", "skipped")
-    assert restated(morning) != one_range, "a day is still missing"
-    assert morning.run("lead_stats", run_type="scheduled", day=YESTERDAY).state == "success"
-    assert morning.run("lead_stats", run_type="backfill", day=day.today() - timedelta(days=3)).state == "success"
-    assert restated(morning) == one_range
-
-    assert decided(morning) == untouchable
-    assert morning.sandbox.calls("MutateCampaignBudgets") == []
+    forget(real_morning, first, last)
+    assert restated(real_morning) != one_range
+    with real_airflow.scheduling("lead_stats"):
+        said = real_airflow.command(
+            *("backfill", "create", "--dag-id", "lead_stats", "--from-date", str(first), "--to-date", str(last)),
+            *("--run-backwards", "--max-active-runs", "2"),
+        )
+        runs = real_airflow.wait_for_all("lead_stats")
+    kinds = Counter(run["run_type"] for run in runs)
+    assert kinds == {"backfill": 2, "scheduled": 1}, said
+    assert {run["state"] for run in runs} == {"success"}
+    assert max(run["start_date"] for run in runs) < min(run["end_date"] for run in runs), "all at once"
+    assert restated(real_morning) == one_range
+    assert decided(real_morning) == untouchable
+    assert real_morning.sandbox.calls("MutateCampaignBudgets") == []
 
 
 def test_a_retry_goes_on_with_the_month_that_failed_and_a_new_run_begins_again(morning: Morning) -> None:
@@ -109,7 +114,7 @@ def test_a_retry_goes_on_with_the_month_that_failed_and_a_new_run_begins_again(m
     first = last - timedelta(days=44)
     months = Window(first, last).chunks()
     assert len(months) >= 2
-    forget(morning, months[1].first)
+    forget(morning, months[1].first, last)
     morning.db.fetch(FAIL_ONCE.format(second=months[1].first))
     expected = Counter({(channel, month.first): 1 for channel in ("leads", "1234567890") for month in months})
 
