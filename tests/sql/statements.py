@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from lead_demand import sql
 
@@ -17,6 +18,7 @@ FINDING = {
     "name": "campaign_not_found",
     "level": "stop",
     "segment_id": None,
+    "channel": CHANNEL,
     "date": None,
     "subject": "1234567890/77",
     "detail": "There is no campaign 77.",
@@ -99,7 +101,7 @@ STATEMENTS = {
         undo="insert into pipeline_findings (name, level, detail) values ('stale', 'warn', 'No fetch.')",
         values={"since": "2020-01-01"},
     ),
-    "findings/upsert_pipeline_findings.sql": _statement(values=FINDING),
+    "findings/upsert_pipeline_findings.sql": _statement(values={"findings": Jsonb([FINDING, FINDING])}),
     "lead_budget_revert/select_reversible.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",
@@ -180,6 +182,7 @@ STATEMENTS = {
     "lead_stats/create_pulled_metrics.sql": _statement(),
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/insert_pipeline_findings.sql": _statement(),
+    "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
     "lead_stats/select_accounts.sql": _statement(),
     "lead_stats/select_channel_sources.sql": _statement(),
     "lead_stats/select_report.sql": _statement(),
@@ -206,6 +209,7 @@ STATEMENTS = {
     "lead_stats/upsert_lead_generation_stats.sql": _statement(
         undo=f"update lead_generation_stats set google_ads_spend = 0.5 where date {YESTERDAY}",
         writes="lead_generation_stats",
+        times=2,  # compared first, and locked where it differs
     ),
 }
 
