@@ -32,6 +32,9 @@ PRIOR_LEADS, PRIOR_DECIDED, RECENT_DAYS = 5.0, 20.0, 28.0
 # How far campaigns lie apart (standard deviations) in what no count tells: the elasticity, and the part of a budget
 # that is spent.
 ELASTICITY_SPREAD, SPENT_SPREAD = 0.06, 0.05
+# What a day's spend usually swings about the budget, and how many days of the pool that is worth: Google may spend
+# twice the budget on a day, and on a first morning nothing but yesterday tells.
+USUAL_SWING, SWING_DAYS = 0.3, 2.0
 
 
 @dataclass(frozen=True)
@@ -136,13 +139,14 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
 
 def _spend_share(spend: np.ndarray, budget: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What a campaign spends of its budget, and its variance: near all of it, unless its days say otherwise; the more
-    days swing, over all segments together, the less a few of them say."""
+    days swing, over all segments together, the less a few of them say. Without a day it is only not known."""
     days = (budget > 0).sum(1)
     own = _ratio(spend.sum(1), budget.sum(1))
     swings = np.where(budget > 0, _ratio(spend, budget) - own[:, None], 0.0)
-    swing = (swings**2).sum() / max(days.sum() - (days > 0).sum(), 1)
-    trust = _ratio(days, days + swing / SPENT_SPREAD**2)
-    return np.maximum(1 + trust * (own - 1), 0.05), np.where(days > 0, SPENT_SPREAD**2 * (1 - trust), 0.0)
+    freedom = days.sum() - (days > 0).sum()
+    swing = (SWING_DAYS * USUAL_SWING**2 + (swings**2).sum()) / (SWING_DAYS + freedom)
+    trust = days / (days + swing / SPENT_SPREAD**2)
+    return np.maximum(1 + trust * (own - 1), 0.05), SPENT_SPREAD**2 * (1 - trust)
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:

@@ -86,6 +86,29 @@ def test_days_that_swing_make_the_worth_of_a_budget_uncertain_not_smaller() -> N
     assert width(loud) > width(calm)
 
 
+@pytest.mark.parametrize("spent", [40, 80, 160])
+def test_the_first_morning_moves_no_budget_for_one_days_odd_spend(spent: int) -> None:
+    """A new installation knows the budget of yesterday only: its channel does not tell what was in force before."""
+    days, segments = both(*((history(name), segment(name)) for name in "abcd"))
+    last = days.date == days.date.max()
+    days.loc[last & (days.segment_id == "a"), "google_ads_spend"] = spent
+    first_morning = days.assign(google_ads_budget=days.google_ads_budget.where(last, None))
+    settled, new = (LeadDemandPlanner().plan(frame, segments, TODAY) for frame in (days, first_morning))
+    assert settled.action.tolist() == new.action.tolist() == ["hold"] * 4
+    assert new.expected_leads_per_day[0] == pytest.approx(settled.expected_leads_per_day[0], rel=0.04)
+
+
+@pytest.mark.parametrize("blank", [None, np.nan, pd.NA], ids=repr)
+def test_budgets_that_are_not_known_make_the_worth_of_a_budget_uncertain(blank: object) -> None:
+    days, segments = company(STEADY)
+    days["google_ads_budget"] = days["google_ads_budget"].astype(object)
+    known, unknown = (
+        LeadDemandPlanner().plan(frame, segments, TODAY) for frame in (days, days.assign(google_ads_budget=blank))
+    )
+    assert unknown.expected_leads_per_day.mean() == pytest.approx(known.expected_leads_per_day.mean(), rel=0.01)
+    assert width(unknown) > 1.02 * width(known)
+
+
 def test_what_is_expected_far_from_what_was_ever_spent_is_less_certain() -> None:
     days, segments = company(STEADY)
     far = segments.assign(current_budget=20)
