@@ -17,6 +17,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import pairwise
 from statistics import NormalDist
 
 import numpy as np
@@ -25,7 +26,7 @@ import pandas as pd
 from lead_demand.planner_estimate import Assumptions, Estimate, estimate
 from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, decimal, is_none, micros, read_days, read_segments
 from lead_demand.planner_sentences import sentences
-from lead_demand.reasons import Reason, reason_of
+from lead_demand.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class PlannerSettings:
     capacity_move: float = 0.20  # since the last change: waives the cool-down
     # What makes the counts unusable
     max_share_without_source: float = 0.10
+    recent_source_days: int = 14  # judged by themselves as well: a tag that just broke is lost in the window
     outage_expected_leads: float = 5.0
     outage_min_days: int = 2
     # Money
@@ -98,6 +100,7 @@ NOT_APPLICABLE = (
     Reason.TOO_LITTLE_HISTORY,
     Reason.MISSING_CURRENT_BUDGET,
     Reason.MISSING_LIMITS,
+    Reason.BUDGET_LIMITED_UNKNOWN,
 )
 
 
@@ -141,7 +144,11 @@ class _Limits:
             current=current,
             floor=amounts(known.floor),
             cap=amounts(known.cap),
-            step_low=-(-current * (one - millionths(known.max_decrease_pct)) // (one * unit)) * unit,
+            # A step that may be the whole budget still leaves one unit: no channel takes an amount of nothing.
+            step_low=np.maximum(
+                -(-current * (one - millionths(known.max_decrease_pct)) // (one * unit)) * unit,
+                np.where(current > 0, unit, 0),
+            ),
             step_high=current * (one + millionths(known.max_increase_pct)) // (one * unit) * unit,
             unit=unit,
         )
@@ -191,8 +198,8 @@ class LeadDemandPlanner:
 
         `history`: one row a (segment_id, date), as known this morning; rows of today and later are ignored.
           Needed: leads_generated, leads_accepted, leads_rejected, leads_pending, google_ads_leads (leads a day),
-          google_ads_spend (EUR). Used where known: google_ads_budget (EUR in force that day), capacity_total_leads,
-          leads_without_source.
+          google_ads_spend (EUR), and leads_without_source where the frame has that column: without it the caller
+          vouches for the sources. Used where known: google_ads_budget (EUR in force that day), capacity_total_leads.
         `segments`: one row a segment_id: current_budget, min_daily_budget, max_daily_budget (EUR), max_increase_pct,
           max_decrease_pct (20 means 20%), cooldown_days, capacity_total_leads, target_override (leads a day),
           last_change_date (NULL = never changed), budget_limited (bool), blocks (codes that stop the segment), and
@@ -248,16 +255,23 @@ class LeadDemandPlanner:
         flags[Reason.MISSING_ACCEPTANCE] = flags[Reason.MISSING_ACCEPTANCE] | (
             days.complete.any(axis=1) & (not rates.acceptance_known)
         )
-        unsourced = days["leads_without_source"]
-        generated = np.nansum(np.where(np.isnan(unsourced), 0, days["leads_generated"]), axis=1)
-        share = self.settings.max_share_without_source
-        flags[Reason.LEADS_WITHOUT_SOURCE] = np.nansum(unsourced, axis=1) > share * generated
+        lost, too_many = self._without_source(days, len(days.dates))
+        lately, too_many_lately = self._without_source(days, self.settings.recent_source_days)
+        # One lead breaks no tag, though it may be more than a tenth of what a small segment brings in two weeks.
+        unsourced = (lost > too_many) | (lately > np.maximum(too_many_lately, 1))
+        flags[Reason.LEADS_WITHOUT_SOURCE] = flags.get(Reason.LEADS_WITHOUT_SOURCE, False) | unsourced
         flags[Reason.TRACKING_OUTAGE] = rates.outage
         # Without a campaign there is no spend, no budget and no limit: not applicable, which is not unknown.
         bought = ~_bools(Reason.NO_CAMPAIGN in codes for codes in known.blocks)
         for reason in NOT_APPLICABLE:
             flags[reason] = flags[reason] & bought
         return flags
+
+    def _without_source(self, days: Days, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """Leads without a source in the last so many days, and how many there may be."""
+        unsourced, generated = days["leads_without_source"][:, -last:], days["leads_generated"][:, -last:]
+        of_known = np.nansum(np.where(np.isnan(unsourced), 0, generated), axis=1)
+        return np.nansum(unsourced, axis=1), self.settings.max_share_without_source * of_known
 
     # The budget of one segment, as if it were the only one
 
@@ -297,8 +311,7 @@ class LeadDemandPlanner:
         choice: Flags = {
             Reason.WITHIN_DEAD_BAND: small & ~changed,
             Reason.NOT_SIGNIFICANT: chance & ~changed,
-            Reason.BUDGET_LIMITED_UNKNOWN: barred & np.isnan(known.budget_limited),
-            Reason.NOT_BUDGET_LIMITED: barred & (known.budget_limited == 0),
+            Reason.NOT_BUDGET_LIMITED: barred,
             Reason.AT_CAP: at_cap,
             Reason.AT_FLOOR: at_floor,
             Reason.SMALLER_THAN_UNIT: act & (reachable == limits.current) & ~at_cap & ~at_floor & ~barred,
@@ -389,14 +402,21 @@ class LeadDemandPlanner:
         for reason in (Reason.STEP_LIMIT, Reason.CAPACITY_MOVED):
             flags[reason] = flags.get(reason, none) & (step != 0)
         table = np.column_stack([flags.get(reason, none) for reason in Reason])
-        table |= np.array([[reason in codes for reason in Reason] for codes in known.blocks], bool).reshape(table.shape)
-        order = list(Reason)
-        foreign = [[code for code in codes if reason_of(code) is None] for codes in known.blocks]
-        reasons = [
-            [*extra, *(order[column].value for column in np.flatnonzero(row))]
-            for extra, row in zip(foreign, table, strict=True)
-        ]
-        blocking = table[:, [reason.blocking for reason in Reason]].any(axis=1) | _bools(map(bool, foreign))
+        order = {reason.value: column for column, reason in enumerate(Reason)}
+        foreign: dict[int, list[str]] = {}  # codes that are in no table
+        for row, codes in enumerate(known.blocks):
+            for code in codes:
+                if code in order:
+                    table[row, order[code]] = True
+                else:
+                    foreign.setdefault(row, []).append(code)
+        rows, columns = table.nonzero()
+        codes_found = np.array(list(order), dtype=object)[columns].tolist()
+        ends = np.searchsorted(rows, np.arange(len(new) + 1)).tolist()
+        reasons = [codes_found[start:end] for start, end in pairwise(ends)]
+        blocking = table[:, [reason.blocking for reason in Reason]].any(axis=1)
+        for row, codes in foreign.items():
+            reasons[row], blocking[row] = [*codes, *reasons[row]], True
         hidden = np.logical_or.reduce([flags.get(reason, none) for reason in NO_ESTIMATE])
         shown = {
             name: np.where(hidden, np.nan, values)

@@ -28,9 +28,12 @@ NEEDED = {
     "leads_pending": Reason.MISSING_ACCEPTANCE,
     "google_ads_leads": Reason.MISSING_PAID_LEADS,
     "google_ads_spend": Reason.MISSING_SPEND,
+    "leads_without_source": Reason.LEADS_WITHOUT_SOURCE,
 }
+#: The one of them that a caller may leave out altogether.
+MAY_BE_ABSENT = "leads_without_source"
 #: Day columns that are used where they are known.
-OPTIONAL = ("google_ads_budget", "capacity_total_leads", "leads_without_source")
+OPTIONAL = ("google_ads_budget", "capacity_total_leads")
 
 Flags = dict[Reason, np.ndarray]
 
@@ -200,6 +203,7 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
             Reason.MISSING_LIMITS: unknown & ~bad_limits,
             Reason.INVALID_LIMITS: bad_limits,
             Reason.MISSING_CURRENT_BUDGET: is_none(current) & ~doubled & ~bad,
+            Reason.BUDGET_LIMITED_UNKNOWN: np.isnan(np.array(limited, dtype=float)) & ~doubled & ~bad,
         },
         given_order=np.argsort(order, kind="stable"),
     )
@@ -213,7 +217,7 @@ def is_none(values: np.ndarray) -> np.ndarray:
 def read_days(frame: pd.DataFrame, ids: np.ndarray, today: np.datetime64, window: int, min_days: int) -> Days:
     """The last whole days before `today`, at most `window`, of the segments `ids`; other rows are not looked at.
 
-    A day is complete when every column of `NEEDED` is known. What lies before a segment's first complete day is
+    A day is complete when every column of `NEEDED` is known (of `MAY_BE_ABSENT`, if the frame has it). What lies before a segment's first complete day is
     "not there yet"; a hole after it is a missing day.
     """
     segment_codes, found = pd.factorize(frame["segment_id"]) if len(frame) else (np.empty(0, int), np.empty(0, object))
@@ -248,7 +252,8 @@ def read_days(frame: pd.DataFrame, ids: np.ndarray, today: np.datetime64, window
     wrong |= decided > values["leads_generated"]
     wrong |= values["google_ads_leads"] > values["leads_generated"]
 
-    complete = np.logical_and.reduce([~np.isnan(values[name]) for name in NEEDED]) & ~wrong
+    needed = {name: reason for name, reason in NEEDED.items() if name != MAY_BE_ABSENT or name in frame}
+    complete = np.logical_and.reduce([~np.isnan(values[name]) for name in needed]) & ~wrong
     started = np.logical_or.accumulate(complete, axis=1)
     hole = started & ~complete & ~wrong & (count < 2)
     flags: dict[Reason, Any] = {
@@ -257,7 +262,7 @@ def read_days(frame: pd.DataFrame, ids: np.ndarray, today: np.datetime64, window
         Reason.MISSING_DAYS: hole[:, :-1].any(axis=1) | (count[:, -1] == 0),
         Reason.TOO_LITTLE_HISTORY: complete.sum(axis=1) < min_days,
     }
-    for name, reason in NEEDED.items():
+    for name, reason in needed.items():
         missing = (count[:, -1] == 1) & np.isnan(values[name][:, -1]) & ~wrong[:, -1]
         flags[reason] = flags.get(reason, np.zeros(len(ids), dtype=bool)) | missing
     return Days(values, complete, np.arange(today - np.timedelta64(window, "D"), today), flags)

@@ -137,8 +137,10 @@ class Reason(StrEnum):
     LEADS_WITHOUT_SOURCE = (
         "leads_without_source",
         "too many leads have no source",
-        "More than 10% of the segment's leads have no source, so paid and free leads cannot be told apart.",
-        "Repair the tagging of the form or site that drops source_channel.",
+        "More than 10% of the segment's leads have no source, over the whole window or (two leads at least) over the "
+        "last 14 days, or yesterday's number of them is missing, so paid and free leads cannot be told apart.",
+        "Repair the tagging of the form or site that drops source_channel; if the number is missing, run lead_stats "
+        "for yesterday.",
         True,
     )
     TRACKING_OUTAGE = (
@@ -174,6 +176,14 @@ class Reason(StrEnum):
         "its budget is not known",
         "The daily budget now in force could not be read.",
         "Look at the Google Ads read in lead_budgets, then start it again.",
+        True,
+    )
+    BUDGET_LIMITED_UNKNOWN = (
+        "budget_limited_unknown",
+        "it is not known whether its budget limits it",
+        "Whether a campaign of the segment spends its whole budget could not be read, so neither what today's budget "
+        "brings nor whether more would help is known.",
+        "Look at the campaign's status in Google Ads; lead_budgets may then be started again.",
         True,
     )
     CURRENCY_MISMATCH = (
@@ -236,13 +246,6 @@ class Reason(StrEnum):
         "the last change is too recent",
         "The budget was changed within its cool-down, and capacity has not moved much since.",
         "Nothing; shorten cooldown_days in lead_segment_channels if the segment should move faster.",
-    )
-    BUDGET_LIMITED_UNKNOWN = (
-        "budget_limited_unknown",
-        "it is not known whether its budget limits it",
-        "More leads are wanted, but whether the campaign spends its whole budget could not be read.",
-        "Look at the Google Ads read in lead_budgets, then start it again.",
-        True,
     )
     NOT_BUDGET_LIMITED = (
         "not_budget_limited",

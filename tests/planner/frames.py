@@ -22,6 +22,7 @@ def history(segment_id: Any = "a", days: int = 56, **columns: Any) -> pd.DataFra
         "leads_rejected": 1,
         "leads_pending": 0,
         "google_ads_leads": 3,
+        "leads_without_source": 0,
         "google_ads_spend": Decimal(80),
         "google_ads_clicks": 40,
         "google_ads_budget": Decimal(80),

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from lead_demand.planner import LeadDemandPlanner, PlannerSettings
-from lead_demand.planner_inputs import NEEDED
+from lead_demand.planner_inputs import MAY_BE_ABSENT, NEEDED
 from lead_demand.reasons import Reason
 from tests.planner.frames import TODAY, both, history, segment
 
@@ -25,7 +25,9 @@ SEGMENT_INPUTS = {
     "max_decrease_pct": Reason.MISSING_LIMITS,
     "cooldown_days": Reason.MISSING_LIMITS,
     "capacity_total_leads": Reason.MISSING_CAPACITY,
+    "budget_limited": Reason.BUDGET_LIMITED_UNKNOWN,
 }
+LIMITS = ("min_daily_budget", "max_daily_budget", "max_increase_pct", "max_decrease_pct", "cooldown_days")
 
 
 def plan(days: pd.DataFrame, segments: pd.DataFrame, **settings: Any) -> pd.Series:
@@ -59,12 +61,6 @@ def test_an_absent_segment_column_holds(column: str) -> None:
     assert_blocked(row, SEGMENT_INPUTS[column], None if column == "current_budget" else Decimal(80))
 
 
-@pytest.mark.parametrize("blank", BLANKS, ids=repr)
-def test_not_knowing_whether_the_budget_limits_holds_an_increase_only(blank: Any) -> None:
-    assert_blocked(plan(history(), segment(**MORE, budget_limited=blank)), Reason.BUDGET_LIMITED_UNKNOWN)
-    assert plan(history(), segment(**LESS, budget_limited=blank)).action == "decrease"
-
-
 @pytest.mark.parametrize("column", ["last_change_date", "target_override", "blocks", "name"])
 @pytest.mark.parametrize("blank", [None, np.nan, pd.NA], ids=repr)
 def test_what_may_be_empty_stops_nothing(column: str, blank: Any) -> None:
@@ -84,7 +80,12 @@ def test_a_blank_of_yesterday_holds(column: str, blank: Any, change: dict[str, i
 @pytest.mark.parametrize("column", NEEDED)
 def test_a_column_that_was_never_known_holds(column: str) -> None:
     assert_blocked(plan(history(**{column: None}), segment(**MORE)), NEEDED[column])
-    assert_blocked(plan(history().drop(columns=column), segment(**MORE)), NEEDED[column])
+    if column != MAY_BE_ABSENT:
+        assert_blocked(plan(history().drop(columns=column), segment(**MORE)), NEEDED[column])
+
+
+def test_a_caller_who_says_nothing_of_sources_vouches_for_them() -> None:
+    assert plan(history().drop(columns=MAY_BE_ABSENT), segment(**MORE)).action == "increase"
 
 
 @pytest.mark.parametrize("column", NEEDED)
@@ -137,8 +138,9 @@ def test_a_day_without_a_date_holds(date: Any) -> None:
 @pytest.mark.parametrize("column", [*SEGMENT_INPUTS, "target_override"])
 def test_an_impossible_segment_input_holds(column: str, wrong: Any) -> None:
     row = plan(history(), segment(**{**MORE, column: wrong}))
-    assert row.action == "hold"
-    assert row.is_blocked
+    unlike_an_amount = {"budget_limited": Reason.BUDGET_LIMITED_UNKNOWN} | dict.fromkeys(LIMITS, Reason.INVALID_LIMITS)
+    code = unlike_an_amount.get(column, Reason.BAD_INPUT_ROW)
+    assert_blocked(row, code, None if column == "current_budget" else Decimal(80))
 
 
 @pytest.mark.parametrize("change", [{"min_daily_budget": 300}, {"max_decrease_pct": 101}])
@@ -166,6 +168,31 @@ def test_a_history_that_begins_later_is_no_missing_day() -> None:
 def test_too_many_leads_without_a_source_hold() -> None:
     assert_blocked(plan(history(leads_without_source=1), segment(**MORE)), Reason.LEADS_WITHOUT_SOURCE)
     assert plan(history(leads_without_source=0), segment(**MORE)).action == "increase"
+
+
+@pytest.mark.parametrize("change", [MORE, LESS])
+def test_a_tag_that_broke_lately_holds_though_the_window_is_long(change: dict[str, int]) -> None:
+    """For 20 of 112 days two of three paid leads lost their source: 8.9% of the window, half of the last two weeks."""
+    days = history(days=112)
+    broken = days.index[-20:]
+    days.loc[broken, ["google_ads_leads", "leads_without_source"]] = [1, 2]
+    assert days.leads_without_source.sum() < 0.1 * days.leads_generated.sum()
+    assert_blocked(plan(days, segment(**change)), Reason.LEADS_WITHOUT_SOURCE)
+
+
+def test_one_lead_without_a_source_breaks_no_tag() -> None:
+    """A small segment: of its five leads in two weeks one came without a source, of forty in the window as well."""
+    fifth = np.arange(112) % 3 == 0
+    lead = {"leads_generated": fifth * 1, "leads_accepted": fifth * 1, "leads_rejected": 0, "google_ads_leads": 0}
+    days = history(days=112, **lead)
+    assert days.leads_generated[-14:].sum() < 10
+    days.loc[days.index[-4], "leads_without_source"] = 1
+    others = [(history(str(number), days=112), segment(str(number))) for number in range(3)]
+    result = LeadDemandPlanner().plan(*both((days, segment(**MORE)), *others), TODAY)
+    assert Reason.LEADS_WITHOUT_SOURCE not in result.reasons[0]
+    days.loc[days.index[-7], "leads_without_source"] = 1
+    again = LeadDemandPlanner().plan(*both((days, segment(**MORE)), *others), TODAY)
+    assert Reason.LEADS_WITHOUT_SOURCE in again.reasons[0]
 
 
 def test_no_lead_at_all_for_days_while_money_is_spent_holds() -> None:

@@ -82,6 +82,18 @@ def test_partners_take_nothing() -> None:
     assert Reason.AT_FLOOR in at_floor.reasons
 
 
+@pytest.mark.parametrize("cap", [0, 200])
+@pytest.mark.parametrize(("unit", "least"), [("0.01", "0.01"), ("1", "1")])
+def test_a_step_of_the_whole_budget_leaves_the_smallest_amount_that_can_be_billed(
+    unit: str, least: str, cap: int
+) -> None:
+    free = {"min_daily_budget": 0, "max_decrease_pct": 100, "max_daily_budget": cap, "capacity_total_leads": 0}
+    row = one(history(), segment(**free), currency_unit=Decimal(unit))
+    assert (row.action, row.new_budget) == ("decrease", Decimal(least))
+    there = one(history(), segment(**free, current_budget=Decimal(least)), currency_unit=Decimal(unit))
+    assert (there.action, there.new_budget) == ("hold", Decimal(least))
+
+
 def test_the_campaign_does_not_spend_its_budget() -> None:
     row = one(history(google_ads_spend=Decimal(50)), segment(capacity_total_leads=6, budget_limited=False))
     assert (row.action, row.new_budget) == ("hold", Decimal(80))
