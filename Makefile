@@ -40,7 +40,7 @@ airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 faults: $(READY) ## every fault at every step of a budget change, one line a case (half an hour; ARGS="-k killed")
 	@$(PYTHON) -m pytest tests/faults --every-case -q $(ARGS)
 
-bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (a quarter of an hour)
+bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and an insider (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)
 
 screenshots: $(READY) ## take the pictures in docs/ again, in a real Airflow with a real browser

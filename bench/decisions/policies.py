@@ -184,7 +184,7 @@ class Planner:
 class Target:
     """Moves straight to the budget that its view of the world asks for, with the planner's dead band and cool-down."""
 
-    dead_band: float = 0.10
+    dead_band: float = PlannerSettings.dead_band
     _last_change: np.ndarray | None = None
     _capacity_then: np.ndarray | None = None
 
@@ -219,13 +219,13 @@ class Oracle(Target):
 @dataclass
 class Insider(Target):
     """Knows the world's form and parameters (each segment's curve, the weekdays, how fast demand drifts, how
-    acceptance is spread and drifts, which days were lost) but sees only the counts that the planner sees: a Bayes
-    filter on a grid, with the planner's gate.
+    acceptance is spread and drifts, how days burst, which days were lost) but sees only the counts that the planner
+    sees: a Bayes filter on a grid, with the planner's gate.
 
-    What it does not reach, no estimate from these counts does.
+    A strong reference, no proof of a limit: it takes a season for a random walk of the same pace and the log odds of
+    acceptance for a Beta distribution, and its gate is the planner's, not the best that could be.
     """
 
-    dead_band: float = PlannerSettings.dead_band
     significance: float = PlannerSettings.significance
     _grid: np.ndarray = field(default_factory=lambda: np.linspace(-2.5, 2.5, 201))
     _paid: np.ndarray | None = None
@@ -243,7 +243,7 @@ class Insider(Target):
             self._free = spread(self._free, world.drift / 2, self._grid)
             rate = company.response(books.cost[:, day])[:, None] * WEEKDAY[day % 7] * grid
             seen = ~company.lost[:, day, None]  # it even knows which days were lost
-            self._paid = self._paid + seen * (books.paid[:, day, None] * np.log(rate + 1e-12) - rate)
+            self._paid = self._paid + seen * log_likelihood(books.paid[:, day, None], rate, world.overdispersion)
             free = books.generated[:, day] - books.paid[:, day]
             self._free = self._free + free[:, None] * self._grid - self._free_scale(company)[:, None] * grid
         self._filtered = today
@@ -277,6 +277,14 @@ class Insider(Target):
     @staticmethod
     def _free_scale(company: Company) -> np.ndarray:
         return np.maximum(company.free[:, 0], 0.02)
+
+
+def log_likelihood(count: np.ndarray, mean: np.ndarray, overdispersion: float) -> np.ndarray:
+    """Of a day's counts, but for a constant: Poisson, or negative binomial where a Gamma burst multiplies the mean."""
+    of_count = count * np.log(mean + 1e-12)
+    if not overdispersion:
+        return of_count - mean
+    return of_count - (count + 1 / overdispersion) * np.log1p(overdispersion * mean)
 
 
 def spread(log_weight: np.ndarray, deviation: float, grid: np.ndarray) -> np.ndarray:

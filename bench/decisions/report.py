@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.decisions.run import Outcome
-from bench.decisions.scale import DAYS, SEGMENTS, Scale
+from bench.decisions.scale import DAYS, SEGMENTS, WINDOW, Scale
+from lead_demand.planner import PlannerSettings
 
 Table = dict[str, dict[str, list[Outcome]]]  # world, policy, seeds
 
@@ -18,7 +19,7 @@ MEASURES = {
     "cost": "EUR a lead within capacity",
     "wrong_way": "wrong-way changes, %",
 }
-PLANNER, INSIDER, RESTLESS, ORACLE, HOLD = "planner", "insider", "insider, no gate", "oracle", "hold"
+PLANNER, INSIDER, ORACLE, HOLD, NO_GATE = "planner", "insider", "oracle", "hold", ", no gate"
 OUTAGE, SHOCK = "tracking outage", "capacity shock"
 NOMINAL, PAGE, PLOT = 80, "DECISION-BENCHMARK.md", "decision_benchmark.png"
 
@@ -46,14 +47,14 @@ def best(table: Table, worlds: list[str], baselines: list[str], measure: str = "
     return min(baselines, key=lambda name: mean(table, worlds, name, measure)[0])
 
 
-def markdown(table: Table, baselines: list[str], tuned: list[str], scale: Scale) -> str:
-    """The whole page; `tuned` are the worlds that any tuning saw, the others are held out."""
+def markdown(table: Table, baselines: list[str], tuned: list[str], scales: dict[int, Scale]) -> str:
+    """The whole page; `tuned` are the worlds that any tuning saw, the others are held out; `scales` by days."""
     return "\n".join(
         [
             *_head(len(table[tuned[0]][PLANNER]), len(tuned)),
             "## The aims",
             "",
-            *_aims(table, baselines, tuned, scale),
+            *_aims(table, baselines, tuned, scales),
             "",
             "## All policies",
             "",
@@ -95,21 +96,28 @@ def _head(count: int, worlds: int) -> list[str]:
         f"Made-up companies of 40 segments whose truth is known: {worlds} kinds of world and one held out, {count}",
         "seeds each, 56 days of history, 90 days of decisions. All chance is drawn beforehand, so every policy meets",
         "the same luck. The rules of thumb were tuned on other seeds of the same worlds (`--tune`), and so was the",
-        "planner's gate. No parameter was tuned on the held-out world, and no mean contains it; how often the interval",
-        "covers the truth there was looked at while the estimate was written, on other seeds.",
+        "planner's gate; only *fixed 10% daily, raw* was not tuned: it is the habit as people have it. No parameter was",
+        "tuned on the held-out world, and no mean contains it; how often the interval covers the truth there was looked",
+        "at while the estimate was written, on other seeds.",
+        "",
+        "A rule of thumb reads accepted leads *raw* (what is undecided counts as rejected), *matured* (of days that are",
+        "over) or *corrected*: leads generated times the share of decided ones that was accepted, which is the planner's",
+        "own idea. All are rivals: every ratio below is to the best of them, the corrected ones included.",
         "",
         "The expected gap is |expected accepted leads − capacity|, summed over segments and days, in % of capacity:",
         "what the budgets bring on average, without the luck of single days. The **oracle** sees today's true demand,",
         "response and acceptance under the same limits (one step of −30% to +20%, three days between changes). The",
-        "**insider** knows each world's form and parameters but sees only the counts: what it does not reach, no",
-        "estimate from these counts does. The daily rules (fixed 10% daily, PID) are exempt from the three days.",
+        "**insider** knows each world's form and parameters but sees only the counts that the planner sees: a strong",
+        "reference for what these counts tell, though no proof of a limit. Planner, insider and oracle leave a gap of",
+        f"{PlannerSettings.dead_band:.0%} of the target alone; *no gate* is the same without that dead band, and for the",
+        "insider without the test of significance. The daily rules (fixed 10% daily, PID) are exempt from the three days.",
         "",
         f"![Expected gap in each world]({PLOT})",
         "",
     ]
 
 
-def _aims(table: Table, baselines: list[str], tuned: list[str], scale: Scale) -> list[str]:
+def _aims(table: Table, baselines: list[str], tuned: list[str], scales: dict[int, Scale]) -> list[str]:
     rival, cheapest = best(table, tuned, baselines), best(table, tuned, baselines, "cost")
     to_rival, to_oracle = ratio(table, tuned, PLANNER, rival), ratio(table, tuned, PLANNER, ORACLE)
     beyond, held = mean(table, tuned, PLANNER, "beyond"), mean(table, tuned, HOLD, "beyond")
@@ -147,22 +155,32 @@ def _aims(table: Table, baselines: list[str], tuned: list[str], scale: Scale) ->
             f"furthest: {_pm(*covered[loosest], 1)}% ({loosest})",
             all(abs(value - NOMINAL) <= 3 for value, _ in covered.values()),
         ),
-        (
-            f"{SEGMENTS:,} segments × {DAYS} days in ≤ 2 s and ≤ 500 MB",
-            f"{scale.seconds:.1f} s of CPU ({scale.seconds / scale.group_by_seconds:.0f} × one pandas group-by of the "
-            f"same rows), {scale.megabytes:.0f} MB at most in the whole process",
-            scale.seconds <= 2 and scale.megabytes <= 500,
-        ),
+        _fast(DAYS, scales[DAYS]),
     ]
-    limit, near = ratio(table, tuned, INSIDER, rival), ratio(table, tuned, PLANNER, INSIDER)
-    free, restless = ratio(table, tuned, RESTLESS, rival), mean(table, tuned, RESTLESS, "changes")
+    known = [ratio(table, tuned, name, rival) for name in (INSIDER, INSIDER + NO_GATE)]
+    restless = mean(table, tuned, INSIDER + NO_GATE, "changes")
+    near, far = (ratio(table, tuned, PLANNER, name) for name in (INSIDER, ORACLE + NO_GATE))
+    wide, seconds, _ = _fast(WINDOW, scales[WINDOW])
     return [
         *_rows(["aim", "measured", ""], [[aim, value, "met" if met else "**not met**"] for aim, value, met in aims]),
         "",
-        "**The limit of the evidence.** With the planner's own gate, the insider reaches "
-        f"{_pm(*limit, 2)} of the best baseline; without any gate {_pm(*free, 2)}, with {restless[0]:.1f} changes a "
-        f"segment in 30 days. The planner is at {_pm(*near, 2)} of the insider.",
+        "**What the evidence allows.** With the planner's own gate, the insider reaches "
+        f"{_pm(*known[0], 2)} of the best baseline; without any gate {_pm(*known[1], 2)}, with {restless[0]:.1f} "
+        f"changes a segment in 30 days. The planner is at {_pm(*near, 2)} of the insider, and at {_pm(*far, 2)} of the "
+        "oracle without a gate.",
+        "",
+        f"`lead_budgets` reads {WINDOW} days: {wide.split(' in ')[0]} take {seconds}.",
     ]
+
+
+def _fast(days: int, scale: Scale) -> tuple[str, str, bool]:
+    """An aim, what was measured, and whether that meets it."""
+    return (
+        f"{SEGMENTS:,} segments × {days} days in ≤ 2 s and ≤ 500 MB",
+        f"{scale.seconds:.1f} s of CPU ({scale.seconds / scale.group_by_seconds:.0f} × one pandas group-by of the "
+        f"same rows), {scale.megabytes:.0f} MB at most in the whole process",
+        scale.seconds <= 2 and scale.megabytes <= 500,
+    )
 
 
 def _worlds(table: Table, baselines: list[str], tuned: list[str]) -> list[str]:
@@ -217,7 +235,7 @@ def plot(table: Table, baselines: list[str], path: Path) -> None:
         "holding": [HOLD] * len(worlds),
         "best baseline of the world": rivals,
         "planner": [PLANNER] * len(worlds),
-        "insider (limit of the evidence)": [INSIDER] * len(worlds),
+        "insider": [INSIDER] * len(worlds),
         "oracle": [ORACLE] * len(worlds),
     }
     colours = ["#c9ced6", "#e0a458", "#1f6feb", "#7ba7e8", "#3d4753"]

@@ -1,6 +1,7 @@
-"""What planning 10,000 segments over 56 days takes: `python -m bench.decisions.scale`.
+"""What planning 10,000 segments takes, over 56 days and over the window that the DAG reads: `python -m
+bench.decisions.scale 56`.
 
-A process of its own, so that its peak of memory is the planner's (with Python, pandas and the frames it is given). Time
+A process of its own for each, so that its peak of memory is the planner's (with Python, pandas and the frames it is given). Time
 is CPU time, and also told as a multiple of one pandas group-by over the same rows: that ratio holds on any machine.
 """
 
@@ -22,9 +23,9 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "plugins"))
 import numpy as np
 import pandas as pd
 
-from lead_demand.planner import LeadDemandPlanner
+from lead_demand.planner import LeadDemandPlanner, PlannerSettings
 
-SEGMENTS, DAYS = 10_000, 56
+SEGMENTS, DAYS, WINDOW = 10_000, 56, PlannerSettings.window_days
 TODAY = dt.date(2026, 3, 11)
 
 
@@ -37,29 +38,30 @@ class Scale:
     megabytes: float
 
 
-def measure() -> Scale:
-    """Measure in a fresh process."""
-    command = [sys.executable, "-m", "bench.decisions.scale"]
+def measure(days: int) -> Scale:
+    """Measure a history of so many days in a fresh process."""
+    command = [sys.executable, "-m", "bench.decisions.scale", str(days)]
     run = subprocess.run(command, cwd=Path(__file__).parents[2], check=True, capture_output=True, text=True)
     return Scale(**json.loads(run.stdout))
 
 
-def frames() -> tuple[pd.DataFrame, pd.DataFrame]:
+def frames(days: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """A large company: counts by chance, some leads still undecided, most segments off their target."""
     chance = np.random.default_rng(1)
-    volume = chance.uniform(0.2, 4.0, SEGMENTS).repeat(DAYS)
+    volume = chance.uniform(0.2, 4.0, SEGMENTS).repeat(days)
     paid, free = chance.poisson(volume), chance.poisson(0.3 * volume)
-    decided = chance.binomial(paid + free, np.tile(np.linspace(1.0, 0.2, DAYS), SEGMENTS))
+    decided = chance.binomial(paid + free, np.tile(np.linspace(1.0, 0.2, days), SEGMENTS))
     accepted = chance.binomial(decided, 0.6)
     history = pd.DataFrame(
         {
-            "segment_id": np.arange(SEGMENTS).repeat(DAYS),
-            "date": np.tile(np.datetime64(TODAY) - np.arange(DAYS, 0, -1), SEGMENTS),
+            "segment_id": np.arange(SEGMENTS).repeat(days),
+            "date": np.tile(np.datetime64(TODAY) - np.arange(days, 0, -1), SEGMENTS),
             "leads_generated": paid + free,
             "leads_accepted": accepted,
             "leads_rejected": decided - accepted,
             "leads_pending": paid + free - decided,
             "google_ads_leads": paid,
+            "leads_without_source": 0,
             "google_ads_spend": (30 * volume * chance.uniform(0.8, 1.2, len(volume))).round(2),
             "google_ads_budget": (30 * volume).round(2),
             "capacity_total_leads": 2,
@@ -68,7 +70,7 @@ def frames() -> tuple[pd.DataFrame, pd.DataFrame]:
     segments = pd.DataFrame(
         {
             "segment_id": np.arange(SEGMENTS),
-            "current_budget": (30 * volume[::DAYS]).round(2),
+            "current_budget": (30 * volume[::days]).round(2),
             "min_daily_budget": 1,
             "max_daily_budget": 500,
             "max_increase_pct": 20,
@@ -93,7 +95,7 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def main() -> None:
-    history, segments = frames()
+    history, segments = frames(int(sys.argv[1]))
     planner = LeadDemandPlanner()
     plan = seconds(lambda: planner.plan(history, segments, TODAY))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
