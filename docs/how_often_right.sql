@@ -1,20 +1,32 @@
 -- Grain: one action (increase, decrease, hold) and week of decisions whose next 7 days are over.
--- Why: "how often were we right", from what each decision expected and what came. Dry runs count as holds: nothing was changed.
+-- Why: "how often were we right", from what each decision expected and what came. A change that was never made (a dry run,
+-- or one that was rejected, refused, stopped or not answered) counts as a hold: the budget stayed.
 with decided as (
     select
-        date_trunc('week', decision_date)::date as week,
-        case when is_dry_run then 'hold' else action end as action,
-        target_leads_per_day as target,
-        realised_leads_7d as realised,
+        date_trunc('week', decisions.decision_date)::date as week,
+        case when made.is_made then decisions.action else 'hold' end as action,
+        decisions.target_leads_per_day as target,
+        decisions.realised_leads_7d as realised,
         -- At the budget that was in force afterwards; the plan keeps that expectation among its inputs.
         case
-            when is_dry_run or action = 'hold' then expected_leads_per_day
-            else coalesce((inputs ->> 'expected_after')::numeric, expected_leads_per_day)
+            when made.is_made
+                then coalesce((decisions.inputs ->> 'expected_after')::numeric, decisions.expected_leads_per_day)
+            else decisions.expected_leads_per_day
         end as expected,
-        (expected_high - expected_low) / 2 as half_width
-    from budget_decisions
-    where not is_blocked and realised_leads_7d is not null and target_leads_per_day is not null
-        and expected_leads_per_day is not null
+        (decisions.expected_high - decisions.expected_low) / 2 as half_width
+    from budget_decisions as decisions
+    left join lead_segment_plans as plans
+        on decisions.segment_id = plans.segment_id and decisions.decision_date = plans.date
+    cross join lateral (
+        select
+            decisions.action <> 'hold' and not decisions.is_dry_run
+            and coalesce(plans.orchestration_status = 'applied', false) as is_made
+    ) as made
+    where
+        not decisions.is_blocked
+        and decisions.realised_leads_7d is not null
+        and decisions.target_leads_per_day is not null
+        and decisions.expected_leads_per_day is not null
 ),
 
 -- 80% of the time, chance moves the mean of 7 days' counts by no more than this (1.2816 standard deviations).

@@ -23,6 +23,10 @@ select
 from lead_segments
 where id = %(segment)s
 """
+PLAN = """
+insert into lead_segment_plans (segment_id, date, orchestration_status)
+values (%(segment)s, date '2026-03-02' + %(day)s::int, %(status)s)
+"""
 
 
 @pytest.fixture
@@ -39,22 +43,42 @@ def db(seeded_db: SeededDatabase) -> Iterator[SeededDatabase]:
         ("hold", 7, None, 1.0, {"blocked": True}),  # decided nothing
         ("hold", 7, None, None, {}),  # not over
     ]
-    seeded_db.fetch("delete from budget_decisions")
+    forget(seeded_db)
     with seeded_db.connect(autocommit=True) as owner:
         for day, (action, expected, after, realised, flags) in enumerate(rows):
             values = {"day": day, "action": action, "expected": expected, "after": after, "realised": realised}
             owner.execute(DECIDE, {**values, "dry": False, "blocked": False, **flags, "segment": seeded_db.segment})
+            status = "dry_run" if "dry" in flags else "planned" if action == "hold" else "applied"
+            owner.execute(PLAN, {"day": day, "status": status, "segment": seeded_db.segment})
     yield seeded_db
-    seeded_db.fetch("delete from budget_decisions")
+    forget(seeded_db)
+
+
+def forget(db: SeededDatabase) -> None:
+    db.fetch("delete from budget_decisions")
+    db.fetch("delete from lead_segment_plans where date between '2026-03-02' and '2026-03-15'")
+
+
+def answer(db: SeededDatabase) -> dict[str, tuple[int, ...]]:
+    return {
+        row["action"]: tuple(int(row[name]) for name in ("decisions", "as_expected_pct", "right_pct"))
+        for row in db.fetch(QUESTION)
+    }
 
 
 def test_each_action_says_how_often_it_came_true_and_how_often_it_was_right(db: SeededDatabase) -> None:
-    rows = db.fetch(QUESTION)
-    assert {str(row["week"]) for row in rows} == {"2026-03-02"}
-    found = {
-        row["action"]: tuple(int(row[name]) for name in ("decisions", "as_expected_pct", "right_pct")) for row in rows
-    }
-    assert found == {"increase": (3, 33, 67), "decrease": (1, 0, 0), "hold": (2, 100, 100)}
+    assert {str(row["week"]) for row in db.fetch(QUESTION)} == {"2026-03-02"}
+    assert answer(db) == {"increase": (3, 33, 67), "decrease": (1, 0, 0), "hold": (2, 100, 100)}
+
+
+@pytest.mark.parametrize("status", ["held", "failed", "waiting_approval", "planned", "absent"])
+def test_an_increase_that_was_never_made_is_judged_as_the_hold_that_it_was(db: SeededDatabase, status: str) -> None:
+    """The increase that brought too many leads: rejected, refused, not answered or stopped, nothing but luck did."""
+    if status == "absent":
+        db.fetch("delete from lead_segment_plans where date = '2026-03-03'")
+    else:
+        db.fetch("update lead_segment_plans set orchestration_status = %s where date = '2026-03-03'", [status])
+    assert answer(db) == {"increase": (2, 50, 100), "decrease": (1, 0, 0), "hold": (3, 67, 67)}
 
 
 def test_nothing_is_said_of_decisions_whose_days_are_not_over(db: SeededDatabase) -> None:
