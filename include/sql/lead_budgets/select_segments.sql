@@ -38,11 +38,15 @@ budgets as (
         end as current_budget,
         -- Fewer than the segment's own cannot be: then how many it pays for is not known either.
         bool_or(campaigns_on_budget <> own_campaigns_on_budget) as is_shared,
-        bool_or(is_budget_limited) filter (where is_serving) as is_budget_limited,
+        -- A change is split over all of them, so what is not known of one is not known of the segment.
+        case
+            when bool_and(is_budget_limited is not null) filter (where is_serving)
+                then bool_or(is_budget_limited) filter (where is_serving)
+        end as is_budget_limited,
         bool_or(is_learning) as is_learning,
         bool_or(budget_id is not null and is_serving and is_learning is null) as is_learning_unknown,
         max(changed_at) as changed_at,
-        max(changed_by) as changed_by,
+        (array_agg(changed_by order by changed_at desc nulls last))[1] as changed_by,
         bool_or(campaigns.currency is distinct from %(currency)s::text and budget_id is not null) as other_currency,
         bool_or(campaigns.time_zone is distinct from %(time_zone)s::text and budget_id is not null) as other_time_zone,
         bool_or(
