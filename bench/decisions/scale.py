@@ -1,8 +1,9 @@
 """What planning 10,000 segments takes, over 56 days and over the window that the DAG reads: `python -m
 bench.decisions.scale 56`.
 
-A process of its own for each, so that its peak of memory is the planner's (with Python, pandas and the frames it is given). Time
-is CPU time, and also told as a multiple of one pandas group-by over the same rows: that ratio holds on any machine.
+A process of its own for each, so that its peak of memory is the planner's (with Python, pandas and the frames it is
+given). Time is CPU time, and also told as a multiple of one pandas group-by over the same rows: that ratio holds on
+any machine.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def candidates() -> Iterator[tuple[str, str, Callable[[], Policy]]]:
         for reading, every, gain, band in product(read, (3, 7, 14), (0.25, 0.4, 0.7, 1.0), (0.05, 0.15)):
             label = f"{reading} {every=} {gain=} {band=}"
             yield f"proportional, {kind}", label, lambda r=reading, e=every, g=gain, b=band: Proportional(e, r, g, b)
-        for reading, kp, ki, kd in product(read, (0.3, 0.6, 1.0, 1.5, 2.0), (0.03, 0.1, 0.2), (0.0, 0.3)):
+        for reading, kp, ki, kd in product(read, (0.3, 0.6, 1.0, 1.5, 2.0), (0.03, 0.08, 0.1, 0.2), (0.0, 0.3)):
             label = f"{reading} {kp=} {ki=} {kd=}"
             yield f"PID, {kind}", label, lambda r=reading, p=kp, i=ki, d=kd: Pid(1, r, p, i, d)
     for band, sure in product((0.05, 0.08, 0.1), (0.5, 0.7, 0.9, 1.1)):

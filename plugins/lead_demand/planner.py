@@ -414,9 +414,11 @@ class LeadDemandPlanner:
         codes_found = np.array(list(order), dtype=object)[columns].tolist()
         ends = np.searchsorted(rows, np.arange(len(new) + 1)).tolist()
         reasons = [codes_found[start:end] for start, end in pairwise(ends)]
-        blocking = table[:, [reason.blocking for reason in Reason]].any(axis=1)
         for row, codes in foreign.items():
-            reasons[row], blocking[row] = [*codes, *reasons[row]], True
+            reasons[row] = [*codes, *reasons[row]]
+        blocking = table[:, [reason.blocking for reason in Reason]].any(axis=1) | _bools(
+            row in foreign for row in range(len(new))
+        )
         hidden = np.logical_or.reduce([flags.get(reason, none) for reason in NO_ESTIMATE])
         shown = {
             name: np.where(hidden, np.nan, values)

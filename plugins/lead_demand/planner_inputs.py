@@ -217,8 +217,8 @@ def is_none(values: np.ndarray) -> np.ndarray:
 def read_days(frame: pd.DataFrame, ids: np.ndarray, today: np.datetime64, window: int, min_days: int) -> Days:
     """The last whole days before `today`, at most `window`, of the segments `ids`; other rows are not looked at.
 
-    A day is complete when every column of `NEEDED` is known (of `MAY_BE_ABSENT`, if the frame has it). What lies before a segment's first complete day is
-    "not there yet"; a hole after it is a missing day.
+    A day is complete when every column of `NEEDED` is known (that of `MAY_BE_ABSENT` only if the frame has it). What
+    lies before a segment's first complete day is "not there yet"; a hole after it is a missing day.
     """
     segment_codes, found = pd.factorize(frame["segment_id"]) if len(frame) else (np.empty(0, int), np.empty(0, object))
     position = {str(segment_id): index for index, segment_id in enumerate(ids)}
