@@ -34,8 +34,9 @@ def test_never_outside_the_limits_nor_beyond_one_step(
         new, old = decided.new_budget, row.current_budget
         high = (old * (1 + row.max_increase_pct / 100)).quantize(CENT, ROUND_FLOOR)
         low = (old * (1 - row.max_decrease_pct / 100)).quantize(CENT, ROUND_CEILING)
+        low = max(low, CENT)  # no channel takes an amount of nothing: the largest step ends at the smallest amount
         assert isinstance(new, Decimal)
-        assert new > 0  # no channel takes an amount of nothing
+        assert new > 0
         assert decided.action == ("increase" if new > old else "decrease" if new < old else "hold")
         if new == old:
             assert decided.reasons
