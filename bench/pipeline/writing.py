@@ -7,9 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import sqlalchemy
+
 from bench.pipeline.measure import (
     Database,
     Figure,
+    Findings,
     Scale,
     Server,
     add_metrics,
@@ -18,6 +22,7 @@ from bench.pipeline.measure import (
     row_versions,
     run_statement,
     seconds,
+    where_the_time_goes,
     window_of,
 )
 from lead_demand.day import Window
@@ -38,14 +43,24 @@ _UPSERT = (
 )
 
 
-def measure(server: Server, scale: Scale, folder: Path) -> list[Figure]:
+def measure(server: Server, scale: Scale, folder: Path) -> Findings:
     """a) the first writing of a day and of a year; b) the second, over unchanged data."""
     spare = 2 * scale.repeats + 4  # days before the year, each written once
     year = window_of(scale.days)
     with server.database() as database:
         add_segments(database, scale.segments)
         add_metrics(database, year.first - timedelta(days=spare), year.last)
-        return [*_year(database, scale, year, folder), *_day(database, scale, year, folder)]
+        figures = [*_year(database, scale, year, folder), *_day(database, scale, year, folder)]
+        day = Window(year.first - timedelta(days=spare), year.first - timedelta(days=spare))
+        profiles = {"a, a day": where_the_time_goes(database, STATEMENT, day)}
+        month = year.chunks()[1]
+        with database.owner() as connection:
+            connection.execute(
+                "delete from lead_generation_stats where date between %s and %s", [month.first, month.last]
+            )
+        database.settle()
+        profiles["a, a month of the year"] = where_the_time_goes(database, STATEMENT, month)
+        return Findings(figures, profiles)
 
 
 def _files(database: Database, chunks: list[Window], folder: Path) -> list[Path]:
@@ -160,22 +175,17 @@ def _executemany(database: Database, rows: list[list[Any]]) -> None:
 
 def _to_sql(database: Database, rows: list[list[Any]]) -> None:
     """An insert only: pandas knows no upsert."""
-    import pandas as pd
-    from sqlalchemy import create_engine
-
-    engine = create_engine(database.pipeline_url.replace("postgresql://", "postgresql+psycopg://"))
+    engine = sqlalchemy.create_engine(database.pipeline_url.replace("postgresql://", "postgresql+psycopg://"))
     frame = pd.DataFrame(rows, columns=_NAMES)
     numbers = _NAMES[2:]
     frame[numbers] = frame[numbers].apply(pd.to_numeric)
     frame["date"] = pd.to_datetime(frame["date"]).dt.date
-    from sqlalchemy import types
-
     frame.to_sql(
         "lead_generation_stats",
         engine,
         if_exists="append",
         index=False,
-        dtype={"segment_id": types.UUID(as_uuid=False)},
+        dtype={"segment_id": sqlalchemy.types.UUID(as_uuid=False)},
     )
     engine.dispose()
 
