@@ -258,6 +258,7 @@ def where_the_time_goes(database: Database, name: str, window: Window) -> list[s
     """The steps of a statement by the time each takes itself, as Markdown; rolled back."""
     with database.pipeline() as connection:
         values = {"first": window.first, "last": window.last, "dag_run_id": "bench"}
+        connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": name})
         row = connection.execute("explain (analyze, format json) " + sql.render(name), values).fetchone()
         connection.rollback()
     (explained,) = row[0]  # type: ignore[index]
