@@ -1,0 +1,3 @@
+USAGE_FILE = (
+    "LEAD_DEMAND_USAGE_FILE"  # the environment variable that names the file in which tasks write what they used
+)

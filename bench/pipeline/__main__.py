@@ -44,7 +44,7 @@ def main() -> int:
         folder = Path(name)
         asked = set(options.only)
         if chosen := {letters: measure for letters, measure in SQL_PARTS.items() if asked & set(letters)}:
-            server = Server(folder)
+            server = Server(folder, durable=not options.quick)
             try:
                 found.server = server.version
                 for letters, measure in chosen.items():

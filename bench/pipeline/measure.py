@@ -25,6 +25,7 @@ from tools.migrate import migrate
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "of-this-benchmark-only"  # noqa: S105
 TEMPLATE = "template_leads"
+TABLES = "leads, lead_segments, channel_sources, channel_metrics, lead_generation_stats, lead_segment_plans"
 _numbers = count(1)
 
 
@@ -45,7 +46,7 @@ class Scale:
 
 SCALES = {
     "default": Scale("default", 10_000, 365, 5_000_000, (12, 1_000, 10_000), 5, 2_000),
-    "small": Scale("small", 60, 40, 6_000, (12,), 2, 40),
+    "small": Scale("small", 30, 40, 2_000, (12,), 1, 20),
 }
 
 
@@ -130,15 +131,15 @@ class Database:
     def settle(self) -> None:
         """Leave no work of what was before to what is measured next."""
         with self.owner() as connection:
-            connection.execute("vacuum analyze")
+            connection.execute(f"vacuum analyze {TABLES}")
             connection.execute("checkpoint")
 
 
 class Server:
     """A PostgreSQL of this benchmark, with the settings of the local stack; every database a copy of one template."""
 
-    def __init__(self, folder: Path) -> None:
-        self.postgres = EmbeddedPostgres(folder / "postgres")
+    def __init__(self, folder: Path, *, durable: bool = True) -> None:
+        self.postgres = EmbeddedPostgres(folder / "postgres", durable=durable)
         self.postgres.start()
         self.postgres.create_database(TEMPLATE)
         url = self.postgres.url(TEMPLATE)

@@ -21,8 +21,8 @@ from typing import Any
 import psutil
 import psycopg
 
+from bench.pipeline import USAGE_FILE
 from bench.pipeline.measure import ROOT, Figure, Findings, Scale, median
-from bench.pipeline.scheduler import USAGE_FILE
 from tools.airflow_api import ACTIVE, AirflowApi
 from tools.stack import Stack
 

@@ -9,9 +9,8 @@ import resource
 import time
 from typing import Any
 
+from bench.pipeline import USAGE_FILE
 from tools import scheduler
-
-USAGE_FILE = "LEAD_DEMAND_USAGE_FILE"
 
 
 def record_usage() -> None:
