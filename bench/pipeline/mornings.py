@@ -28,7 +28,7 @@ from tools.stack import Stack
 
 DAYS = ("lead_stats", "lead_budgets")
 HISTORY = 31
-PATIENCE = 900
+PATIENCE = 1800
 AIRFLOW = ("scheduler", "dag-processor", "api-server")
 # As if yesterday had not been read yet.
 FORGET = """
