@@ -10,11 +10,12 @@ announcement.
 **Inputs.** `leads`, the partners' capacity (both through `include/sql/sources`), Google Ads, Search Console, GA4;
 which account belongs to which segment is in `channel_sources`.
 
-**Params.** `from` and `to`: restate a whole range of days in one run. Empty: the day before, with the last days that
-sources still correct.
+**Params.** `from` and `to`: restate a whole range of days in one run, month by month. Empty: the day before, with the
+last days that sources still correct (leads and Google Ads 30, Search Console 10, GA4 3).
 
-**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out. Only a run of the latest
-whole day, without a range, announces it; a backfill or an old day never starts budgets.
+**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out, in any order and with several
+runs at once. A retry goes on after the last month that was finished; a run that was cleared begins again. Only a run of
+the latest whole day, without a range, announces it; a backfill or an old day never starts budgets.
 
 **If it fails.**
 - `pull_*` failed: that account's segments hold today, the others go on. Clear the task once the source answers.

@@ -8,12 +8,14 @@ from pathlib import Path
 from bench.pipeline.measure import (
     Database,
     Figure,
+    Findings,
     Scale,
     Server,
     add_segments,
     median,
     run_statement,
     seconds,
+    where_the_time_goes,
     window_of,
 )
 from bench.pipeline.writing import COLUMNS, STATEMENT, copy_files
@@ -38,7 +40,7 @@ group by 1, 2
 """
 
 
-def measure(server: Server, scale: Scale, folder: Path) -> list[Figure]:
+def measure(server: Server, scale: Scale, folder: Path) -> Findings:
     """Both statements that take a lead to `lead_generation_stats`; what they write is written to two tables."""
     year = window_of(scale.days, before=1)  # the day after it is measured alone, with the year in place
     with server.database() as database:
@@ -47,7 +49,13 @@ def measure(server: Server, scale: Scale, folder: Path) -> list[Figure]:
         figures = [_compare(database, scale, year, folder, 1)]
         database.settle()
         day = year.last + timedelta(days=1)
-        return [_compare(database, scale, Window(day, day), folder, scale.repeats), *figures]
+        figures = [_compare(database, scale, Window(day, day), folder, scale.repeats), *figures]
+        _remove(database, Window(day, day))
+        profiles = {"c, a day": where_the_time_goes(database, COUNT, Window(day, day))}
+        month = year.chunks()[1]
+        _remove(database, month)
+        profiles["c, a month of the year"] = where_the_time_goes(database, COUNT, month)
+        return Findings(figures, profiles)
 
 
 def add_leads(database: Database, leads: int, window: Window) -> None:
