@@ -126,8 +126,5 @@ def require_today(dag_run: DagRunProtocol, now: datetime | None = None) -> date:
     """Today, for a run of `lead_budgets` that was due today; raises NotToday for a cleared run of another day."""
     due = dag_run.run_after.astimezone(AMSTERDAM).date()
     if due != today(now):
-        raise NotToday(
-            f"This run was due on {due}; today is {today(now)}. No budget was read or changed. "
-            "Do not clear it: start a new run of lead_budgets."
-        )
+        raise NotToday(f"This run was due on {due}; today is {today(now)}.")
     return due

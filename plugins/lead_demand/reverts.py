@@ -22,15 +22,15 @@ def asked(conf: dict[str, Any]) -> tuple[UUID | None, date | None]:
     log_id, day = conf.get("log_id") or None, conf.get("day") or None
     if (log_id is None) == (day is None):
         raise NothingToRevert(
-            f"Give either the id of one row of channel_orchestration_log or a day, not log_id={log_id} and day={day}. "
-            "No budget was read or changed."
+            f"Asked for was log_id={log_id} and day={day}, not exactly one of them.",
+            todo="Start a new run with either the id of one row of channel_orchestration_log or a day.",
         )
     try:
         return (UUID(str(log_id)), None) if log_id else (None, date.fromisoformat(str(day)))
     except ValueError as error:
         raise NothingToRevert(
-            f"log_id={log_id}, day={day}: {error}. No budget was read or changed. Copy the id from the log's row, or "
-            "write the day as 2026-03-14."
+            f"log_id={log_id}, day={day}: {error}.",
+            todo="Start a new run: copy the id from the log's row, or write the day as 2026-03-14.",
         ) from error
 
 
@@ -54,7 +54,7 @@ def revert_changes(
         if not rows:
             raise NothingToRevert(
                 f"{'Row ' + str(log_id) if log_id else day} is no change of {name} that took effect: nothing to put "
-                "back. No budget was read or changed. Look for status 'success' in channel_orchestration_log."
+                "back."
             )
         claims = _claims(rows, dag_run_id, decided_by, report)
         switches = read_switches(connection)
