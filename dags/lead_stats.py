@@ -17,7 +17,7 @@ sources still correct.
 whole day, without a range, announces it; a backfill or an old day never starts budgets.
 
 **If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
-- `pull_account` failed: that account's segments hold today, the others go on. After
+- `pull_*` failed: that account's segments hold today, the others go on. After
   [SourceUnavailable](runbook.md#sourceunavailable) wait; [SourceRefused](runbook.md#sourcerefused) needs a person.
 - `check_*` failed: nothing was announced and no budget moves. See [CheckFailed](runbook.md#checkfailed).
 - Anything else of the database: [DatabaseUnavailable](runbook.md#databaseunavailable),
@@ -182,6 +182,21 @@ def lead_stats():
             parameters=WINDOW,
             doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and stops nobody else.",
         )
+        record_channel_findings = SQLExecuteQueryOperator(
+            task_id="record_channel_findings",
+            sql="lead_stats/insert_pipeline_findings_channels.sql",
+            parameters=WINDOW,
+            doc_md="Channels that were not read, or are five times off their usual, go to pipeline_findings.",
+        )
+        check_channels_usual = BoundCheckOperator(
+            task_id="check_channels_usual",
+            sql="lead_stats/check_channels_usual.sql",
+            parameters=WINDOW | {"since": "{{ dag_run.start_date }}"},
+            rule="leads and Google Ads are within five times of their usual.",
+            remediation="See the finding channel_unusual: repair the source, or set its level to info if it is right.",
+            doc_md="Stop: such a day is more likely an error than a day to decide on.",
+        )
+        record_channel_findings >> check_channels_usual
 
     update_lead_gap = SQLExecuteQueryOperator(
         task_id="update_lead_gap",

@@ -6,6 +6,7 @@ and no budget moves; `warn` keeps a finding, which the run's report names, and l
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NoReturn
 
@@ -19,6 +20,9 @@ from airflow.sdk import Context
 
 from lead_demand import day, findings, sql, tasks
 from lead_demand.errors import CheckFailed
+
+QUIET = logging.getLogger("lead_demand.checks.query")
+QUIET.setLevel(logging.WARNING)
 
 
 class _Broken(Exception):
@@ -44,6 +48,7 @@ class _Explained(BaseSQLOperator):
 
     def execute(self, context: Context) -> None:
         of_day = day.stats_date(context["dag_run"])
+        self._log = QUIET  # the outcome is the log's first line, not the query
         try:
             super().execute(context)
         except _Broken as broken:

@@ -137,6 +137,17 @@ class ChangesUnsettled(LeadDemandError):
     heals = True
 
 
+class DeadlineMissed(LeadDemandError):
+    """At the time by which the day's budgets are to be decided, some are neither decided nor wait for a person."""
+
+    unchanged = "Every budget stays as it is."
+    todo = (
+        "See whether lead_stats ran and announced yesterday, then whether lead_budgets was started. Start what is "
+        "missing, in that order."
+    )
+    rerun = False
+
+
 class UpstreamFailed(LeadDemandError):
     """A task before the report failed; the report only keeps the run from looking green."""
 
@@ -220,7 +231,7 @@ KINDS = (
     Kind(
         "DiskFull",
         "A disk is full",
-        False,
+        True,
         "Free space where the message says, of the worker or of the database.",
         ("psycopg.errors.DiskFull", "builtins.OSError"),
         _is_full,

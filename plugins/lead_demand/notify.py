@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
-
-log = logging.getLogger("lead_demand")
 
 CONNECTION = "lead_demand_alerts"
 # Tags of the services in the connection: who is on call gets `alerts`, marketing gets `digest`.
 Audience = Literal["alerts", "digest"]
 
 
-def send(audience: Audience, subject: str, lines: Sequence[str]) -> bool:
-    """Send one message to every service of that tag. Returns whether all of them took it; never raises.
-
-    Without the connection, or without a service of that tag, it says so in the log and sends nothing.
+def send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
+    """Send one message to every service of that tag. Returns None once all of them took it, else why not in words;
+    never raises: a message that cannot be sent is no reason to fail.
     """
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
         return _send(audience, subject, lines)
     except AirflowNotFoundException:
-        log.warning("Not sent, because there is no connection %s: %s", CONNECTION, subject)
+        return f"there is no connection {CONNECTION}"
     except Exception as error:
         # Its text may hold an address with a password.
-        log.error("Not sent, because connection %s is not usable (%s): %s", CONNECTION, type(error).__name__, subject)
-    return False
+        return f"the connection {CONNECTION} is not usable ({type(error).__name__})"
 
 
-def _send(audience: Audience, subject: str, lines: Sequence[str]) -> bool:
+def _send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
     import apprise
     from airflow.providers.apprise.hooks.apprise import AppriseHook
     from airflow.sdk.log import redact
@@ -42,15 +37,11 @@ def _send(audience: Audience, subject: str, lines: Sequence[str]) -> bool:
     services = apprise.Apprise()
     hook.set_config_from_conn(connection, services)
     if not list(services.find(tag=audience)):
-        log.warning("Not sent, because connection %s has no service tagged %s: %s", CONNECTION, audience, subject)
-        return False
+        return f"the connection {CONNECTION} has no service tagged {audience}"
     body = str(redact("\n".join(lines)))
-    sent = bool(services.notify(body=body, title=str(redact(subject)), body_format="text", tag=audience))
-    if sent:
-        log.info("Sent to %s: %s", audience, subject)
-    else:
-        log.error("Not delivered to everybody of %s; see the lines above: %s", audience, subject)
-    return sent
+    if services.notify(body=body, title=str(redact(subject)), body_format="text", tag=audience):
+        return None
+    return f"a service tagged {audience} of the connection {CONNECTION} did not take it"
 
 
 def _hide(config: Any) -> None:

@@ -27,6 +27,8 @@ log = logging.getLogger("lead_demand")
 FAILURE = "failure"
 # An Airflow Variable a DAG: since when its runs fail, and when that was last reported. It is gone after a good run.
 FAILING = "lead_demand_failing_{}"
+# In the order of the day.
+MORNING = ("lead_stats", "lead_budgets")
 
 
 def explain_retry(context: Context) -> None:
@@ -122,6 +124,7 @@ def alert_failed_run(context: Context) -> None:
         return
     failures = sorted(_failures(dag, run_id), key=lambda failure: failure["kind"] == "UpstreamFailed")
     roots = [failure for failure in failures if failure["kind"] != "UpstreamFailed"] or failures
+    causes = sorted({_cause(failure) for failure in roots})
     before = failing(dag.dag_id) or {"since": day.today().isoformat(), "runs": 0}
     runs = before["runs"] + (run_id != before.get("run_id"))
     again = "for the first time" if runs <= 1 else f"again: {runs} runs in a row since {before['since']}"
@@ -137,8 +140,15 @@ def alert_failed_run(context: Context) -> None:
         lines += [f"Log: {failure['log']}"]
     repeated = "" if runs <= 1 else " again"
     subject = f"{dag.dag_id} failed{repeated}: {what}{more}" if what else f"{dag.dag_id} failed{repeated}"
-    if notify.send("alerts", subject, lines):
-        _remember(dag.dag_id, {"since": before["since"], "runs": runs, "run_id": run_id})
+    told_by = _told_by(dag.dag_id, causes)
+    if told_by:
+        log.info("No alert: %s was reported today already, with %s.", ", ".join(causes), told_by)
+    elif why_not := notify.send("alerts", subject, lines):
+        log.error("No alert, because %s: %s", why_not, subject)
+        return
+    else:
+        log.info("Alert sent: %s", subject)
+    _remember(dag.dag_id, {"since": before["since"], "runs": runs, "run_id": run_id, "causes": causes})
 
 
 def forget_failures(context: Context) -> None:
@@ -167,10 +177,26 @@ def failing(dag_id: str) -> dict[str, Any] | None:
     return kept
 
 
-def reported_on(dag_id: str, of_day: date) -> bool:
-    """Whether somebody was told on that day that this DAG fails, and it has not succeeded since."""
-    kept = failing(dag_id)
-    return kept is not None and datetime.fromisoformat(kept["reported"]).astimezone(day.AMSTERDAM).date() == of_day
+def _cause(failure: dict[str, Any]) -> str:
+    """What makes two failures one: the kind, and the account where there is one."""
+    return " ".join([failure["kind"], *failure.get("label", "").split()[-1:]])
+
+
+def _told_by(dag_id: str, causes: list[str]) -> str | None:
+    """The DAG of the morning whose failure was reported today and explains this one: it has the same causes, or kept
+    the day from being decided at all.
+    """
+    for other in MORNING:
+        kept = failing(other) if other != dag_id else None
+        if kept is None or _day_of(kept["reported"]) != day.today():
+            continue
+        if set(causes) <= {*kept["causes"], "DeadlineMissed"}:
+            return other
+    return None
+
+
+def _day_of(moment: str) -> date:
+    return datetime.fromisoformat(moment).astimezone(day.AMSTERDAM).date()
 
 
 def _remember(dag_id: str, kept: dict[str, Any]) -> None:
