@@ -658,21 +658,16 @@ def raise_for(report: ChangeReport, what: str) -> None:
 
     if report.pending and all(change.account in report.refusing for change, _ in report.pending):
         raise ChangesLeftOpen(
-            f"{len(report.pending)} {what} stay pending because their account refuses us: {lines(report.pending)}. "
-            "A retry would be refused as well. Once that is repaired, start a new run: it reads the budgets back "
-            "first, and nothing is sent twice. The other changes went through."
+            f"{len(report.pending)} {what} stay pending because their account refuses us: {lines(report.pending)}."
         )
     if report.pending:
         raise ChangesUnsettled(
-            f"{len(report.pending)} {what} have no definite outcome and stay pending: "
-            f"{lines(report.pending)}. "
-            "They are read back first on the next try; nothing is sent twice. The other changes went through."
+            f"{len(report.pending)} {what} have no definite outcome and stay pending: {lines(report.pending)}."
         )
     if report.failed or report.unclaimed:
         raise ChangesFailed(
             f"{len(report.failed) + len(report.unclaimed)} {what} were refused: "
-            f"{'; '.join([*report.unclaimed[:10], *([lines(report.failed)] if report.failed else [])])}. "
-            "They are closed as failed and not tried again today; the other changes went through."
+            f"{'; '.join([*report.unclaimed[:10], *([lines(report.failed)] if report.failed else [])])}."
         )
 
 

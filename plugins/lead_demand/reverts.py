@@ -23,15 +23,15 @@ def asked(conf: dict[str, Any]) -> tuple[UUID | None, date | None]:
     log_id, of_day = conf.get("log_id") or None, conf.get("day") or None
     if (log_id is None) == (of_day is None):
         raise NothingToRevert(
-            "Give either the id of one row of channel_orchestration_log or a day, "
-            f"not log_id={log_id} and day={of_day}. No budget was read or changed."
+            f"Asked for was log_id={log_id} and day={of_day}, not exactly one of them.",
+            todo="Start a new run with either the id of one row of channel_orchestration_log or a day.",
         )
     try:
         return (UUID(str(log_id)), None) if log_id else (None, date.fromisoformat(str(of_day)))
     except ValueError as error:
         raise NothingToRevert(
-            f"log_id={log_id}, day={of_day}: {error}. No budget was read or changed. "
-            "Copy the id from the log's row, or write the day as 2026-03-14."
+            f"log_id={log_id}, day={of_day}: {error}.",
+            todo="Start a new run: copy the id from the log's row, or write the day as 2026-03-14.",
         ) from error
 
 
@@ -62,7 +62,7 @@ def revert_changes(
         if not rows:
             raise NothingToRevert(
                 f"{'Row ' + str(log_id) if log_id else of_day} is no change of {name} that took effect: nothing to put "
-                "back. No budget was read or changed. Look for status 'success' in channel_orchestration_log."
+                "back."
             )
         switches = read_switches(connection)
         left = None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from lead_demand import day, sql
-from lead_demand.errors import LeadDemandError, SetupIncomplete
+from lead_demand.errors import LeadDemandError, SetupIncomplete, UpstreamFailed
 from lead_demand.progress import in_chunks
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ DIRECTIONS = {
     "ask": "list_large_changes",
 }
 ASK = "ask_for_approval"
-
-
-class UpstreamFailed(LeadDemandError):
-    """A task before the report failed. The report only keeps the run from looking green; read that task's log."""
 
 
 def say(headline: str, lines: Sequence[str] = ()) -> None:
@@ -51,8 +47,8 @@ def accounts_to_pull(name: str, dag_run: DagRunProtocol) -> list[dict[str, Any]]
         rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
     if not rows:
         raise SetupIncomplete(
-            "channel_sources has no active row of an active segment. Nothing was read or written. "
-            "Add the campaigns, sites and properties of each segment to channel_sources."
+            "channel_sources has no active row of an active segment.",
+            todo="Add the campaigns, sites and properties of each segment to channel_sources, then clear the task.",
         )
     accounts = [account for channel, account in rows if channel == name]
     say(f"This run is about {covered}: {len(accounts)} {name} account(s) to read: {', '.join(accounts) or 'none'}.")
@@ -158,7 +154,8 @@ def paid_accounts(name: str, dag_run: DagRunProtocol, announced: Sequence[str | 
     if named and day.latest_whole_day().isoformat() not in named:
         raise NotToday(
             f"This run was started by the statistics of {', '.join(named)}; the latest whole day is "
-            f"{day.latest_whole_day()}. No budget was read or changed. Run lead_stats for yesterday: it starts one."
+            f"{day.latest_whole_day()}.",
+            todo="Run lead_stats for yesterday: it starts a run of lead_budgets.",
         )
     with sql.connect() as connection:
         rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
@@ -361,6 +358,6 @@ def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstan
     failed = sorted(task for task, state in _states(dag_run, task_instance).items() if state == "failed")
     if failed:
         raise UpstreamFailed(
-            f"Failed before this report: {', '.join(failed)}. What the other tasks wrote stands. "
-            f"Read the log of {failed[0]}."
+            f"Failed before this report: {', '.join(failed)}.",
+            todo=f"Read the log of {failed[0]}; this task needs nothing of its own.",
         )
