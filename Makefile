@@ -38,7 +38,7 @@ airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 	@$(PYTHON) -m tools.stack airflow $(ARGS)
 
 faults: $(READY) ## every fault at every step of a budget change, one line a case (half an hour; ARGS="-k killed")
-	@$(PYTHON) -m pytest tests/faults --every-case -q $(ARGS)
+	@$(PYTHON) -m pytest tests/faults --every-case -q --numprocesses auto --maxprocesses 4 $(ARGS)
 
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)
