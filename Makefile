@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test faults up stop clean migrate show psql airflow bench-decisions lint format lock
+.PHONY: help run test faults up stop clean migrate show psql airflow bench bench-decisions screenshots lint format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -17,7 +17,7 @@ run: $(READY) ## one morning from start to end on this machine: statistics, plan
 	@$(PYTHON) -m tools.day run
 
 test: $(READY) ## the tests, against a real PostgreSQL and a real Airflow (ARGS="tests/planner -x" narrows them)
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 up: $(READY) ## start the local services and leave them running; prints the address of Airflow's UI
 	@$(PYTHON) -m tools.stack up
@@ -42,6 +42,12 @@ faults: $(READY) ## every fault at every step of a budget change, one line a cas
 
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)
+
+bench: $(READY) ## what a morning costs, against limits measured in the same run (twenty minutes; ARGS=--quick for one)
+	@$(PYTHON) -m bench.pipeline $(ARGS)
+
+screenshots: $(READY) ## take the pictures in docs/ again, in a real Airflow with a real browser
+	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages
 
 lint: $(READY) ## style, types, SQL, migrations, Dockerfile and the generated pages
 	$(PYTHON) -m ruff check --quiet .

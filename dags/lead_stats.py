@@ -10,11 +10,12 @@ announcement.
 **Inputs.** `leads`, the partners' capacity (both through `include/sql/sources`), Google Ads, Search Console, GA4;
 which account belongs to which segment is in `channel_sources`.
 
-**Params.** `from` and `to`: restate a whole range of days in one run. Empty: the day before, with the last days that
-sources still correct.
+**Params.** `from` and `to`: restate a whole range of days in one run, month by month. Empty: the day before, with the
+last days that sources still correct (leads and Google Ads 30, Search Console 10, GA4 3).
 
-**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out. Only a run of the latest
-whole day, without a range, announces it; a backfill or an old day never starts budgets.
+**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out, in any order and with several
+runs at once. A retry goes on after the last month that was finished; a run that was cleared begins again. Only a run of
+the latest whole day, without a range, announces it; a backfill or an old day never starts budgets.
 
 **If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
 - `pull_*` failed: that account's segments hold today, the others go on. After
@@ -38,6 +39,7 @@ from airflow.sdk import Asset, Param, TaskGroup, TriggerRule, dag, task
 from lead_demand import channels, day, tasks
 from lead_demand.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
 from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.operators import WindowOperator
 from lead_demand.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.timetable import DayAfterTimetable
 
@@ -97,32 +99,37 @@ IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }
     tags=["tier:1", "rerun:clear"],
 )
 def lead_stats():
-    @task(doc_md="The accounts, sites and properties to pull, and the first look at the run's own days.")
-    def read_sources(dag_run=None) -> list[dict[str, str]]:
-        return tasks.accounts_to_pull(dag_run)
+    @task(doc_md="The accounts, sites or properties to pull, and the first look at the run's own days.")
+    def read_accounts(channel: str, dag_run=None) -> list[dict]:
+        return tasks.accounts_to_pull(channel, dag_run)
 
     @task(
-        map_index_template="{{ channel }} {{ account }}",
-        doc_md="One account over its window, in one transaction: a failed pull leaves the earlier rows as they were.",
+        map_index_template="{{ channel }} {{ accounts | join(', ') }}",
+        doc_md="One account over its window, a month in one transaction: a failed pull leaves the earlier rows as they "
+        "were, and a retry goes on with the month that failed.",
     )
-    def pull(channel: str, account: str, dag_run=None) -> None:
-        tasks.pull_channel(channel, account, dag_run)
+    def pull(channel: str, accounts: list[str], dag_run=None, ti=None, task_state_store=None) -> None:
+        tasks.pull_channel(channel, accounts, dag_run, ti, task_state_store)
 
-    attribute_leads = SQLExecuteQueryOperator(
+    attribute_leads = WindowOperator(
         task_id="attribute_leads",
         sql="lead_stats/update_leads.sql",
-        parameters=WINDOW,
+        restated_days=channels.RESTATED_DAYS["leads"],
         doc_md="Branch and longest postal prefix decide, then the region. Only leads without a segment are touched.",
     )
-    sources = read_sources()
-    sources >> attribute_leads
+    with TaskGroup("read_sources") as read_sources:
+        accounts = {name: read_accounts.override(task_id=name)(name) for name in channels.PULLED}
+    read_sources >> attribute_leads
 
     with TaskGroup("pull_channels") as pull_channels:
-        pull.override(task_id="pull_account").expand_kwargs(sources)
-        pull_leads = SQLExecuteQueryOperator(
+        for name in channels.PULLED:
+            # Not a pool: a task whose pool does not exist waits for ever, and nothing turns red.
+            at_once = channels.READ_AT_ONCE[name]
+            pull.override(task_id=f"pull_{name}", max_active_tis_per_dag=at_once).expand_kwargs(accounts[name])
+        pull_leads = WindowOperator(
             task_id="pull_leads",
             sql="lead_stats/upsert_channel_metrics_leads.sql",
-            parameters=WINDOW,
+            restated_days=channels.RESTATED_DAYS["leads"],
             doc_md="Counts by day of creation; acceptance comes days later, so the window is counted again every day.",
         )
         attribute_leads >> pull_leads
@@ -132,12 +139,12 @@ def lead_stats():
             parameters=WINDOW,
             doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone.",
         )
-        sources >> pull_partner_capacity
+        read_sources >> pull_partner_capacity
 
-    upsert_lead_generation_stats = SQLExecuteQueryOperator(
+    upsert_lead_generation_stats = WindowOperator(
         task_id="upsert_lead_generation_stats",
         sql="lead_stats/upsert_lead_generation_stats.sql",
-        parameters=WINDOW,
+        restated_days=WIDEST,
         trigger_rule=TriggerRule.ALL_DONE,
         doc_md="Runs also when a pull failed: the segments of the other accounts go on, the failed ones stay unknown.",
     )
@@ -198,17 +205,17 @@ def lead_stats():
         )
         record_channel_findings >> check_channels_usual
 
-    update_lead_gap = SQLExecuteQueryOperator(
+    update_lead_gap = WindowOperator(
         task_id="update_lead_gap",
         sql="lead_stats/update_lead_segment_plans.sql",
-        parameters=WINDOW,
+        restated_days=WIDEST,
         doc_md="Target minus actual for every plan in the window; no plan is inserted.",
     )
 
-    update_decision_outcomes = SQLExecuteQueryOperator(
+    update_decision_outcomes = WindowOperator(
         task_id="update_decision_outcomes",
         sql="lead_stats/update_budget_decisions.sql",
-        parameters=WINDOW,
+        restated_days=WIDEST,
         doc_md="What came of each decision after 7 and 14 days, so that how often we were right is one query.",
     )
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from airflow.sdk.types import DagRunProtocol
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
+# A window that is longer is worked through month by month, so that neither memory nor a transaction grows with it.
+DAYS_AT_ONCE = 31
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,23 @@ class Window:
     @property
     def days(self) -> int:
         return (self.last - self.first).days + 1
+
+    def chunks(self, most_days: int = DAYS_AT_ONCE) -> list[Window]:
+        """The same days in order, at most `most_days` (at least 1) in each; a window that is longer is cut where a
+        month ends.
+        """
+        if self.days <= most_days:
+            return [self]
+        found, first = [], self.first
+        while first <= self.last:
+            last = min(self.last, first + timedelta(days=most_days - 1))
+            if most_days >= DAYS_AT_ONCE:
+                last = min(
+                    last, (first.replace(day=1) + timedelta(days=DAYS_AT_ONCE)).replace(day=1) - timedelta(days=1)
+                )
+            found.append(Window(first, last))
+            first = last + timedelta(days=1)
+        return found
 
     def __str__(self) -> str:
         return str(self.first) if self.days == 1 else f"{self.first} to {self.last} ({self.days} days)"
@@ -123,7 +142,9 @@ def announces(dag_run: DagRunProtocol, now: datetime | None = None) -> tuple[boo
 
 
 def require_today(dag_run: DagRunProtocol, now: datetime | None = None) -> date:
-    """Today, for a run of `lead_budgets` that was due today; raises NotToday for a cleared run of another day."""
+    """Today, for a run of `lead_budgets` that was due today; raises NotToday for a backfill or a run of another day."""
+    if run_type(dag_run) == "backfill":  # one of yesterday is due this morning
+        raise NotToday("This run is a backfill; a past day's budget cannot be set any more.")
     due = dag_run.run_after.astimezone(AMSTERDAM).date()
     if due != today(now):
         raise NotToday(f"This run was due on {due}; today is {today(now)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -35,11 +36,17 @@ class Finding:
 
 def record(connection: psycopg.Connection[Any], findings: Iterable[Finding]) -> int:
     """Keep findings: a known one is seen again, a new one is added. Returns how many were given."""
+    from psycopg.types.json import Jsonb
+
     rows = [asdict(finding) for finding in findings]
     if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany(sql.render("findings/upsert_pipeline_findings.sql"), rows)
+        statement = sql.render("findings/upsert_pipeline_findings.sql")
+        connection.execute(statement, {"findings": Jsonb(rows, dumps=_dumps)})
     return len(rows)
+
+
+def _dumps(rows: Any) -> str:
+    return json.dumps(rows, default=str)  # a date in its ISO form
 
 
 def log_lines(findings: Iterable[Finding], most: int = 20) -> list[str]:

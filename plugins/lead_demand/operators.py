@@ -6,8 +6,34 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
+from airflow.providers.common.sql.operators.sql import BaseSQLOperator
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
+
+
+class WindowOperator(BaseSQLOperator):
+    """One statement over the run's window, chunk after chunk, each in a transaction of its own.
+
+    A retry goes on after the last chunk that was finished. See `lead_demand.tasks.run_statement`.
+
+    :param sql: a file of `include/sql`; binds `first` and `last` (days, both included) and `dag_run_id`.
+    :param restated_days: how many days a scheduled run covers.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = ("sql", *BaseSQLOperator.template_fields)
+    template_ext: ClassVar[Sequence[str]] = (".sql",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+
+    def __init__(self, *, sql: str, restated_days: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.sql = sql
+        self.restated_days = restated_days
+
+    def execute(self, context: Context) -> None:
+        from lead_demand import day, tasks
+
+        window = day.stats_window(context["dag_run"], self.restated_days)
+        tasks.run_statement(self.task_id, self.sql, window, context["ti"], context["task_state_store"])
 
 
 class AskForApproval(HITLOperator):

@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from lead_demand import day, sql
-from lead_demand.errors import SetupIncomplete, UpstreamFailed
+from lead_demand.errors import LeadDemandError, SetupIncomplete, UpstreamFailed
+from lead_demand.progress import in_chunks
 
 if TYPE_CHECKING:
     from airflow.sdk.types import DagRunProtocol, RuntimeTaskInstanceProtocol
+
+    from lead_demand.progress import Store
 
 log = logging.getLogger("lead_demand")
 
@@ -31,11 +34,14 @@ def say(headline: str, lines: Sequence[str] = ()) -> None:
         log.info("%s", line)
 
 
-def accounts_to_pull(dag_run: DagRunProtocol) -> list[dict[str, str]]:
-    """Every account of every channel that is read over an API; also the first look at the run's days and at the set-up.
+def accounts_to_pull(name: str, dag_run: DagRunProtocol) -> list[dict[str, Any]]:
+    """What the pull of a channel is mapped over: `{"channel", "accounts"}`, one an account. More accounts than Airflow
+    maps (`max_map_length`) share instances. Also the first look at the run's days and at the set-up.
 
     Raises InvalidRange for days that cannot be restated, SetupIncomplete where no segment has any source.
     """
+    from airflow.sdk.configuration import conf
+
     covered = day.requested_range(dag_run) or day.stats_date(dag_run)
     with sql.connect() as connection:
         rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
@@ -44,23 +50,64 @@ def accounts_to_pull(dag_run: DagRunProtocol) -> list[dict[str, str]]:
             "channel_sources has no active row of an active segment.",
             todo="Add the campaigns, sites and properties of each segment to channel_sources, then clear the task.",
         )
-    say(f"This run is about {covered}: {len(rows)} account(s) to read: " + ", ".join(f"{c} {a}" for c, a in rows) + ".")
-    return [{"channel": channel, "account": account} for channel, account in rows]
+    accounts = [account for channel, account in rows if channel == name]
+    say(f"This run is about {covered}: {len(accounts)} {name} account(s) to read: {', '.join(accounts) or 'none'}.")
+    share = max(1, -(-len(accounts) // conf.getint("core", "max_map_length")))
+    return [{"channel": name, "accounts": accounts[at : at + share]} for at in range(0, len(accounts), share)]
 
 
-def pull_channel(name: str, account: str, dag_run: DagRunProtocol) -> int:
-    """Pull one account of one channel over the run's window. Returns how many rows of channel_metrics changed."""
+def pull_channel(
+    name: str,
+    accounts: Sequence[str],
+    dag_run: DagRunProtocol,
+    task_instance: RuntimeTaskInstanceProtocol,
+    store: Store,
+) -> None:
+    """Pull accounts of one channel over the run's window, chunk after chunk.
+
+    Where an account fails, those after it are still pulled, and the first error is raised at the end.
+    """
     from lead_demand import channels, findings
-    from lead_demand.channels.pull import pull
+    from lead_demand.channels.pull import chunks, pull
 
     window = day.stats_window(dag_run, channels.RESTATED_DAYS[name])
-    report = pull(name, account, window, dag_run.run_id)
-    say(
-        f"{name} {account}, {window}: {report.rows} rows read, {report.changed} new or changed, "
-        f"{len(report.findings)} finding(s).",
-        findings.log_lines(report.findings),
-    )
-    return report.changed
+    errors: list[LeadDemandError] = []
+    for account in accounts:
+
+        def pull_chunk(chunk: day.Window, account: str = account) -> str:
+            report = pull(name, account, chunk, dag_run.run_id)
+            for line in findings.log_lines(report.findings):
+                log.info("%s", line)
+            return f"{report.rows} rows read, {report.changed} new or changed, {len(report.findings)} finding(s)"
+
+        try:
+            in_chunks(chunks(name, account, window), pull_chunk, store, task_instance, f"{name} {account}")
+        except LeadDemandError as error:
+            log.error("%s %s: %s", name, account, error)
+            errors.append(error)
+    if errors:
+        raise errors[0]
+
+
+def run_statement(
+    step: str, statement: str, window: day.Window, task_instance: RuntimeTaskInstanceProtocol, store: Store
+) -> None:
+    """Run a statement over a window, chunk after chunk, each in a transaction of its own.
+
+    One run at a time works on a step: the others wait, and then read what it wrote.
+
+    :param statement: binds `first`, `last` and `dag_run_id`; a count that it returns is logged, else its row count.
+    """
+
+    def run(chunk: day.Window) -> str:
+        values = {"first": chunk.first, "last": chunk.last, "dag_run_id": task_instance.run_id}
+        with sql.connect() as connection:
+            connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": step})
+            cursor = connection.execute(statement, values)
+            row = cursor.fetchone() if cursor.description else None
+            return f"{row[0] if row else cursor.rowcount} rows new or changed"
+
+    in_chunks(window.chunks(), run, store, task_instance)
 
 
 def report_stats(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:

@@ -95,6 +95,12 @@ def test_a_range_that_cannot_be_restated_is_refused_in_words(asked: dict[str, st
         day.stats_window(run(**asked), 30)
 
 
+def test_a_backfill_never_decides_budgets_even_if_it_is_due_today() -> None:
+    assert day.require_today(run()) == day.today()
+    with pytest.raises(NotToday, match="backfill"):
+        day.require_today(run("backfill", start=midnight(day.latest_whole_day())))
+
+
 def test_a_backfill_restates_its_day_only_and_a_schedule_the_last_days_too() -> None:
     of = date(2026, 5, 5)
     assert day.stats_window(run("backfill", start=midnight(of)), 30) == day.Window(of, of)

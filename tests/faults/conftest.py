@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -85,15 +86,23 @@ class Strikes:
             self.waiting.pop(0)[1]()
 
 
-@pytest.fixture
-def strikes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Strikes]:
+@contextmanager
+def wrapped_protocol() -> Iterator[Strikes]:
     """The protocol of this process, wrapped; waiting is cut short."""
     from lead_demand import budgets
 
-    monkeypatch.setattr(budgets, "SETTLE_DELAYS", (0.05, 0.05))
     armed = Strikes()
-    points.install(armed.reach, monkeypatch.setattr)
-    yield armed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(budgets, "SETTLE_DELAYS", (0.05, 0.05))
+        points.install(armed.reach, patch.setattr)
+        yield armed
+
+
+@pytest.fixture
+def strikes() -> Iterator[Strikes]:
+    """The same for one test."""
+    with wrapped_protocol() as armed:
+        yield armed
 
 
 CLIENT_SECONDS = 1.0

@@ -20,7 +20,7 @@ class Evidence:
 
     `claims`: rows of channel_orchestration_log with the segment's `code`. `edits`: rows of the world's change history,
     oldest first. `live`: micros by budget. `decisions`: today's decisions that may move a budget, by segment.
-    `plans`: today's plans by segment.
+    `plans`: today's plans by segment. `limits`: rows of lead_segment_channels by segment. `max_daily_increase`: EUR.
     """
 
     claims: list[dict[str, Any]]
@@ -28,6 +28,8 @@ class Evidence:
     live: dict[str, int]
     decisions: dict[str, dict[str, Any]]
     plans: dict[str, dict[str, Any]]
+    limits: dict[str, dict[str, Any]]
+    max_daily_increase: Decimal
 
 
 def gather(morning: Morning) -> Evidence:
@@ -42,6 +44,14 @@ def gather(morning: Morning) -> Evidence:
             if row["action"] != "hold" and not row["is_blocked"] and not row["is_dry_run"]
         },
         plans=morning.plans(),
+        limits={
+            row["code"]: row
+            for row in morning.db.fetch(
+                "select segments.code, limits.* from lead_segment_channels as limits "
+                "join lead_segments as segments on limits.segment_id = segments.id where channel = 'google_ads'"
+            )
+        },
+        max_daily_increase=morning.db.value("select max_daily_increase from orchestration_settings"),
     )
 
 
@@ -50,46 +60,80 @@ def contradictions(evidence: Evidence, *, settled: bool) -> list[str]:
 
     :param settled: nothing stands in the way any more: no claim may be open, and no decided change unclaimed.
     """
-    edits_of: dict[str, list[dict[str, Any]]] = {}
-    for edit in evidence.edits:
-        edits_of.setdefault(edit["resource_name"], []).append(edit)
     found = []
-    for claim in evidence.claims:
-        found += _of_claim(claim, edits_of.get(claim["external_id"], []), evidence.live, settled)
-    claimed = {claim["external_id"] for claim in evidence.claims}
-    for budget, edits in edits_of.items():
-        ours = [edit for edit in edits if edit["user_email"] == catalogue.PIPELINE_USER]
-        if len(ours) > 1:
-            found.append(f"{budget} was changed {len(ours)} times in one day: {_steps(ours)}")
-        if ours and budget not in claimed:
-            found.append(f"{budget} was changed and the log has no claim of it: {_steps(ours)}")
-    rows = [claim["external_id"] for claim in evidence.claims]
-    found += [f"{budget} has {rows.count(budget)} claims of one day" for budget in set(rows) if rows.count(budget) > 1]
+    for budget in sorted(
+        {row["external_id"] for row in evidence.claims} | {e["resource_name"] for e in evidence.edits}
+    ):
+        claims = [claim for claim in evidence.claims if claim["external_id"] == budget]
+        edits = [edit for edit in evidence.edits if edit["resource_name"] == budget]
+        found += _of_budget(budget, claims, edits, evidence.live[budget], settled)
     for code, decision in evidence.decisions.items():
-        claims = [claim for claim in evidence.claims if claim["code"] == code]
+        claims = [claim for claim in evidence.claims if claim["code"] == code and claim["kind"] == "plan"]
         found += _of_decision(code, decision, claims, evidence.plans.get(code, {}), settled)
+        found += _of_limits(code, decision, evidence.limits[code])
+    planned = [claim for claim in evidence.claims if claim["kind"] == "plan"]
+    for claim in planned:
+        decided = evidence.decisions.get(claim["code"], {}).get("action", "hold")
+        if claim["action_type"] != f"budget_{decided}":
+            found.append(f"{claim['code']}: a {claim['action_type']} was claimed, and the decision is {decided}")
+    steps = [claim["new_value"] - claim["old_value"] for claim in planned if claim["status"] in ("success", "pending")]
+    total = sum((step for step in steps if step > 0), Decimal(0))
+    if total > evidence.max_daily_increase:
+        found.append(f"today's increases add up to {total}, more than {evidence.max_daily_increase}")
     return found
 
 
-def _of_claim(claim: dict[str, Any], edits: list[dict[str, Any]], live: dict[str, int], settled: bool) -> list[str]:
-    name, old, new = claim["external_id"], _micros(claim["old_value"]), _micros(claim["new_value"])
-    ours = [edit for edit in edits if edit["user_email"] == catalogue.PIPELINE_USER]
+def _of_limits(code: str, decision: dict[str, Any], limits: dict[str, Any]) -> list[str]:
+    old, new = decision["old_budget"], decision["new_budget"]
+    low = old * (100 - limits["max_decrease_pct"]) / 100
+    high = old * (100 + limits["max_increase_pct"]) / 100
     found = []
-    if claim["status"] == "success":
-        if not any(edit["new_micros"] == new for edit in edits):
-            found.append(f"{name}: the log says success, and {new} was never in force")
-        elif live[name] != new and edits[-1]["user_email"] == catalogue.PIPELINE_USER:
-            found.append(f"{name}: the log says success, {live[name]} is in force and not {new}")
+    if not low <= new <= high:
+        found.append(f"{code}: {old} → {new} is beyond its largest step")
+    # A budget that is outside its limits already may come nearer to them, a step at a time.
+    if (new > old and new > limits["max_daily_budget"]) or (new < old and new < limits["min_daily_budget"]):
+        found.append(f"{code}: {old} → {new} is outside its floor and cap")
+    return found
+
+
+def _of_budget(
+    name: str, claims: list[dict[str, Any]], edits: list[dict[str, Any]], live: int, settled: bool
+) -> list[str]:
+    ours = [edit for edit in edits if edit["user_email"] == catalogue.PIPELINE_USER]
+    kinds = [claim["kind"] for claim in claims]
+    found = [f"{name} has {kinds.count(kind)} claims of one day" for kind in set(kinds) if kinds.count(kind) > 1]
+    if ours and not claims:
+        return [f"{name} was changed and the log has no claim of it: {_steps(ours)}"]
+    claimed = [_micros(claim["new_value"]) for claim in claims]
+    for edit in ours:
+        if edit["new_micros"] not in claimed:
+            found.append(f"{name} was set to {edit['new_micros']}, the log says {claimed}")
+    for claim in claims:
+        found += _of_claim(claim, edits, settled)
+    in_force = [claim for claim in claims if claim["status"] == "success"]
+    if in_force and edits and edits[-1] in ours and live != _micros(in_force[-1]["new_value"]):
+        wanted = _micros(in_force[-1]["new_value"])
+        found.append(f"{name}: the log says success, {live} is in force and not {wanted}")
+    return found
+
+
+def _of_claim(claim: dict[str, Any], edits: list[dict[str, Any]], settled: bool) -> list[str]:
+    name, old, new = claim["external_id"], _micros(claim["old_value"]), _micros(claim["new_value"])
+    by_us = [edit for edit in edits if edit["user_email"] == catalogue.PIPELINE_USER]
+    ours = [edit for edit in by_us if edit["new_micros"] == new]
+    found = []
+    if len(ours) > 1:
+        found.append(f"{name} was changed {len(ours)} times in one day: {_steps(ours)}")
+    if claim["status"] == "success" and not any(edit["new_micros"] == new for edit in edits):
+        found.append(f"{name}: the log says success, and {new} was never in force")
     elif claim["status"] == "failed" and ours:
         found.append(f"{name}: the log says failed ({claim['error_code']}), and it was changed: {_steps(ours)}")
     elif claim["status"] == "pending" and settled:
         found.append(f"{name}: the claim is still open, and nothing stands in the way of settling it")
     for edit in ours:
-        if edit["new_micros"] != new:
-            found.append(f"{name} was set to {edit['new_micros']}, the claim says {new}")
         if datetime.fromisoformat(edit["at"]) < claim["created_at"]:
             found.append(f"{name} was changed at {edit['at']}, before it was claimed at {claim['created_at']}")
-        by_a_person = any(other["new_micros"] == edit["old_micros"] for other in edits if other not in ours)
+        by_a_person = any(other["new_micros"] == edit["old_micros"] for other in edits if other not in by_us)
         if edit["old_micros"] != old and not by_a_person:
             found.append(f"{name}: the change was decided on {old} and sent against {edit['old_micros']}")
     return found

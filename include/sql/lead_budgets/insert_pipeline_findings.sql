@@ -59,4 +59,4 @@ set
     level = excluded.level,
     detail = excluded.detail,
     remediation = excluded.remediation,
-    last_seen = now()
+    last_seen = greatest(pipeline_findings.last_seen, now())

@@ -90,9 +90,10 @@ select
     found.detail,
     found.remediation
 from found
+order by found.name, found.segment_id, found.channel, found.date, found.subject
 on conflict (name, segment_id, channel, date, subject) do update
 set
     level = excluded.level,
     detail = excluded.detail,
     remediation = excluded.remediation,
-    last_seen = now()
+    last_seen = greatest(pipeline_findings.last_seen, now())

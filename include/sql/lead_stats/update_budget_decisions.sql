@@ -25,15 +25,27 @@ outcomes as (
             and stats.date between %(first)s::date - 13 and %(last)s::date + 7
             and stats.leads_generated is not null
     group by decided.id
+),
+
+-- Locked in the order of the key, so that two runs that overlap wait for each other instead of deadlocking.
+changed as materialized (
+    select
+        decisions.id,
+        round(outcomes.realised_leads_7d, 4) as realised_leads_7d,
+        round(outcomes.realised_leads_14d, 4) as realised_leads_14d
+    from budget_decisions as decisions
+    inner join outcomes on decisions.id = outcomes.id
+    where
+        decisions.decision_date between %(first)s::date - 13 and %(last)s::date - 6
+        and (decisions.realised_leads_7d, decisions.realised_leads_14d)
+        is distinct from (round(outcomes.realised_leads_7d, 4), round(outcomes.realised_leads_14d, 4))
+    order by decisions.id
+    for no key update of decisions
 )
 
 update budget_decisions as decisions
 set
-    realised_leads_7d = round(outcomes.realised_leads_7d, 4),
-    realised_leads_14d = round(outcomes.realised_leads_14d, 4)
-from outcomes
-where
-    decisions.id = outcomes.id
-    and decisions.decision_date between %(first)s::date - 13 and %(last)s::date - 6
-    and (decisions.realised_leads_7d, decisions.realised_leads_14d)
-    is distinct from (round(outcomes.realised_leads_7d, 4), round(outcomes.realised_leads_14d, 4))
+    realised_leads_7d = changed.realised_leads_7d,
+    realised_leads_14d = changed.realised_leads_14d
+from changed
+where decisions.id = changed.id

@@ -57,12 +57,24 @@ decided as materialized (
     where place = 1
     group by lead_id
     having count(distinct segment_id) = 1
+),
+
+-- Locked in the order of the key, so that two runs that overlap wait for each other instead of deadlocking.
+locked as materialized (
+    select
+        leads.id as lead_id,
+        decided.segment_id
+    from leads
+    inner join decided on leads.id = decided.lead_id
+    -- Written so that no index on segment_id fits: each decided lead is then looked up by its key, not by a scan of all that wait.
+    where (leads.segment_id is null) is true
+    order by leads.id
+    for no key update of leads
 )
 
 update leads
-set segment_id = decided.segment_id
-from decided
+set segment_id = locked.segment_id
+from locked
 where
-    leads.id = decided.lead_id
-    -- Written so that no index on segment_id fits: each decided lead is then looked up by its key, not by a scan of all that wait.
+    leads.id = locked.lead_id
     and (leads.segment_id is null) is true

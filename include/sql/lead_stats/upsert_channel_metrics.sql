@@ -1,25 +1,58 @@
 -- Grain: one (segment, channel, account, day) as the source gave it.
 -- Why: sources correct their past; equal rows are left alone. A day's first recorded budget stays: later ones follow today's change.
+with known as (
+    select
+        segment_id,
+        date,
+        spend_micros * 0.000001 as spend,
+        daily_budget_micros * 0.000001 as daily_budget,
+        conversions_micros * 0.000001 as conversions,
+        impressions,
+        clicks,
+        visits,
+        microsite_visits,
+        microsite_leads,
+        is_final
+    from pulled_metrics
+)
+
 insert into channel_metrics (
     segment_id, channel, account, date,
     spend, daily_budget, conversions, impressions, clicks, visits, microsite_visits, microsite_leads, is_final
 )
 select
-    pulled.segment_id,
+    known.segment_id,
     %(channel)s,
     %(account)s,
-    pulled.date,
-    pulled.spend_micros::numeric / 1000000,
-    pulled.daily_budget_micros::numeric / 1000000,
-    pulled.conversions_micros::numeric / 1000000,
-    pulled.impressions,
-    pulled.clicks,
-    pulled.visits,
-    pulled.microsite_visits,
-    pulled.microsite_leads,
-    pulled.is_final
-from pulled_metrics as pulled
-order by pulled.segment_id, pulled.date
+    known.date,
+    known.spend,
+    known.daily_budget,
+    known.conversions,
+    known.impressions,
+    known.clicks,
+    known.visits,
+    known.microsite_visits,
+    known.microsite_leads,
+    known.is_final
+from known
+-- ON CONFLICT locks a row before it compares: what is unchanged is left out first.
+left join channel_metrics as stored
+    on
+        known.segment_id = stored.segment_id
+        and known.date = stored.date
+        and stored.channel = %(channel)s
+        and stored.account = %(account)s
+        and stored.date between %(first)s::date and %(last)s::date
+where
+    stored.segment_id is null
+    or (
+        stored.spend, stored.daily_budget, stored.conversions, stored.impressions, stored.clicks,
+        stored.visits, stored.microsite_visits, stored.microsite_leads, stored.is_final
+    ) is distinct from (
+        known.spend, coalesce(stored.daily_budget, known.daily_budget), known.conversions, known.impressions, known.clicks,
+        known.visits, known.microsite_visits, known.microsite_leads, known.is_final
+    )
+order by known.segment_id, known.date
 on conflict (segment_id, channel, account, date) do update
 set
     spend = excluded.spend,

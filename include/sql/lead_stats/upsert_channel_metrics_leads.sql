@@ -22,20 +22,38 @@ by_source as (
     group by 1, 2, 3
 ),
 
-by_day as (
+-- Materialized: joined by (segment, day) at once, and not each segment's days with each other.
+by_day as materialized (
     select
         segment_id,
         date,
-        sum(generated) as generated,
-        sum(accepted) as accepted,
-        sum(rejected) as rejected,
-        sum(pending) as pending,
-        jsonb_object_agg(
-            source_channel,
-            jsonb_build_object('generated', generated, 'accepted', accepted, 'rejected', rejected, 'pending', pending)
-        ) as by_source
+        sum(generated)::integer as generated,
+        sum(accepted)::integer as accepted,
+        sum(rejected)::integer as rejected,
+        sum(pending)::integer as pending,
+        -- Written as text and read once: half the time of jsonb_object_agg over jsonb_build_object.
+        ('{' || string_agg(
+            to_json(source_channel) || ':{"generated":' || generated || ',"accepted":' || accepted
+            || ',"rejected":' || rejected || ',"pending":' || pending || '}',
+            ','
+        ) || '}')::jsonb as by_source
     from by_source
     group by segment_id, date
+),
+
+known as (
+    select
+        segments.id as segment_id,
+        days.date,
+        coalesce(by_day.generated, 0) as generated,
+        coalesce(by_day.accepted, 0) as accepted,
+        coalesce(by_day.rejected, 0) as rejected,
+        coalesce(by_day.pending, 0) as pending,
+        coalesce(by_day.by_source, '{}') as by_source
+    from lead_segments as segments
+    cross join days
+    left join by_day on segments.id = by_day.segment_id and days.date = by_day.date
+    where segments.is_active
 ),
 
 written as (
@@ -44,21 +62,34 @@ written as (
         leads_generated, leads_accepted, leads_rejected, leads_pending, leads_by_source, is_final
     )
     select
-        segments.id,
+        known.segment_id,
         'leads',
         'leads_db',
-        days.date,
-        coalesce(by_day.generated, 0),
-        coalesce(by_day.accepted, 0),
-        coalesce(by_day.rejected, 0),
-        coalesce(by_day.pending, 0),
-        coalesce(by_day.by_source, '{}'),
-        coalesce(by_day.pending, 0) = 0
-    from lead_segments as segments
-    cross join days
-    left join by_day on segments.id = by_day.segment_id and days.date = by_day.date
-    where segments.is_active
-    order by segments.id, days.date
+        known.date,
+        known.generated,
+        known.accepted,
+        known.rejected,
+        known.pending,
+        known.by_source,
+        known.pending = 0
+    from known
+    -- ON CONFLICT locks a row before it compares: what is unchanged is left out first.
+    left join channel_metrics as stored
+        on
+            known.segment_id = stored.segment_id
+            and known.date = stored.date
+            and stored.channel = 'leads'
+            and stored.account = 'leads_db'
+            and stored.date between %(first)s::date and %(last)s::date
+    where
+        stored.segment_id is null
+        or (
+            stored.leads_generated, stored.leads_accepted, stored.leads_rejected, stored.leads_pending,
+            stored.leads_by_source, stored.is_final
+        ) is distinct from (
+            known.generated, known.accepted, known.rejected, known.pending, known.by_source, known.pending = 0
+        )
+    order by known.segment_id, known.date
     on conflict (segment_id, channel, account, date) do update
     set
         leads_generated = excluded.leads_generated,
@@ -86,3 +117,4 @@ select
     %(last)s::date,
     (select count(*) from written),
     %(dag_run_id)s
+returning row_count

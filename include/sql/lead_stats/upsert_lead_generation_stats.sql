@@ -3,31 +3,65 @@
 with expected as (
     select
         segment_id,
-        channel,
-        count(distinct account) as accounts
+        count(distinct account) filter (where channel = 'google_ads') as google_ads,
+        count(distinct account) filter (where channel = 'search_console') as search_console,
+        count(distinct account) filter (where channel = 'ga4') as ga4
     from channel_sources
     where is_active
-    group by segment_id, channel
+    group by segment_id
 ),
 
-summed as (
+-- Each channel's rows are read once. A column that one channel alone fills needs no FILTER.
+daily as (
     select
-        metrics.segment_id,
-        metrics.channel,
-        metrics.date,
-        sum(metrics.spend) as spend,
-        sum(metrics.clicks) as clicks,
-        sum(metrics.impressions) as impressions,
-        sum(metrics.visits) as visits,
-        sum(metrics.microsite_visits) as microsite_visits,
-        sum(metrics.microsite_leads) as microsite_leads
-    from channel_metrics as metrics
-    left join expected on metrics.segment_id = expected.segment_id and metrics.channel = expected.channel
+        segment_id,
+        date,
+        bool_or(channel = 'leads') as has_leads,
+        count(*) filter (where channel = 'google_ads') as google_ads,
+        count(*) filter (where channel = 'search_console') as search_console,
+        count(*) filter (where channel = 'ga4') as ga4,
+        max(leads_generated) as leads_generated,
+        max(leads_accepted) as leads_accepted,
+        max(leads_rejected) as leads_rejected,
+        max(leads_pending) as leads_pending,
+        sum(spend) as google_ads_spend,
+        sum(clicks) filter (where channel = 'google_ads') as google_ads_clicks,
+        sum(impressions) filter (where channel = 'google_ads') as google_ads_impressions,
+        sum(clicks) filter (where channel = 'search_console') as seo_clicks,
+        sum(visits) as seo_visits,
+        sum(microsite_visits) as microsite_visits,
+        sum(microsite_leads) as microsite_leads,
+        max(capacity_partners) as capacity_partners,
+        max(capacity_total_leads) as capacity_total_leads
+    from channel_metrics
     where
-        metrics.date between %(first)s::date and %(last)s::date
-        and metrics.channel in ('google_ads', 'search_console', 'ga4')
-    group by metrics.segment_id, metrics.channel, metrics.date
-    having count(*) >= coalesce(max(expected.accounts), 0)
+        date between %(first)s::date and %(last)s::date
+        and channel in ('google_ads', 'search_console', 'ga4', 'leads', 'partner_capacity')
+    group by segment_id, date
+),
+
+known as (
+    select
+        daily.segment_id,
+        daily.date,
+        daily.leads_generated,
+        daily.leads_accepted,
+        daily.leads_rejected,
+        daily.leads_pending,
+        case when daily.google_ads >= coalesce(expected.google_ads, 0) then daily.google_ads_spend end as google_ads_spend,
+        case when daily.google_ads >= coalesce(expected.google_ads, 0) then daily.google_ads_clicks end as google_ads_clicks,
+        case when daily.google_ads >= coalesce(expected.google_ads, 0) then daily.google_ads_impressions end
+            as google_ads_impressions,
+        case when daily.search_console >= coalesce(expected.search_console, 0) then daily.seo_clicks end as seo_clicks,
+        case when daily.ga4 >= coalesce(expected.ga4, 0) then daily.seo_visits end as seo_visits,
+        case when daily.ga4 >= coalesce(expected.ga4, 0) then daily.microsite_visits end as microsite_visits,
+        case when daily.ga4 >= coalesce(expected.ga4, 0) then daily.microsite_leads end as microsite_leads,
+        daily.capacity_partners,
+        daily.capacity_total_leads
+    from daily
+    -- FULL and COALESCE leave no nested loop to choose: of rows just written there are no statistics, and it expects one.
+    full join expected on daily.segment_id = expected.segment_id
+    where coalesce(daily.has_leads, false)
 )
 
 insert into lead_generation_stats (
@@ -38,39 +72,42 @@ insert into lead_generation_stats (
     capacity_partners, capacity_total_leads
 )
 select
-    leads.segment_id,
-    leads.date,
-    leads.leads_generated,
-    leads.leads_accepted,
-    leads.leads_rejected,
-    leads.leads_pending,
-    google_ads.spend,
-    google_ads.clicks,
-    google_ads.impressions,
-    search_console.clicks,
-    ga4.visits,
-    ga4.microsite_visits,
-    ga4.microsite_leads,
-    capacity.capacity_partners,
-    capacity.capacity_total_leads
-from channel_metrics as leads
-left join summed as google_ads
-    on leads.segment_id = google_ads.segment_id and leads.date = google_ads.date and google_ads.channel = 'google_ads'
-left join summed as search_console
+    known.segment_id,
+    known.date,
+    known.leads_generated,
+    known.leads_accepted,
+    known.leads_rejected,
+    known.leads_pending,
+    known.google_ads_spend,
+    known.google_ads_clicks,
+    known.google_ads_impressions,
+    known.seo_clicks,
+    known.seo_visits,
+    known.microsite_visits,
+    known.microsite_leads,
+    known.capacity_partners,
+    known.capacity_total_leads
+from known
+-- ON CONFLICT locks a row before it compares: what is unchanged is left out first.
+left join lead_generation_stats as stats
     on
-        leads.segment_id = search_console.segment_id
-        and leads.date = search_console.date
-        and search_console.channel = 'search_console'
-left join summed as ga4
-    on leads.segment_id = ga4.segment_id and leads.date = ga4.date and ga4.channel = 'ga4'
-left join channel_metrics as capacity
-    on
-        leads.segment_id = capacity.segment_id
-        and leads.date = capacity.date
-        and capacity.channel = 'partner_capacity'
-        and capacity.date between %(first)s::date and %(last)s::date
-where leads.channel = 'leads' and leads.date between %(first)s::date and %(last)s::date
-order by leads.segment_id, leads.date
+        known.segment_id = stats.segment_id
+        and known.date = stats.date
+        and stats.date between %(first)s::date and %(last)s::date
+where
+    stats.segment_id is null
+    or (
+        stats.leads_generated, stats.leads_accepted, stats.leads_rejected, stats.leads_pending,
+        stats.google_ads_spend, stats.google_ads_clicks, stats.google_ads_impressions,
+        stats.seo_clicks, stats.seo_visits, stats.microsite_visits, stats.microsite_leads,
+        stats.capacity_partners, stats.capacity_total_leads
+    ) is distinct from (
+        known.leads_generated, known.leads_accepted, known.leads_rejected, known.leads_pending,
+        known.google_ads_spend, known.google_ads_clicks, known.google_ads_impressions,
+        known.seo_clicks, known.seo_visits, known.microsite_visits, known.microsite_leads,
+        known.capacity_partners, known.capacity_total_leads
+    )
+order by known.segment_id, known.date
 on conflict (segment_id, date) do update
 set
     leads_generated = excluded.leads_generated,

@@ -11,7 +11,7 @@ import pandas as pd
 from lead_demand import channels, findings, sql
 from lead_demand.channels.contract import Channel, Pulled, to_metrics
 from lead_demand.channels.paid import PaidChannel
-from lead_demand.day import Window, latest_whole_day
+from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day
 
 if TYPE_CHECKING:
     from typing import Any
@@ -20,12 +20,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# A month of 10,000 campaigns.
+ROWS_AT_ONCE = 310_000
+
 
 @dataclass(frozen=True)
 class PullReport:
     rows: int
     changed: int
     findings: list[findings.Finding]
+
+
+def chunks(name: str, account: str, window: Window) -> list[Window]:
+    """The window in parts that fit in memory: the more campaigns, pages or hosts an account has, the fewer days."""
+    with sql.connect() as connection:
+        key = {"channel": name, "account": account}
+        sources = connection.execute(sql.render("lead_stats/select_channel_sources.sql"), key).rowcount
+    return window.chunks(min(DAYS_AT_ONCE, max(1, ROWS_AT_ONCE // max(1, sources))))
 
 
 def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport:
@@ -108,11 +119,11 @@ def write(
     """
     connection.execute(sql.render("lead_stats/create_pulled_metrics.sql"))
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
-    key = {"channel": channel.name, "account": account}
+    key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
     findings.record(connection, pulled.findings)
     connection.execute(
         sql.render("lead_stats/insert_channel_fetches.sql"),
-        key | {"first": window.first, "last": window.last, "rows": len(pulled.frame), "dag_run_id": dag_run_id},
+        key | {"rows": len(pulled.frame), "dag_run_id": dag_run_id},
     )
     return changed

@@ -1,0 +1,227 @@
+"""Whatever people and machines do to one day, in whatever order: the log tells the truth after every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import strategies as st
+
+from lead_demand import day
+from tests.faults import points
+from tests.faults.cases import MUTATE
+from tests.faults.conftest import Strikes, every_case, wrapped_protocol
+from tests.faults.drill import Died
+from tests.faults.invariants import contradictions, gather
+from tests.fixtures.airflow import Run
+from tests.fixtures.morning import Morning, a_morning
+
+NAMES = count()
+
+
+@dataclass
+class Day:
+    """One morning and what was done to it so far. Every public method is one step."""
+
+    morning: Morning
+    strikes: Strikes
+    last: Run | None = None
+
+    def run(self) -> None:
+        """A person triggers the day's run."""
+        self.last = self.morning.run("lead_budgets")
+
+    def clear(self) -> None:
+        """A person clears the latest run, whatever became of it."""
+        self.last = self.morning.run("lead_budgets", **({"clear": self.last} if self.last else {}))
+
+    def retry(self, step: str, point: str) -> None:
+        """The database connection breaks somewhere in a run, and Airflow tries the task again."""
+
+        def lose_connection() -> None:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+        self.strikes.at(step, point, lose_connection)
+        self.run()
+        self.strikes.waiting.clear()  # a run that had nothing to do never came there
+
+    def unanswered(self, kind: str) -> None:
+        """Google does not answer a change."""
+        self.morning.sandbox.fault(kind, MUTATE)
+        self.run()
+        self.morning.sandbox.clear()
+
+    def unanswered_all_day(self, kind: str) -> None:
+        """Google answers no change of a run, however often it is tried: its claims stay open."""
+        self.morning.sandbox.fault(kind, MUTATE, times=1_000)
+        self.run()
+        self.morning.sandbox.clear()
+
+    def die(self, step: str, point: str) -> None:
+        """The machine goes down somewhere in a run: nothing of it is tried again."""
+
+        def die() -> None:
+            raise Died
+
+        self.strikes.at(step, point, die)
+        with suppress(Died):
+            self.run()
+        self.strikes.waiting.clear()
+
+    def backfill(self, days_ago: int) -> None:
+        """The data team restates a day, and tries the budgets of that day as well."""
+        past = day.today() - timedelta(days=days_ago)
+        self.changing_nothing(lambda: self.morning.run("lead_stats", run_type="backfill", day=past))
+        self.changing_nothing(lambda: self.morning.run("lead_budgets", run_type="backfill", day=past))
+
+    def old_date(self, days_ago: int) -> None:
+        """A run that was due on an earlier day is started by hand."""
+        due = datetime.now(day.AMSTERDAM) - timedelta(days=days_ago)
+        self.changing_nothing(lambda: self.morning.run("lead_budgets", due=due))
+
+    def edit(self, number: int, factor: float) -> None:
+        """A person sets a budget in Google's own pages; a factor of 0 sets it back to this morning's amount."""
+        budgets = self.morning.sandbox.budgets()
+        name = sorted(budgets)[number % len(budgets)]
+        amount = int(budgets[name] * factor) // 10_000 * 10_000 if factor else self.morning.first_budgets[name]
+        self.morning.sandbox.set_budget(name, amount)
+
+    def kill_switch(self, on: bool) -> None:
+        self.morning.set(kill_switch=on)
+
+    def revert(self, number: int | None) -> None:
+        """A person has one change of the log put back, or the whole day."""
+        rows = self.morning.log()
+        if number is None or not rows:
+            conf = {"day": str(day.today())}
+        else:
+            conf = {"log_id": str(rows[number % len(rows)]["id"])}
+        self.morning.run("lead_budget_revert", conf=conf)
+
+    def changing_nothing(self, action: Callable[[], Any]) -> None:
+        """Do something that must leave budgets, log, decisions and plans of today alone."""
+        before = self.everything()
+        action()
+        assert self.everything() == before
+
+    def everything(self) -> tuple[Any, ...]:
+        return self.morning.sandbox.changes(), self.morning.log(), self.morning.decisions(), self.morning.plans()
+
+
+Step = tuple[Any, ...]
+BUDGETS = st.integers(0, 30)
+BREAKS = [
+    (step, point)
+    for step in ("decrease", "increase", "plan")
+    for point in points.POINTS[step]
+    if point not in points.WITHOUT_CONNECTION
+]
+# Weighted towards runs: a sequence without one proves little.
+STEPS = st.one_of(
+    st.just(("run",)),
+    st.just(("clear",)),
+    st.sampled_from(BREAKS).map(lambda at: ("retry", *at)),
+    st.sampled_from(["unavailable", "unavailable_after_apply", "cut", "cut_after_apply", "internal"]).map(
+        lambda kind: ("unanswered", kind)
+    ),
+    st.sampled_from(["unavailable", "unavailable_after_apply"]).map(lambda kind: ("unanswered_all_day", kind)),
+    st.sampled_from(BREAKS).map(lambda at: ("die", *at)),
+    st.integers(1, 3).map(lambda days: ("backfill", days)),
+    st.integers(1, 3).map(lambda days: ("old_date", days)),
+    st.tuples(st.just("edit"), BUDGETS, st.sampled_from([0, 0.5, 1.2])),
+    st.booleans().map(lambda on: ("kill_switch", on)),
+    st.one_of(st.none(), BUDGETS).map(lambda number: ("revert", number)),
+)
+
+
+def play(morning: Morning, strikes: Strikes, steps: list[Step]) -> None:
+    """Take the steps, and look at the log after each. Raises AssertionError with every contradiction."""
+    it = Day(morning, strikes)
+    killed = False
+    for number, (name, *args) in enumerate(steps, 1):
+        sent = len(ours(morning))
+        getattr(it, name)(*args)
+        killed = args[0] if name == "kill_switch" else killed
+        found = contradictions(gather(morning), settled=False)
+        if killed and len(ours(morning)) != sent:
+            found.append("a budget was changed under the kill switch")
+        assert not found, f"after step {number} of {steps}:\n" + "\n".join(found)
+    it.kill_switch(False)
+    it.run()
+    found = contradictions(gather(morning), settled=True)
+    assert not found, f"in the end, after {steps}:\n" + "\n".join(found)
+
+
+def ours(morning: Morning) -> list[dict[str, Any]]:
+    return [edit for edit in morning.sandbox.changes() if edit["user_email"].startswith("lead-pipeline")]
+
+
+@pytest.fixture(scope="module")
+def mornings(postgres_cluster: Any, morning_template: str, sandbox: Any, dagbag: Any) -> Callable[[], Any]:
+    """A fresh morning each time it is called."""
+    return lambda: a_morning(postgres_cluster, morning_template, sandbox, dagbag, f"sequence_{next(NAMES)}")
+
+
+EVERY_KIND: list[Step] = [
+    ("edit", 3, 0.5),
+    ("kill_switch", True),
+    ("run",),
+    ("kill_switch", False),
+    ("retry", "decrease", "before_close"),
+    ("edit", 1, 1.2),
+    ("revert", 0),
+    ("backfill", 1),
+    ("clear",),
+    ("old_date", 1),
+    ("revert", None),
+    ("clear",),
+]
+
+
+# Claims of a run that ended halfway meet a person, the kill switch, a revert and the next runs.
+LEFT_OPEN: list[Step] = [
+    ("die", "decrease", "answered"),
+    ("edit", 3, 0),
+    ("kill_switch", True),
+    ("unanswered", "cut"),
+    ("kill_switch", False),
+    ("unanswered_all_day", "unavailable_after_apply"),
+    ("revert", None),
+    ("run",),
+]
+
+
+def test_every_kind_of_step_is_taken() -> None:
+    assert {name for name, *_ in EVERY_KIND + LEFT_OPEN} == {name for name in vars(Day) if not name.startswith("_")} - {
+        "changing_nothing",
+        "everything",
+        "last",
+    }
+
+
+def test_no_order_of_steps_makes_the_log_lie(mornings: Callable[[], Any], request: pytest.FixtureRequest) -> None:
+    many = every_case(request.config)
+
+    @settings(
+        max_examples=60 if many else 2,
+        derandomize=not many,
+        deadline=None,
+        phases=[Phase.explicit, Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    @example(EVERY_KIND)
+    @example(LEFT_OPEN)
+    @given(st.lists(STEPS, min_size=2, max_size=10 if many else 5))
+    def holds(steps: list[Step]) -> None:
+        with mornings() as morning, wrapped_protocol() as strikes:
+            play(morning, strikes, steps)
+
+    holds()
