@@ -285,12 +285,14 @@ def hold_budgets(name: str, dag_run: DagRunProtocol) -> int:
 def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
     """Today's table; fails where a task before it failed, so that no run looks green by its last task."""
     from lead_demand import report
+    from lead_demand.switches import read_switches
 
     with sql.connect() as connection:
         cursor = connection.execute(sql.render("lead_budgets/select_report.sql"), {"channel": name})
         columns = [column.name for column in cursor.description or ()]
         rows = [dict(zip(columns, row, strict=True)) for row in cursor]
         found = _findings(connection, dag_run)
+        switches = read_switches(connection)
     shown = [
         "segment",
         "capacity",
@@ -307,10 +309,20 @@ def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTas
     say(
         f"{day.today()}: "
         + ", ".join(f"{number} {kind}" for kind, number in count.items())
-        + (f"; {waiting} large increase(s) wait for a person, under Required Actions." if waiting else "."),
+        + (f"; {waiting} large increase(s) wait for a person, under Required Actions." if waiting else ".")
+        + _switched_off(switches),
         [*found, *report.table(shown, [[row[column] for column in shown] for row in rows])],
     )
     _fail_for_upstream(dag_run, task_instance)
+
+
+def _switched_off(switches: Any) -> str:
+    """Why no budget may change today at all, or nothing."""
+    if not switches.is_complete:
+        return " No budget may change: orchestration_settings cannot be read, or lacks a value."
+    if switches.kill_switch:
+        return " No budget may change: the kill switch in orchestration_settings is on."
+    return " Dry run: nothing was sent." if switches.dry_run else ""
 
 
 def _change_lines(report: Any) -> list[str]:

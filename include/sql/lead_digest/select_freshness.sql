@@ -21,7 +21,10 @@ left join lateral (
         fetches.date_to,
         fetches.fetched_at
     from channel_fetches as fetches
-    where fetches.channel = used.channel and fetches.account = used.account
+    where
+        fetches.channel = used.channel
+        and fetches.account = used.account
+        and fetches.fetched_at >= (lead_today() - 7)::timestamp at time zone 'Europe/Amsterdam'
     order by fetches.date_to desc, fetches.fetched_at desc
     limit 1
 ) as newest on true

@@ -3,7 +3,10 @@
 select
     count(*) as segments,
     count(*) filter (where not is_evaluated) as undecided,
-    (select max(fetched_at) from channel_fetches) as last_fetch,
+    (
+        select max(fetched_at) from channel_fetches
+        where fetched_at >= (lead_today() - 7)::timestamp at time zone 'Europe/Amsterdam'
+    ) as last_fetch,
     (select max(evaluated_at) from budget_decisions where decision_date >= lead_today() - 7) as last_evaluation
 from (
     select

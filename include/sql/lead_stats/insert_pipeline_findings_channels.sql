@@ -55,7 +55,7 @@ newest as (
     select
         used.channel,
         used.account,
-        max(fetches.date_to) as last_day
+        read.last_day
     from (
         select distinct
             sources.channel,
@@ -66,8 +66,14 @@ newest as (
         union
         values ('leads', 'leads_db'), ('partner_capacity', 'leads_db')
     ) as used
-    left join channel_fetches as fetches on used.channel = fetches.channel and used.account = fetches.account
-    group by used.channel, used.account
+    cross join lateral (
+        select max(fetches.date_to) as last_day
+        from channel_fetches as fetches
+        where
+            fetches.channel = used.channel
+            and fetches.account = used.account
+            and fetches.fetched_at >= (lead_today() - 7)::timestamp at time zone 'Europe/Amsterdam'
+    ) as read
 ),
 
 found as (
@@ -96,7 +102,7 @@ found as (
         null,
         newest.account,
         format(
-            '%%s %%s was read up to %%s only, not up to %%s.',
+            '%%s %%s was read up to %%s only in the last week, not up to %%s.',
             newest.channel, newest.account, coalesce(newest.last_day::text, 'no day at all'), day.date
         ),
         'Read the log of its pull; once the source answers, clear it. What the planner needs of it holds until then.'
