@@ -67,6 +67,7 @@ class Figure:
     at_least: float | None = None
     at_most: float | None = None
     note: str = ""
+    why: str = ""  # where the time goes, said where the aim is missed
 
     @property
     def verdict(self) -> str:
