@@ -67,6 +67,7 @@ class Figure:
     at_least: float | None = None
     at_most: float | None = None
     note: str = ""
+    why: str = ""  # where the time goes, said where the aim is missed
 
     @property
     def verdict(self) -> str:
@@ -291,5 +292,6 @@ def _own_times(node: dict[str, Any], steps: list[tuple[float, str]], ctes: dict[
     about = node.get("Relation Name") or node.get("CTE Name") or node.get("Function Name") or ""
     below += ctes.pop(node.get("CTE Name", ""), 0.0)
     kind = node["Operation"] if node["Node Type"] == "ModifyTable" else node["Node Type"]
-    steps.append((max(0.0, whole - below), f"{kind} {about}".strip()))
+    if kind != "Result":  # it only passes on what an InitPlan elsewhere has worked out
+        steps.append((max(0.0, whole - below), f"{kind} {about}".strip()))
     return float(whole)

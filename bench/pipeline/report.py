@@ -35,6 +35,7 @@ def markdown(found: Findings, scale: Scale, minutes: float) -> str:
         "|---|---|---:|---:|---:|---:|---|",
         *(_aim(figure) for figure in aims),
         "",
+        *_missed(missed),
         "## For comparison",
         "",
         "| | measured | found | against | ratio | |",
@@ -46,6 +47,17 @@ def markdown(found: Findings, scale: Scale, minutes: float) -> str:
         for what, rows in found.profiles.items():
             lines += ["", f"### {what}", "", *rows]
     return "\n".join(lines) + "\n"
+
+
+def _missed(figures: list[Figure]) -> list[str]:
+    if not figures:
+        return []
+    return [
+        "## What is missed, and why",
+        "",
+        *(f"- {figure.section}, {figure.what}: {figure.why or 'the profile below shows it.'}" for figure in figures),
+        "",
+    ]
 
 
 def _number(value: float, unit: str) -> str:
