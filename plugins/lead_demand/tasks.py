@@ -48,7 +48,7 @@ def accounts_to_pull(name: str, dag_run: DagRunProtocol) -> list[dict[str, Any]]
     if not rows:
         raise SetupIncomplete(
             "channel_sources has no active row of an active segment.",
-            todo="Add the campaigns, sites and properties of each segment to channel_sources, then clear the task.",
+            todo="Add the campaigns, sites and properties of each segment to channel_sources.",
         )
     accounts = [account for channel, account in rows if channel == name]
     say(f"This run is about {covered}: {len(accounts)} {name} account(s) to read: {', '.join(accounts) or 'none'}.")
