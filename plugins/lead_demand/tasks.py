@@ -48,7 +48,7 @@ def accounts_to_pull(name: str, dag_run: DagRunProtocol) -> list[dict[str, Any]]
     if not rows:
         raise SetupIncomplete(
             "channel_sources has no active row of an active segment.",
-            todo="Add the campaigns, sites and properties of each segment to channel_sources, then clear the task.",
+            todo="Add the campaigns, sites and properties of each segment to channel_sources.",
         )
     accounts = [account for channel, account in rows if channel == name]
     say(f"This run is about {covered}: {len(accounts)} {name} account(s) to read: {', '.join(accounts) or 'none'}.")
@@ -65,7 +65,7 @@ def pull_channel(
 ) -> None:
     """Pull accounts of one channel over the run's window, chunk after chunk.
 
-    Where an account fails, those after it are still pulled, and the first error is raised at the end.
+    Where an account fails, those after it are still pulled, and one error is raised at the end; the log has them all.
     """
     from lead_demand import channels, findings
     from lead_demand.channels.pull import chunks, pull
@@ -86,7 +86,8 @@ def pull_channel(
             log.error("%s %s: %s", name, account, error)
             errors.append(error)
     if errors:
-        raise errors[0]
+        # One that may heal goes first: the retry is decided by what is raised.
+        raise next((error for error in errors if error.facts.heals), errors[0])
 
 
 def run_statement(

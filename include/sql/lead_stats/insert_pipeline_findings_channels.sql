@@ -20,7 +20,7 @@ daily as (
     from channel_metrics as metrics
     cross join day
     where
-        metrics.date between day.date - 35 and day.date
+        metrics.date between day.date - 10 and day.date
         and metrics.channel in ('leads', 'google_ads', 'search_console', 'ga4')
     group by metrics.channel, metrics.date
 ),
@@ -47,7 +47,7 @@ compared as (
         count(*) as days,
         percentile_cont(0.5) within group (order by daily.amount::double precision)::numeric as usual
     from judged
-    inner join daily on judged.channel = daily.channel and daily.date between judged.date - 28 and judged.date - 1
+    inner join daily on judged.channel = daily.channel and daily.date between judged.date - 7 and judged.date - 1
     group by judged.channel, judged.date, judged.amount, judged.is_decision_input
 ),
 
@@ -84,14 +84,14 @@ found as (
         compared.date,
         null::text as subject,
         format(
-            '%%s gave %%s on %%s; its median of the %%s days before is %%s.',
-            compared.channel, round(compared.amount, 2), compared.date, compared.days, round(compared.usual, 2)
+            '%%s gave %%s on %%s; its median of the week before is %%s.',
+            compared.channel, round(compared.amount, 2), compared.date, round(compared.usual, 2)
         ) as detail,
         'Compare with the source. If it is wrong, repair it and run lead_stats again; if it is right, set the level of '
         'this row of pipeline_findings to info and run lead_stats again.' as remediation
     from compared
     where
-        compared.days >= 14
+        compared.days = 7
         and compared.usual >= 20
         and (compared.amount > 5 * compared.usual or 5 * compared.amount < compared.usual)
     union all

@@ -107,9 +107,9 @@ def _read_error(account: str, error: Exception) -> SourceUnavailable | SourceRef
     if outcome.retry_after is not None:
         return SourceUnavailable(f"{what.rstrip('.')}.")
     advice = (
-        "Wait until then; every try before only uses up more of it. Start a new run then."
+        "Wait until then; every try before only uses up more of it."
         if (outcome.error_code or "").startswith("quota_error.")
-        else "Check the account's access and the connection google_ads_default, then clear the task."
+        else "Check the account's access and the connection google_ads_default."
     )
     return SourceRefused(f"{what.rstrip('.')}.", todo=advice)
 

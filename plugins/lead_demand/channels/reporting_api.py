@@ -39,10 +39,10 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
             raise SourceRefused(
                 f"{what}.",
                 todo=f"Check that the service account may read {subject}, and the scope in the connection "
-                f"{CONNECTION}; then clear the task.",
+                f"{CONNECTION}.",
             ) from error
         except GoogleAuthError as error:
             raise SourceRefused(
                 f"{subject}: no access token ({error}).",
-                todo=f"Renew the key of the connection {CONNECTION}, then clear the task.",
+                todo=f"Renew the key of the connection {CONNECTION}.",
             ) from error
