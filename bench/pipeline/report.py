@@ -76,7 +76,10 @@ def _ratio(figure: Figure) -> str:
 
 def _aim(figure: Figure) -> str:
     unit = f" {figure.unit}" if figure.ratio is None else ""
-    must = f"≥ {figure.at_least:g}" if figure.at_least is not None else f"≤ {figure.at_most:g}{unit}"
+    if figure.at_least is not None and figure.at_least == figure.at_most:
+        must = f"= {figure.at_least:g}"
+    else:
+        must = f"≥ {figure.at_least:g}" if figure.at_least is not None else f"≤ {figure.at_most:g}{unit}"
     return (
         f"| {figure.section} | {figure.what} | {_number(figure.ours, figure.unit)} | {_against(figure)} | "
         f"{_ratio(figure)} | {must} | **{figure.verdict}**{' ' + figure.note if figure.note else ''} |"
