@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test faults up stop clean migrate show psql airflow bench-decisions screenshots lint format lock
+.PHONY: help run test faults up stop clean migrate show psql airflow bench bench-decisions screenshots lint format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -38,10 +38,13 @@ airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 	@$(PYTHON) -m tools.stack airflow $(ARGS)
 
 faults: $(READY) ## every fault at every step of a budget change, one line a case (half an hour; ARGS="-k killed")
-	@$(PYTHON) -m pytest tests/faults --every-case -q $(ARGS)
+	@$(PYTHON) -m pytest tests/faults --every-case -q --numprocesses auto --maxprocesses 4 $(ARGS)
 
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and an insider (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)
+
+bench: $(READY) ## what a morning costs, against limits measured in the same run (twenty minutes; ARGS=--quick for one)
+	@$(PYTHON) -m bench.pipeline $(ARGS)
 
 screenshots: $(READY) ## take the pictures in docs/ again, in a real Airflow with a real browser
 	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages

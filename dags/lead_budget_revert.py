@@ -16,21 +16,20 @@ change of its own (`budget_revert`) with the name of the person who asked.
 starts the cool-down: the planner leaves the budget alone until it is over. To keep it so for longer, set
 `is_automated` to false in `lead_segment_channels`.
 
-**If it fails.**
-- `NothingToRevert`: the row or day has no change that took effect.
-- `ChangesFailed`: somebody moved the budget since, it would pass its cap, or Google refused. The log row says which.
-- `ChangesUnsettled`: Google gave no definite answer; the next try reads the budget back.
+**If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
+- [NothingToRevert](runbook.md#nothingtorevert): the row or day has no change that took effect.
+- [ChangesFailed](runbook.md#changesfailed): somebody moved the budget since, it would pass its cap, or Google refused.
+  The log row says which.
+- [ChangesUnsettled](runbook.md#changesunsettled): Google gave no definite answer; the next try reads the budget back.
 """
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Param, dag, task
 
 from lead_demand import tasks
-from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
+from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
 
 CHANNEL = "google_ads"
 UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -62,11 +61,9 @@ UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
     },
     default_args={
         "owner": "marketing-operations",
-        "retries": 3,
-        "retry_delay": RETRY_DELAY,
-        "retry_policy": RETRY_POLICY,
-        "execution_timeout": timedelta(minutes=30),
+        **TASK_DEFAULTS,
     },
+    **RUN_CALLBACKS,
     tags=["tier:1", "rerun:new-run"],
 )
 def lead_budget_revert():

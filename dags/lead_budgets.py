@@ -16,26 +16,24 @@ day, applies decreases and then increases by the write-ahead protocol, and close
 settles what is open and evaluates only segments that missing data had blocked. Airflow refuses a backfill, the tasks
 refuse another day, and Postgres refuses a second change of a budget on one day.
 
-**If it fails.**
-- `ChangesUnsettled`: Google gave no definite answer. The claim is pending; the next try, or the next run, reads the
-  budget back.
-- `ChangesFailed`: Google refused, or a person changed the budget meanwhile. The log row says which; nothing needs
-  repair for the others.
-- `SourceRefused`, `ChangesLeftOpen`: credentials, access, or the quota of the day. The log says what to repair, or when
-  to come back; then start a new run. What is open stays pending until it is read back.
-- `NotToday`: an old run was cleared. Start a new run instead.
+**If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
+- [ChangesUnsettled](runbook.md#changesunsettled): Google gave no definite answer. The claim is pending; the next
+  try, or the next run, reads the budget back.
+- [ChangesFailed](runbook.md#changesfailed): Google refused, or a person changed the budget meanwhile. The log row says
+  which; nothing needs repair for the others.
+- [SourceRefused](runbook.md#sourcerefused), [ChangesLeftOpen](runbook.md#changesleftopen): credentials, access, or the
+  quota of the day. What is open stays pending until it is read back.
+- [NotToday](runbook.md#nottoday): an old run was cleared. Start a new run instead.
 """
 
 from __future__ import annotations
-
-from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Asset, TriggerRule, dag, task
 
 from lead_demand import tasks
+from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
 from lead_demand.operators import AskForApproval
-from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
 from lead_demand.sql import SQL_FOLDER
 
 LATEST_DAY = Asset(name="lead_stats_latest_day")
@@ -54,12 +52,10 @@ CHANNEL = "google_ads"
     allowed_run_types=["asset_triggered", "manual"],
     default_args={
         "owner": "marketing-operations",
-        "retries": 3,
-        "retry_delay": RETRY_DELAY,
-        "retry_policy": RETRY_POLICY,
-        "execution_timeout": timedelta(minutes=30),
+        **TASK_DEFAULTS,
     },
     template_searchpath=[str(SQL_FOLDER)],
+    **RUN_CALLBACKS,
     tags=["tier:1", "rerun:new-run"],
 )
 def lead_budgets():

@@ -10,17 +10,22 @@ announcement.
 **Inputs.** `leads`, the partners' capacity (both through `include/sql/sources`), Google Ads, Search Console, GA4;
 which account belongs to which segment is in `channel_sources`.
 
-**Params.** `from` and `to`: restate a whole range of days in one run. Empty: the day before, with the last days that
-sources still correct.
+**Params.** `from` and `to`: restate a whole range of days in one run, month by month. Empty: the day before, with the
+last days that sources still correct (leads and Google Ads 30, Search Console 10, GA4 3).
 
-**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out. Only a run of the latest
-whole day, without a range, announces it; a backfill or an old day never starts budgets.
+**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out, in any order and with several
+runs at once. A retry goes on after the last month that was finished; a run that was cleared begins again. Only a run of
+the latest whole day, without a range, announces it; a backfill or an old day never starts budgets.
 
-**If it fails.**
-- `pull_*` failed: that account's segments hold today, the others go on. Clear the task once the source answers.
-- `check_*` failed: nothing was announced and no budget moves. The log says which rule was broken; repair the rows,
-  clear the task.
-- `attribute_leads` failed: the database was not reachable or a migration is missing; `make migrate`, then clear it.
+**If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
+- `pull_*` failed: that account's segments hold today, the others go on. After
+  [SourceUnavailable](runbook.md#sourceunavailable) wait; [SourceRefused](runbook.md#sourcerefused) needs a person.
+- `check_*` failed: nothing was announced and no budget moves. See [CheckFailed](runbook.md#checkfailed).
+- Anything else of the database: [DatabaseUnavailable](runbook.md#databaseunavailable),
+  [LoginRefused](runbook.md#loginrefused), [MigrationMissing](runbook.md#migrationmissing),
+  [DatabaseRefused](runbook.md#databaserefused).
+- The form was wrong: [InvalidRange](runbook.md#invalidrange). The set-up is:
+  [SetupIncomplete](runbook.md#setupincomplete).
 """
 
 from __future__ import annotations
@@ -28,16 +33,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.common.sql.operators.sql import (
-    SQLColumnCheckOperator,
-    SQLExecuteQueryOperator,
-    SQLTableCheckOperator,
-)
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk import Asset, Param, TaskGroup, TriggerRule, dag, task
 
 from lead_demand import channels, day, tasks
-from lead_demand.operators import BoundCheckOperator, WindowOperator
-from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
+from lead_demand.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
+from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.operators import WindowOperator
 from lead_demand.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.timetable import DayAfterTimetable
 
@@ -89,13 +91,11 @@ IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }
     default_args={
         "owner": "data",
         "conn_id": LEADS_CONNECTION,
-        "retries": 3,
-        "retry_delay": RETRY_DELAY,
-        "retry_policy": RETRY_POLICY,
-        "execution_timeout": timedelta(minutes=30),
+        **TASK_DEFAULTS,
     },
     template_searchpath=[str(SQL_FOLDER)],
     user_defined_macros={"first_day": first_day, "last_day": last_day},
+    **RUN_CALLBACKS,
     tags=["tier:1", "rerun:clear"],
 )
 def lead_stats():
@@ -154,9 +154,11 @@ def lead_stats():
             task_id="check_every_segment_has_a_row",
             sql="lead_stats/check_stats_complete.sql",
             parameters=WINDOW,
-            doc_md="Stop: a missing row means that leads were not read. Clear pull_leads.",
+            rule="every active segment has a row of statistics.",
+            remediation="A missing row means that leads were not read: see pull_leads, and clear it.",
+            doc_md="Stop: a missing row means that leads were not read.",
         )
-        SQLColumnCheckOperator(
+        ColumnsCheckOperator(
             task_id="check_counts",
             table="lead_generation_stats",
             partition_clause=IN_WINDOW,
@@ -164,9 +166,11 @@ def lead_stats():
                 column: {"min": {"geq_to": 0}}
                 for column in ("leads_generated", "leads_accepted", "leads_rejected", "leads_pending")
             },
-            doc_md="Stop: a negative count cannot be; look at include/sql/sources/leads.sql.",
+            rule="no count of leads is negative.",
+            remediation="Look at include/sql/sources/leads.sql, repair it or the rows, and clear pull_leads.",
+            doc_md="Stop: a negative count cannot be.",
         )
-        SQLTableCheckOperator(
+        TableCheckOperator(
             task_id="check_leads_add_up",
             table="lead_generation_stats",
             partition_clause=IN_WINDOW,
@@ -175,7 +179,9 @@ def lead_stats():
                     "check_statement": "sum(leads_accepted + leads_rejected + leads_pending) = sum(leads_generated)"
                 }
             },
-            doc_md="Stop: a lead has one status; look at include/sql/sources/leads.sql.",
+            rule="accepted, rejected and pending leads add up to all leads.",
+            remediation="A lead has one status: look at include/sql/sources/leads.sql, and clear pull_leads.",
+            doc_md="Stop: a lead has one status.",
         )
         SQLExecuteQueryOperator(
             task_id="record_findings",
@@ -183,6 +189,21 @@ def lead_stats():
             parameters=WINDOW,
             doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and stops nobody else.",
         )
+        record_channel_findings = SQLExecuteQueryOperator(
+            task_id="record_channel_findings",
+            sql="lead_stats/insert_pipeline_findings_channels.sql",
+            parameters=WINDOW,
+            doc_md="Channels that were not read, or are five times off their usual, go to pipeline_findings.",
+        )
+        check_channels_usual = BoundCheckOperator(
+            task_id="check_channels_usual",
+            sql="lead_stats/check_channels_usual.sql",
+            parameters=WINDOW | {"since": "{{ dag_run.start_date }}"},
+            rule="leads and Google Ads are within five times of their usual.",
+            remediation="See the finding channel_unusual: repair the source, or set its level to info if it is right.",
+            doc_md="Stop: such a day is more likely an error than a day to decide on.",
+        )
+        record_channel_findings >> check_channels_usual
 
     update_lead_gap = WindowOperator(
         task_id="update_lead_gap",

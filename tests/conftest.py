@@ -5,6 +5,7 @@ from __future__ import annotations
 pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.sandbox",
+    "tests.fixtures.mailbox",
     "tests.fixtures.airflow",
     "tests.fixtures.morning",
     "tests.fixtures.real_airflow",

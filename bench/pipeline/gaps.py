@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.pipeline.measure import (
     Database,
     Figure,
+    Findings,
     Scale,
     Server,
     add_segments,
@@ -27,7 +28,7 @@ where p.segment_id = s.segment_id and p.date = s.date and p.date = %(day)s and s
 """
 
 
-def measure(server: Server, scale: Scale, folder: Path) -> list[Figure]:
+def measure(server: Server, scale: Scale, folder: Path) -> Findings:
     """Every plan of yesterday gets another gap, each way in turn, in a month of plans and statistics."""
     with server.database() as database:
         add_segments(database, scale.segments)
@@ -59,13 +60,14 @@ def measure(server: Server, scale: Scale, folder: Path) -> list[Figure]:
                     raise RuntimeError(f"{name} left {wrong} gaps wrong")
     ours, plain = median(took["set-based"]), median(took["plain join and write"])
     what = f"{scale.segments:,} plans of a day"
-    return [
+    figures = [
         Figure("d", f"{what}: gaps, set-based", ours, "s", plain, "a plain join and write", ours / plain, at_most=2.0),
         *(
             Figure("d", f"{what}: {name}", median(took[name]), "s", ours, "set-based", median(took[name]) / ours)
             for name in ("one call a segment, one transaction", "one call a segment, each committed")
         ),
     ]
+    return Findings(figures)
 
 
 def _set_based(database: Database) -> None:

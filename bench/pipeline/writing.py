@@ -7,9 +7,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import sqlalchemy
+
 from bench.pipeline.measure import (
     Database,
     Figure,
+    Findings,
     Scale,
     Server,
     add_metrics,
@@ -18,8 +22,10 @@ from bench.pipeline.measure import (
     row_versions,
     run_statement,
     seconds,
+    where_the_time_goes,
     window_of,
 )
+from lead_demand import sql
 from lead_demand.day import Window
 
 STATEMENT = "lead_stats/upsert_lead_generation_stats.sql"
@@ -29,6 +35,17 @@ COLUMNS = (
     "capacity_partners, capacity_total_leads"
 )
 _NAMES = COLUMNS.split(", ")
+WRITING = (
+    "INSERT … ON CONFLICT puts one row at a time through the role's policy, the search for a conflict and the heap; "
+    "COPY adds whole pages for an owner whom policies do not bind. The foreign key (its trigger) costs both the same."
+)
+DERIVING = (
+    "COPY is given finished rows; the statement makes each of them out of five rows of `channel_metrics`, which it "
+    "finds, joins and sums (the scan, the Aggregate and the Sort below), before it writes as above."
+)
+AGAIN = (
+    "Nothing is written, but every row is derived again to know that it did not change: what remains is the reading."
+)
 # The same upsert with its values in the statement, as each of the other ways would send it.
 _UPSERT = (
     f"insert into lead_generation_stats as t ({COLUMNS}) values ({', '.join(['%s'] * len(_NAMES))}) "
@@ -38,14 +55,24 @@ _UPSERT = (
 )
 
 
-def measure(server: Server, scale: Scale, folder: Path) -> list[Figure]:
+def measure(server: Server, scale: Scale, folder: Path) -> Findings:
     """a) the first writing of a day and of a year; b) the second, over unchanged data."""
-    spare = 2 * scale.repeats + 4  # days before the year, each written once
+    spare = 3 * scale.repeats + 4  # days before the year, each written once
     year = window_of(scale.days)
     with server.database() as database:
         add_segments(database, scale.segments)
         add_metrics(database, year.first - timedelta(days=spare), year.last)
-        return [*_year(database, scale, year, folder), *_day(database, scale, year, folder)]
+        figures = [*_year(database, scale, year, folder), *_day(database, scale, year, folder)]
+        day = Window(year.first - timedelta(days=spare), year.first - timedelta(days=spare))
+        profiles = {"a, a day": where_the_time_goes(database, STATEMENT, day)}
+        month = year.chunks()[1]
+        with database.owner() as connection:
+            connection.execute(
+                "delete from lead_generation_stats where date between %s and %s", [month.first, month.last]
+            )
+        database.settle()
+        profiles["a, a month of the year"] = where_the_time_goes(database, STATEMENT, month)
+        return Findings(figures, profiles)
 
 
 def _files(database: Database, chunks: list[Window], folder: Path) -> list[Path]:
@@ -75,6 +102,21 @@ def copy_files(database: Database, paths: list[Path], table: str = f"lead_genera
                     copy.write(block)
 
 
+def _against_copy(what: str, rows: int, ready: float, whole: float, copied: float) -> list[Figure]:
+    """Our writing beside COPY of the same rows: once they lie ready, and with what it takes to derive them."""
+    limit, against = rows / copied, "plain COPY of the finished rows"
+    return [
+        Figure(
+            "a", f"{what}: stats written, rows ready", rows / ready, "rows/s", limit, against, copied / ready,
+            at_least=0.75, why=WRITING,
+        ),
+        Figure(
+            "a", f"{what}: stats derived from five channels and written", rows / whole, "rows/s", limit, against,
+            copied / whole, at_least=0.75, why=DERIVING,
+        ),
+    ]  # fmt: skip
+
+
 def _year(database: Database, scale: Scale, year: Window, folder: Path) -> list[Figure]:
     rows = scale.segments * year.days
     database.settle()
@@ -88,15 +130,38 @@ def _year(database: Database, scale: Scale, year: Window, folder: Path) -> list[
     _truncate(database)
     database.settle()
     copied = seconds(lambda: copy_files(database, files))
+    _truncate(database)
+    database.settle()
+    ready = _write_ready(database, year.chunks(), files)
     what = f"{scale.segments:,} segments × {year.days} days"
     return [
-        Figure(
-            "a", f"{what}: stats written", rows / first, "rows/s", rows / copied, "plain COPY of the finished rows",
-            copied / first, at_least=0.75,
-        ),
+        *_against_copy(what, rows, ready, first, copied),
         Figure("b", f"{what}: rows rewritten by a second run", rewritten, "rows", at_most=0),
-        Figure("b", f"{what}: second run", again, "s", first, "the first run", again / first, at_most=0.5),
+        Figure("b", f"{what}: second run", again, "s", first, "the first run", again / first, at_most=0.5, why=AGAIN),
     ]  # fmt: skip
+
+
+def _write_ready(database: Database, chunks: list[Window], paths: list[Path]) -> float:
+    """Seconds of our upsert alone: its rows lie ready in a temporary table, each chunk in a transaction of its own."""
+    text = sql.render(STATEMENT)
+    upsert = text[text.index("insert into lead_generation_stats") :]
+    took = 0.0
+    for chunk, path in zip(chunks, paths, strict=True):
+        with database.pipeline() as connection:
+            connection.execute(
+                f"create temporary table known on commit drop as select {COLUMNS} from lead_generation_stats limit 0"
+            )
+            with connection.cursor() as cursor, cursor.copy(f"copy known ({COLUMNS}) from stdin (format csv)") as copy:
+                copy.write(path.read_bytes())
+            connection.execute("analyze known")
+
+            def write(connection: Any = connection, chunk: Window = chunk) -> None:
+                connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": STATEMENT})
+                connection.execute(upsert, {"first": chunk.first, "last": chunk.last})
+                connection.commit()
+
+            took += seconds(write)
+    return took
 
 
 def _truncate(database: Database) -> None:
@@ -107,7 +172,7 @@ def _truncate(database: Database) -> None:
 def _day(database: Database, scale: Scale, year: Window, folder: Path) -> list[Figure]:
     """Days before the year, one after another, into the table that holds the year; ours and COPY take turns."""
     day = year.first
-    ours, again, copied = [], [], []
+    ours, again, copied, ready = [], [], [], []
     for _ in range(scale.repeats):
         day -= timedelta(days=1)
         database.settle()
@@ -118,14 +183,15 @@ def _day(database: Database, scale: Scale, year: Window, folder: Path) -> list[F
         path.write_text(path.read_text().replace(str(day + timedelta(days=1)), str(day)))
         database.settle()
         copied.append(seconds(lambda: copy_files(database, [path])))  # noqa: B023
+        day -= timedelta(days=1)
+        path.write_text(path.read_text().replace(str(day + timedelta(days=1)), str(day)))
+        database.settle()
+        ready.append(_write_ready(database, [Window(day, day)], [path]))
     first, second, limit = median(ours), median(again), median(copied)
     what = f"{scale.segments:,} segments × 1 day"
     figures = [
-        Figure(
-            "a", f"{what}: stats written", scale.segments / first, "rows/s", scale.segments / limit,
-            "plain COPY of the finished rows", limit / first, at_least=0.75,
-        ),
-        Figure("b", f"{what}: second run", second, "s", first, "the first run", second / first, at_most=0.5),
+        *_against_copy(what, scale.segments, median(ready), first, limit),
+        Figure("b", f"{what}: second run", second, "s", first, "the first run", second / first, at_most=0.5, why=AGAIN),
     ]  # fmt: skip
     lines = path.read_text().splitlines()[: scale.sample]
     for name, write in OTHERS.items():
@@ -160,22 +226,17 @@ def _executemany(database: Database, rows: list[list[Any]]) -> None:
 
 def _to_sql(database: Database, rows: list[list[Any]]) -> None:
     """An insert only: pandas knows no upsert."""
-    import pandas as pd
-    from sqlalchemy import create_engine
-
-    engine = create_engine(database.pipeline_url.replace("postgresql://", "postgresql+psycopg://"))
+    engine = sqlalchemy.create_engine(database.pipeline_url.replace("postgresql://", "postgresql+psycopg://"))
     frame = pd.DataFrame(rows, columns=_NAMES)
     numbers = _NAMES[2:]
     frame[numbers] = frame[numbers].apply(pd.to_numeric)
     frame["date"] = pd.to_datetime(frame["date"]).dt.date
-    from sqlalchemy import types
-
     frame.to_sql(
         "lead_generation_stats",
         engine,
         if_exists="append",
         index=False,
-        dtype={"segment_id": types.UUID(as_uuid=False)},
+        dtype={"segment_id": sqlalchemy.types.UUID(as_uuid=False)},
     )
     engine.dispose()
 

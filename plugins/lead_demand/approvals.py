@@ -1,7 +1,8 @@
 """Large increases: one question to a person a run, and what becomes of each answer.
 
 An increase above `approval_threshold` is not sent with the others. It waits for an answer in Airflow until
-`approval_deadline`; no answer is a no. Either way every change gets its row in the log, with who decided.
+`approval_deadline`; no answer, or a later one, is a no. Each change gets its row in the log, with who decided; under
+the kill switch and in a dry run an approved one gets none, and the next run asks again.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from lead_demand import budgets, channels, day, sql
 from lead_demand.switches import read_switches
+
+if TYPE_CHECKING:
+    import psycopg
 
 APPROVE, REJECT = "Approve", "Reject"
 REJECTED, EXPIRED = "approval_rejected", "approval_expired"
@@ -85,7 +90,7 @@ def decide(
 
     :param asked: what `question` gave. Only these changes are touched, whatever else waits by now.
     :param answer: Airflow's: `chosen_options`, `params_input` (`leave_out`: codes), `responded_by_user` (None = the
-        deadline decided).
+        deadline decided), `responded_at`.
     A name under `leave_out` that is not in the list rejects everything: whoever wrote it meant something.
     Raises ChangesUnsettled or ChangesFailed like every other change.
     """
@@ -93,8 +98,12 @@ def decide(
     who = (user.get("name") or user["id"]) if user else None
     left_out = {str(code).strip() for code in (answer["params_input"] or {}).get("leave_out") or []} - {""}
     unknown = left_out - set(asked["decisions"].values())
+    at = _moment(answer.get("responded_at"))
     if who is None:
         verdict, why = EXPIRED, f"nobody answered by {asked['deadline']}"
+    elif at is None or at > datetime.fromisoformat(asked["deadline"]):
+        # Airflow closes the question itself, but for as long as its scheduler is down the form stays open.
+        verdict, why = EXPIRED, f"{who} answered at {at or 'an unknown time'}, after {asked['deadline']}"
     elif unknown:
         verdict, why = REJECTED, f"{', '.join(sorted(unknown))} under Leave out is not in the list, so nothing was sent"
     elif list(answer["chosen_options"]) != [APPROVE]:
@@ -106,6 +115,7 @@ def decide(
 
     channel = channels.get_paid(name)
     report = budgets.ChangeReport()
+    made: set[UUID] = set()
     with budgets.working_alone(name), sql.connect() as connection:
         key = {"action": "increase", "dag_run_id": dag_run_id, "decided_by": who}
         switches = read_switches(connection)
@@ -122,14 +132,43 @@ def decide(
             report.switched_off = bool(approved)
         elif approved:
             wanted = key | {"decisions": approved}
-            budgets.claim(
-                connection,
-                budgets.decided_changes(connection, channel, wanted, report, status="waiting_approval"),
-                report,
+            decided = budgets.decided_changes(connection, channel, wanted, report, status="waiting_approval")
+            made = budgets.claim_decisions(connection, channel, decided, switches, report)
+            _name_unclaimed(
+                connection, {key: asked["decisions"][key] for key in approved}, f"approved by {who}", report
             )
-        budgets.finish(connection, channel, "budget_increase", dag_run_id, report, last_try=last_try)
+        budgets.finish(
+            connection,
+            channel,
+            "budget_increase",
+            dag_run_id,
+            report,
+            made,
+            last_try=last_try,
+            decisions=list(asked["decisions"]),
+        )
     budgets.raise_for(report, "approved budget increase(s)")
     return report
+
+
+def _name_unclaimed(
+    connection: psycopg.Connection[Any], approved: Mapping[str, str], words: str, report: budgets.ChangeReport
+) -> None:
+    """Name what was approved and could not be claimed any more, unless the report does so already."""
+    rows = connection.execute(sql.render("lead_budgets/select_claimed.sql"), {"decisions": list(approved)})
+    claimed = {str(row[0]) for row in rows}
+    connection.commit()
+    named = {line.partition(":")[0] for line in report.unclaimed}
+    report.unclaimed += [
+        f"{code}: {words}; its campaign, its automation or its plan changed since it was asked, so nothing was sent"
+        for key, code in approved.items()
+        if key not in claimed and code not in named
+    ]
+
+
+def _moment(value: Any) -> datetime | None:
+    """Airflow gives a datetime, or its ISO form once it went through the database."""
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _leads(number: Decimal | None) -> str:

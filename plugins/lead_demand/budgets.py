@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
 from lead_demand import channels, sql
 from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, Outcome, PaidChannel
 from lead_demand.errors import ChangesFailed, ChangesLeftOpen, ChangesUnsettled, LeadDemandError, SourceRefused
-from lead_demand.switches import read_switches
+from lead_demand.switches import Switches, read_switches
 
 if TYPE_CHECKING:
     import psycopg
@@ -39,6 +39,10 @@ SETTLE_DELAYS = (1.0, 3.0, 8.0)
 LONGEST_PAUSE = 30.0
 # How far Google's clock may be behind the database's.
 CLOCK_SKEW = timedelta(minutes=5)
+
+
+class AlreadyClaimed(Exception):
+    """A budget has a claim that leaves no room for another. Nothing of its decision was claimed."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ class Change:
     new_value: Decimal
     claimed_at: datetime
     is_today: bool
+
+    @property
+    def step(self) -> Decimal:
+        return self.new_value - self.old_value
 
     @classmethod
     def of_claim(cls, row: dict[str, Any]) -> Change:
@@ -136,6 +144,7 @@ def apply_changes(action: str, name: str, dag_run_id: str, *, last_try: bool = F
     """
     channel = channels.get_paid(name)
     report = ChangeReport()
+    made: set[UUID] = set()
     with working_alone(name), sql.connect() as connection:
         switches = read_switches(connection)
         key = {"action": action, "dag_run_id": dag_run_id}
@@ -144,8 +153,10 @@ def apply_changes(action: str, name: str, dag_run_id: str, *, last_try: bool = F
         elif switches.dry_run:
             validate(connection, channel, decided_changes(connection, channel, key, report, dry_run=True), report)
         else:
-            claim(connection, decided_changes(connection, channel, key, report), report)
-        finish(connection, channel, f"budget_{action}", dag_run_id, report, last_try=last_try)
+            made = claim_decisions(
+                connection, channel, decided_changes(connection, channel, key, report), switches, report
+            )
+        finish(connection, channel, f"budget_{action}", dag_run_id, report, made, last_try=last_try)
     raise_for(report, f"budget {action}(s)")
     return report
 
@@ -162,8 +173,8 @@ def settle_open_changes(name: str) -> ChangeReport:
         for account, changes in _by_account(_open_changes(connection, name, None)):
             try:
                 live = _live(connection, channel, account, changes)
-                moved = [change for change in changes if live.get(change.budget_id) not in _expected(change)]
-                overtaken = _overtaken(channel, account, moved, live)
+                elsewhere = [change for change in changes if live.get(change.budget_id) != change.new_value]
+                overtaken = _overtaken(channel, account, elsewhere, live)
             except LeadDemandError as error:
                 # Its segments hold while their claims are open; the other accounts go on.
                 report.pending += [(change, str(error)) for change in changes]
@@ -217,18 +228,77 @@ def decided_changes(
     return found
 
 
-def claim(connection: psycopg.Connection[Any], decided: list[Claims], report: ChangeReport) -> None:
-    """Claim each decision in a transaction of its own, so that one that cannot be claimed keeps back no other."""
+def claim(connection: psycopg.Connection[Any], decided: list[Claims]) -> tuple[set[UUID], list[tuple[Claims, str]]]:
+    """Claim each decision in a transaction of its own, so that one that cannot be claimed keeps back no other.
+
+    :returns: the ids of the claims made; the decisions of which nothing was claimed, each with the reason.
+    """
     from psycopg.errors import CheckViolation, ObjectNotInPrerequisiteState
 
+    made: set[UUID] = set()
+    refused: list[tuple[Claims, str]] = []
     for claims in decided:
         try:
             with connection.transaction():
-                for row in claims:
-                    connection.execute(sql.render("lead_budgets/insert_channel_orchestration_log.sql"), row)
+                ids = [_insert(connection, row) for row in claims]
             connection.commit()
-        except (CheckViolation, ObjectNotInPrerequisiteState) as error:
-            _refuse(connection, claims[0], str(error), report)
+        except (CheckViolation, ObjectNotInPrerequisiteState, AlreadyClaimed) as error:
+            refused.append((claims, str(error)))
+        else:
+            made.update(ids)
+    return made, refused
+
+
+def _insert(connection: psycopg.Connection[Any], row: dict[str, Any]) -> UUID:
+    inserted = connection.execute(sql.render("lead_budgets/insert_channel_orchestration_log.sql"), row).fetchone()
+    if inserted is None:
+        raise AlreadyClaimed(
+            f"budget {row['budget_id']} has another change open, or had its change of this kind today; left alone"
+        )
+    return cast("UUID", inserted[0])
+
+
+def claim_decisions(
+    connection: psycopg.Connection[Any],
+    channel: PaidChannel,
+    decided: list[Claims],
+    switches: Switches,
+    report: ChangeReport,
+) -> set[UUID]:
+    """Claim decisions that are within the shared limits as they are now; the report names the others, whose plans say
+    failed. Returns the ids of the claims made.
+    """
+    total, increase = room_taken(connection, channel.name)
+    within: list[Claims] = []
+    for claims in decided:
+        step = sum((row["new_value"] - row["old_value"] for row in claims), Decimal(0))
+        if step > 0 and (why := _beyond_limits(switches, total, increase, step)):
+            _refuse(connection, claims[0], why, report)
+            continue
+        total, increase = total + max(step, 0), increase + max(step, 0)
+        within.append(claims)
+    made, refused = claim(connection, within)
+    for claims, why in refused:
+        _refuse(connection, claims[0], why, report)
+    return made
+
+
+def room_taken(connection: psycopg.Connection[Any], name: str) -> tuple[Decimal, Decimal]:
+    """What the shared limits already carry, in EUR a day: all budgets with their open increases, today's increases."""
+    row = connection.execute(sql.render("lead_budgets/select_room.sql"), {"channel": name}).fetchone()
+    connection.commit()
+    return cast("tuple[Decimal, Decimal]", row)
+
+
+def _beyond_limits(switches: Switches, total: Decimal, increase: Decimal, step: Decimal) -> str:
+    """Which limit, read just now, an increase would pass; empty where it passes none. Unknown lets nothing pass."""
+    for name, limit, taken in (
+        ("total_daily_cap", switches.total_daily_cap, total),
+        ("max_daily_increase", switches.max_daily_increase, increase),
+    ):
+        if limit is None or taken + step > limit:
+            return f"with +{euros(step)} {name}, now {euros(limit)}, would be passed ({euros(taken)} taken); left alone"
+    return ""
 
 
 def decline(
@@ -278,20 +348,25 @@ def finish(
     action_type: str,
     dag_run_id: str,
     report: ChangeReport,
+    never_sent: Collection[UUID],
     *,
     last_try: bool,
+    decisions: list[str] | None = None,
 ) -> None:
     """Compare, apply and settle every open claim of an action, then bring the plans up to date.
 
     The report also names what this run was refused on an earlier try: a retry must not look better than its run.
+
+    :param never_sent: the claims that this very call made. Any other may have been sent by a process that died.
+    :param decisions: only these decisions were this task's to make; None = every one of the run.
     """
     for account, changes in _by_account(_open_changes(connection, channel.name, action_type)):
-        _finish(connection, channel, account, changes, report, last_try)
+        _finish(connection, channel, account, changes, report, never_sent, last_try)
         _report_overwritten_edits(connection, channel, account, report)
     connection.execute(sql.render("lead_budgets/update_lead_segment_plans_settled.sql"), {"channel": channel.name})
     earlier = connection.execute(
         sql.render("lead_budgets/select_failed_changes.sql"),
-        {"channel": channel.name, "action_type": action_type, "dag_run_id": dag_run_id},
+        {"channel": channel.name, "action_type": action_type, "dag_run_id": dag_run_id, "decisions": decisions},
     ).fetchall()
     connection.commit()
     now = {change.id for change, _ in report.failed}
@@ -317,6 +392,8 @@ def _claims(budgets: list[dict[str, Any]], channel: PaidChannel, key: dict[str, 
     if wanted > decided and not (cap is not None and wanted <= cap):
         raise ValueError(f"its cap is {euros(cap)} now, below the {euros(wanted)} that was decided; left alone")
     shares = split({row["budget_id"]: row["amount"] for row in budgets}, wanted, channel.billable_unit)
+    if small := [budget for budget, share in shares.items() if share < channel.billable_unit]:
+        raise ValueError(f"budget {', '.join(small)} would fall below {euros(channel.billable_unit)}; left alone")
     return [
         row
         | {
@@ -353,11 +430,12 @@ def _finish(
     account: str,
     changes: list[Change],
     report: ChangeReport,
+    never_sent: Collection[UUID],
     last_try: bool,
 ) -> None:
     """Compare, apply and settle one account's open changes; an account that cannot be read leaves its rows open."""
     try:
-        to_send = _compare(connection, channel, account, changes, report)
+        to_send = _compare(connection, channel, account, changes, report, never_sent)
         for start in range(0, len(to_send), BATCH):
             _apply(connection, channel, account, to_send[start : start + BATCH], report, last_try)
     except LeadDemandError as error:
@@ -375,14 +453,23 @@ def _compare(
     account: str,
     changes: list[Change],
     report: ChangeReport,
+    never_sent: Collection[UUID],
 ) -> list[Change]:
+    """Close what needs no sending, and return the changes whose budget still is what was decided on.
+
+    A budget at its old amount says nothing of a change that may have been sent before: it may have taken effect, and
+    somebody may have put it back. Such a change is looked up in the change history before it is sent once more.
+    """
     live = _live(connection, channel, account, changes)
     to_send = []
     moved = []
+    overtaken = _overtaken(channel, account, [c for c in changes if _is_in_doubt(c, live, never_sent)], live)
     for change in changes:
         amount = live.get(change.budget_id)
         if amount == change.new_value:
             _close(connection, change, Outcome(True, detail="already in force"), report)
+        elif change.id in overtaken:
+            _close(connection, change, Outcome(True, detail=overtaken[change.id]), report)
         elif amount is None:
             _close(
                 connection,
@@ -394,38 +481,34 @@ def _compare(
             to_send.append(change)
         else:
             moved.append((change, amount))
-    if moved:
-        overtaken = _overtaken(channel, account, [change for change, _ in moved], live)
-        who = channel.foreign_changes(account, FOREIGN_CHANGE_DAYS)
-        for change, amount in moved:
-            if change.id in overtaken:
-                _close(connection, change, Outcome(True, detail=overtaken[change.id]), report)
-                continue
-            at, by = who.get(change.budget_id, ("at an unknown time", "somebody"))
-            detail = (
-                f"{by} set it to {euros(amount)} ({at}); it was {euros(change.old_value)} when decided. Left alone."
-            )
-            _close(connection, change, Outcome(False, "changed_by_somebody_else", detail), report)
+    who = channel.foreign_changes(account, FOREIGN_CHANGE_DAYS) if moved else {}
+    for change, amount in moved:
+        at, by = who.get(change.budget_id, ("at an unknown time", "somebody"))
+        detail = f"{by} set it to {euros(amount)} ({at}); it was {euros(change.old_value)} when decided. Left alone."
+        _close(connection, change, Outcome(False, "changed_by_somebody_else", detail), report)
     return to_send
 
 
-def _expected(change: Change) -> tuple[Decimal, Decimal]:
-    """What a budget can be as long as nobody else touches it."""
-    return change.old_value, change.new_value
+def _is_in_doubt(change: Change, live: Mapping[str, Decimal], never_sent: Collection[UUID]) -> bool:
+    """Whether a change that is not in force may have been, before somebody set the budget over."""
+    amount = live.get(change.budget_id)
+    return amount != change.new_value and not (amount == change.old_value and change.id in never_sent)
 
 
-def _overtaken(channel: PaidChannel, account: str, moved: list[Change], live: Mapping[str, Decimal]) -> dict[UUID, str]:
-    """Of changes whose budget is neither old nor new: those that took effect, and that somebody then set over.
+def _overtaken(
+    channel: PaidChannel, account: str, changes: list[Change], live: Mapping[str, Decimal]
+) -> dict[UUID, str]:
+    """Of changes that are not in force: those that took effect all the same, and that somebody then set over.
 
     A send without an answer, or one whose sender died, may have been overtaken before anybody read it back. Only the
     change history knows; what it does not show yet (Google may take three minutes) counts as not applied.
     """
-    if not moved:
+    if not changes:
         return {}
     ours = channel.own_changes(account, FOREIGN_CHANGE_DAYS)
     return {
         change.id: f"applied at {at:%Y-%m-%d %H:%M}, then set to {euros(live.get(change.budget_id))} by somebody else"
-        for change in moved
+        for change in changes
         for at, amount in ours.get(change.budget_id, [])
         if amount == change.new_value and at >= change.claimed_at - CLOCK_SKEW
     }
@@ -446,7 +529,8 @@ def _apply(
         if delay:
             time.sleep(max(delay, pause))
             # The same amount may be sent again only while the old one is in force: look before every further send.
-            remaining = _compare(connection, channel, account, remaining, report)
+            definite = {change.id for change in remaining} - doubtful
+            remaining = _compare(connection, channel, account, remaining, report, definite)
         if not remaining:
             return
         switches = read_switches(connection)
@@ -476,7 +560,7 @@ def _apply(
         if pause > LONGEST_PAUSE:
             break
         remaining = [change for change, _ in waiting]
-    _leave_or_close(connection, channel, account, waiting, report, last_try)
+    _leave_or_close(connection, channel, account, waiting, report, doubtful, last_try)
 
 
 def _report_overwritten_edits(
@@ -510,11 +594,13 @@ def _leave_or_close(
     account: str,
     waiting: list[tuple[Change, Outcome]],
     report: ChangeReport,
+    doubtful: set[UUID],
     last_try: bool,
 ) -> None:
     """After the last look: what turned out to be in force is a success; a repeated no is final only on the last try."""
     outcome_of = {change.id: outcome for change, outcome in waiting}
-    for change in _compare(connection, channel, account, [change for change, _ in waiting], report):
+    changes = [change for change, _ in waiting]
+    for change in _compare(connection, channel, account, changes, report, set(outcome_of) - doubtful):
         outcome = outcome_of[change.id]
         if outcome.applied is False and last_try:
             _close(connection, change, replace(outcome, retry_after=None), report)
@@ -572,21 +658,16 @@ def raise_for(report: ChangeReport, what: str) -> None:
 
     if report.pending and all(change.account in report.refusing for change, _ in report.pending):
         raise ChangesLeftOpen(
-            f"{len(report.pending)} {what} stay pending because their account refuses us: {lines(report.pending)}. "
-            "A retry would be refused as well. Once that is repaired, start a new run: it reads the budgets back "
-            "first, and nothing is sent twice. The other changes went through."
+            f"{len(report.pending)} {what} stay pending because their account refuses us: {lines(report.pending)}."
         )
     if report.pending:
         raise ChangesUnsettled(
-            f"{len(report.pending)} {what} have no definite outcome and stay pending: "
-            f"{lines(report.pending)}. "
-            "They are read back first on the next try; nothing is sent twice. The other changes went through."
+            f"{len(report.pending)} {what} have no definite outcome and stay pending: {lines(report.pending)}."
         )
     if report.failed or report.unclaimed:
         raise ChangesFailed(
             f"{len(report.failed) + len(report.unclaimed)} {what} were refused: "
-            f"{'; '.join([*report.unclaimed[:10], *([lines(report.failed)] if report.failed else [])])}. "
-            "They are closed as failed and not tried again today; the other changes went through."
+            f"{'; '.join([*report.unclaimed[:10], *([lines(report.failed)] if report.failed else [])])}."
         )
 
 

@@ -144,14 +144,8 @@ def announces(dag_run: DagRunProtocol, now: datetime | None = None) -> tuple[boo
 def require_today(dag_run: DagRunProtocol, now: datetime | None = None) -> date:
     """Today, for a run of `lead_budgets` that was due today; raises NotToday for a backfill or a run of another day."""
     if run_type(dag_run) == "backfill":  # one of yesterday is due this morning
-        raise NotToday(
-            "This run is a backfill; a past day's budget cannot be set any more. No budget was read or changed. "
-            "Start a new run of lead_budgets if today still has to be decided."
-        )
+        raise NotToday("This run is a backfill; a past day's budget cannot be set any more.")
     due = dag_run.run_after.astimezone(AMSTERDAM).date()
     if due != today(now):
-        raise NotToday(
-            f"This run was due on {due}; today is {today(now)}. No budget was read or changed. "
-            "Do not clear it: start a new run of lead_budgets."
-        )
+        raise NotToday(f"This run was due on {due}; today is {today(now)}.")
     return due

@@ -1,43 +1,330 @@
-"""Errors of our own. Each says what happened, what was left untouched and what to do next."""
+"""What can go wrong, once: every error, ours or not, with the four facts that whoever is on call asks for.
+
+What happened is the error's own message. What was left untouched, whether another try can heal it and what to do belong
+to its kind; `explain` gives them for any exception. The retry policy, the last lines of a failed task's log, the alert
+and the sections of docs/runbook.md all come from the two tables here: the classes below and `KINDS`.
+"""
 
 from __future__ import annotations
 
+import errno
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import ClassVar
+
+RUNBOOK = "docs/runbook.md"
+LONGEST = 1000  # characters of a foreign message
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The four facts of one error; `kind` names its section in the runbook.
+
+    `rerun`: whether the work is to be run again after `todo`; how is the DAG's own rule.
+    """
+
+    kind: str
+    happened: str
+    unchanged: str
+    heals: bool
+    todo: str
+    rerun: bool = True
+
+    @property
+    def runbook(self) -> str:
+        """The section, as a path of this repository."""
+        return f"{RUNBOOK}#{self.kind.lower()}"
+
 
 class LeadDemandError(Exception):
-    """Base of every error that this library raises on purpose."""
+    """Base of every error that this library raises on purpose.
+
+    :param happened: what happened, in one or two sentences.
+    :param unchanged: what was not changed, where it is not what the class says.
+    :param todo: the next step, where it is not what the class says.
+    """
+
+    unchanged: ClassVar[str] = "Nothing was read, written or sent."
+    todo: ClassVar[str] = "Read the message."
+    heals: ClassVar[bool] = False
+    rerun: ClassVar[bool] = True
+
+    def __init__(self, happened: str, *, unchanged: str | None = None, todo: str | None = None) -> None:
+        super().__init__(happened)
+        self.facts = Facts(
+            type(self).__name__, happened, unchanged or self.unchanged, self.heals, todo or self.todo, self.rerun
+        )
+
+    def __str__(self) -> str:
+        return f"{self.facts.happened} {self.facts.unchanged} {self.facts.todo}"
 
 
 class InvalidRange(LeadDemandError):
-    """The days asked for cannot be restated. Nothing was read or written; trigger again with another range."""
+    """The days asked for cannot be restated."""
+
+    unchanged = "Nothing was read or written."
+    todo = "Trigger lead_stats again with another range."
+    rerun = False
 
 
 class SetupIncomplete(LeadDemandError):
-    """A table, setting or connection that a run needs is missing. Nothing was changed; the message names it."""
+    """A table, setting or connection that a run needs is missing; the message names it."""
+
+    unchanged = "Nothing was read or written."
+    todo = "Add what the message names."
 
 
 class SourceUnavailable(LeadDemandError):
-    """A source could not be read for now. Its rows keep their earlier values; the next try reads it again."""
+    """A source could not be read for now."""
+
+    unchanged = "Nothing was written: the account's rows keep their earlier values."
+    todo = "Wait until the source answers."
+    heals = True
 
 
 class SourceRefused(LeadDemandError):
-    """A source refused us: credentials, permission or a request it does not accept. A retry does not help."""
+    """A source refused us: credentials, permission, a quota of the day, or a request that it does not accept."""
+
+    unchanged = "Nothing was written: the account's rows keep their earlier values, and its segments hold."
+    todo = "Repair the access."
+
+
+class CheckFailed(LeadDemandError):
+    """The statistics break a rule that every good day keeps."""
+
+    unchanged = "The day was not announced, so no budget moves today; the statistics stay as they were written."
+    todo = "Repair the rows that the message names."
 
 
 class NotToday(LeadDemandError):
-    """A budget run of another day than today. Nothing was changed; start a new run instead of clearing an old one."""
+    """A budget run of another day than today."""
+
+    unchanged = "No budget was read or changed."
+    todo = "Do not clear it: start a new run of lead_budgets."
+    rerun = False
 
 
 class NothingToRevert(LeadDemandError):
-    """What was asked to be put back cannot be. No budget was read or changed; the message says which row and why."""
+    """What was asked to be put back cannot be; the message says which row and why."""
+
+    unchanged = "No budget was read or changed."
+    todo = "Look for a row with status 'success' in channel_orchestration_log and start a new run for it."
+    rerun = False
 
 
 class ChangesFailed(LeadDemandError):
-    """Some budget changes were refused. They are closed as failed in the log; the other changes went through."""
+    """Some budget changes were refused."""
+
+    unchanged = "The budgets named keep their old amount and are closed as failed; the other changes went through."
+    todo = "Read each refusal, and repair what it names. Tomorrow's run decides again; nothing is sent twice."
+    rerun = False
 
 
 class ChangesLeftOpen(LeadDemandError):
-    """An account refuses us while claims are open. A retry does not help; the next run reads the budgets back first."""
+    """An account refuses us while claims are open."""
+
+    unchanged = "Nothing is sent twice: the changes named stay pending; the other changes went through."
+    todo = "Repair the account's access. The budgets are read back before anything is sent."
 
 
 class ChangesUnsettled(LeadDemandError):
-    """Google gave no definite answer for some changes. They stay pending; the next try reads the budgets back first."""
+    """Google gave no definite answer for some changes."""
+
+    unchanged = "Nothing is sent twice: the changes named stay pending; the other changes went through."
+    todo = "The budgets are read back before anything is sent."
+    heals = True
+
+
+class DeadlineMissed(LeadDemandError):
+    """At the time by which the day's budgets are to be decided, some are neither decided nor wait for a person."""
+
+    unchanged = "Every budget stays as it is."
+    todo = (
+        "See whether lead_stats ran and announced yesterday, then whether lead_budgets was started. Start what is "
+        "missing, in that order."
+    )
+    rerun = False
+
+
+class UpstreamFailed(LeadDemandError):
+    """A task before the report failed; the report only keeps the run from looking green."""
+
+    unchanged = "What the other tasks wrote stands."
+    todo = "Read the log of the task that is named; this one needs nothing of its own."
+    rerun = False
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of error that is not ours.
+
+    :param classes: dotted names, so that nothing heavy is imported where an error cannot be of it; subclasses count.
+    :param only: narrows the classes to some of their errors.
+    """
+
+    name: str
+    happened: str
+    heals: bool
+    todo: str
+    classes: tuple[str, ...]
+    only: Callable[[BaseException], bool] | None = None
+    rerun: bool = True
+
+    def matches(self, error: BaseException) -> bool:
+        """Whether the error is of this kind."""
+        found = tuple(kind for name in self.classes if (kind := _class(name)) is not None)
+        return isinstance(error, found) and (self.only is None or self.only(error))
+
+
+# What holds for every task here: each writes in transactions, and a budget is claimed before it is sent.
+UNCHANGED = (
+    "The transaction it was in was rolled back; what was committed before stands and is not written twice. A budget "
+    "change under way is pending in channel_orchestration_log and is read back before anything is sent."
+)
+_LOGIN = re.compile(
+    r"password authentication failed|no password supplied|(role|user|database) .* does not exist"
+    r"|no pg_hba.conf entry|tenant or user not found|not permitted to log in|invalid connection option|SASL",
+    re.IGNORECASE,
+)
+
+
+def _is_login(error: BaseException) -> bool:
+    return getattr(error, "sqlstate", None) is None and _LOGIN.search(str(error)) is not None
+
+
+def _is_full(error: BaseException) -> bool:
+    return getattr(error, "sqlstate", None) == "53100" or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+
+
+# In this order: the first that matches is it.
+KINDS = (
+    Kind(
+        "LoginRefused",
+        "The database did not let us in",
+        False,
+        "Correct the connection leads_db.",
+        ("psycopg.OperationalError", "psycopg.ProgrammingError", "sqlalchemy.exc.OperationalError"),
+        _is_login,
+    ),
+    Kind(
+        "ConnectionMissing",
+        "Airflow has no connection of that name",
+        False,
+        "Add the connection that the message names, or correct the spelling of its AIRFLOW_CONN_ variable.",
+        ("airflow.sdk.exceptions.AirflowNotFoundException",),
+    ),
+    Kind(
+        "MigrationMissing",
+        "The database lacks a table, column or function that the statement needs",
+        False,
+        "Run `make migrate` as the owner of the schema (`make migrate ARGS=--dry-run` lists what is missing).",
+        (
+            "psycopg.errors.UndefinedTable",
+            "psycopg.errors.UndefinedColumn",
+            "psycopg.errors.UndefinedFunction",
+            "psycopg.errors.UndefinedObject",
+            "psycopg.errors.InvalidSchemaName",
+        ),
+    ),
+    Kind(
+        "DiskFull",
+        "A disk is full",
+        True,
+        "Free space where the message says, of the worker or of the database.",
+        ("psycopg.errors.DiskFull", "builtins.OSError"),
+        _is_full,
+    ),
+    Kind(
+        "TimedOut",
+        "It took longer than it may",
+        True,
+        "See what it waited for, and why that was slow.",
+        (
+            "psycopg.errors.QueryCanceled",
+            "psycopg.errors.LockNotAvailable",
+            "airflow.sdk.exceptions.AirflowTaskTimeout",
+            "builtins.TimeoutError",
+        ),
+    ),
+    Kind(
+        "DatabaseRefused",
+        "The database refused the statement",
+        False,
+        "Read the refusal: a right that lead_pipeline lacks, a rule of the table, or a guard of the log. Repair that.",
+        # The driver counts the class of our own guards among the operational errors.
+        (
+            "psycopg.errors.ObjectNotInPrerequisiteState",
+            "psycopg.ProgrammingError",
+            "psycopg.IntegrityError",
+            "psycopg.DataError",
+            "psycopg.NotSupportedError",
+        ),
+    ),
+    Kind(
+        "DatabaseUnavailable",
+        "The database was not reachable, or broke off",
+        True,
+        "See whether the database is up and leads_db names its address.",
+        ("psycopg.OperationalError", "psycopg.InterfaceError", "sqlalchemy.exc.OperationalError"),
+    ),
+    Kind(
+        "ServiceUnavailable",
+        "A service on the network was not reachable, or broke off",
+        True,
+        "See whether the address in the message answers.",
+        ("builtins.ConnectionError",),
+    ),
+    Kind(
+        "TaskKilled",
+        "The task ran out of memory, or was killed",
+        True,
+        "Look for what killed it, memory first.",
+        ("builtins.MemoryError", "airflow.sdk.exceptions.AirflowTaskTerminated"),
+    ),
+    Kind(
+        "UnexpectedError",
+        "An error that nobody foresaw, most likely a bug",
+        False,
+        "Give the traceback above to whoever maintains this repository. Trying again does not help.",
+        ("builtins.BaseException",),
+        rerun=False,
+    ),
+)
+
+
+def explain(error: BaseException) -> Facts:
+    """The four facts of any exception."""
+    if isinstance(error, LeadDemandError):
+        return error.facts
+    kind = next(kind for kind in KINDS if kind.matches(error))
+    # What PostgreSQL gives as DETAIL may be a row, and rows of leads are personal data.
+    said = " ".join(str(error).partition("\nDETAIL:")[0].split())[:LONGEST] or "no message"
+    return Facts(
+        kind.name, f"{kind.happened}: {type(error).__name__}: {said}", UNCHANGED, kind.heals, kind.todo, kind.rerun
+    )
+
+
+def explain_silence() -> Facts:
+    """The facts of a task that failed without leaving an error: its process was killed, or never began."""
+    kind = next(kind for kind in KINDS if kind.name == "TaskKilled")
+    return Facts(kind.name, f"{kind.happened}: it left no error behind.", UNCHANGED, kind.heals, kind.todo, kind.rerun)
+
+
+def names() -> list[str]:
+    """Every kind of error: the sections of the runbook."""
+
+    def below(kind: type[LeadDemandError]) -> list[str]:
+        return [name for child in kind.__subclasses__() for name in (child.__name__, *below(child))]
+
+    return [*below(LeadDemandError), *(kind.name for kind in KINDS)]
+
+
+def _class(dotted: str) -> type[BaseException] | None:
+    module, _, name = dotted.rpartition(".")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError):  # the library is not installed here, so no error can be of it
+        return None
+    return found if isinstance(found, type) and issubclass(found, BaseException) else None

@@ -6,17 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
-from airflow.providers.common.sql.operators.sql import BaseSQLOperator, SQLCheckOperator
+from airflow.providers.common.sql.operators.sql import BaseSQLOperator
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
-
-
-class BoundCheckOperator(SQLCheckOperator):
-    """SQLCheckOperator whose `parameters` are templated too, so that a check binds its day like every other
-    statement.
-    """
-
-    template_fields: ClassVar[Sequence[str]] = (*SQLCheckOperator.template_fields, "parameters")
 
 
 class WindowOperator(BaseSQLOperator):

@@ -13,6 +13,7 @@ import pandas as pd
 import psycopg
 
 from lead_demand import channels, day, findings, sql
+from lead_demand.budgets import working_alone
 from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, PaidChannel
 from lead_demand.findings import Finding
 from lead_demand.planner import LeadDemandPlanner, PlannerSettings
@@ -80,10 +81,13 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
 
 
 def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) -> PlanReport:
-    """Evaluate every segment without a decision of today, and keep decisions and plans in one transaction."""
+    """Evaluate every segment without a decision of today, and keep decisions and plans in one transaction.
+
+    One at a time: two that cannot see each other's decisions would each spend the same room below the shared limits.
+    """
     settings = settings or PlannerSettings()
     key = {"channel": name, "dag_run_id": dag_run_id}
-    with sql.connect() as connection:
+    with working_alone(name), sql.connect() as connection:
         switches = read_switches(connection)
         segments, unreadable = _segments(connection, switches, key)
         if switches.error:

@@ -1,44 +1,34 @@
-"""Which errors a retry can heal. Everything else fails at once: a retry must never hide a bug or repeat a refusal."""
+"""Which errors a retry can heal: what `errors.explain` says of them. Everything else fails at once: a retry must never
+hide a bug or repeat a refusal.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+from airflow.sdk import RetryDecision, RetryPolicy
 from airflow.sdk.configuration import conf
+
+from lead_demand.errors import explain
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 # The configured default, said aloud: left unsaid, Airflow gives a mapped task five minutes whatever is configured.
 RETRY_DELAY = timedelta(seconds=conf.getint("core", "default_task_retry_delay"))
 
-# Names, not classes: a DAG file that imported the database driver would be slow to parse.
-RETRY_POLICY = ExceptionRetryPolicy(
-    rules=[
-        RetryRule(
-            # The database's own guards use this class, which the driver counts among the operational errors.
-            exception="psycopg.errors.ObjectNotInPrerequisiteState",
-            action=RetryAction.FAIL,
-            reason="the database refused it for a reason that a retry does not change",
-        ),
-        RetryRule(
-            exception="lead_demand.errors.SourceUnavailable",
-            action=RetryAction.RETRY,
-            reason="the source may answer again shortly",
-        ),
-        RetryRule(
-            exception="lead_demand.errors.ChangesUnsettled",
-            action=RetryAction.RETRY,
-            reason="the budgets are read back before anything is sent again",
-        ),
-        RetryRule(
-            exception=[
-                "psycopg.OperationalError",
-                "sqlalchemy.exc.OperationalError",
-                "builtins.ConnectionError",
-                "builtins.TimeoutError",
-            ],
-            action=RetryAction.RETRY,
-            reason="the connection may come back",
-        ),
-    ],
-    default=RetryAction.FAIL,
-)
+
+class RetryWhatHeals(RetryPolicy):
+    """Tries again where the error's kind may heal by itself. Airflow keeps the limit on the number of tries."""
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        facts = explain(exception)
+        if facts.heals:
+            return RetryDecision.retry(reason=f"{facts.kind} may heal by itself")
+        return RetryDecision.fail(reason=f"{facts.kind} does not heal by a retry")
+
+
+RETRY_POLICY = RetryWhatHeals()

@@ -7,10 +7,11 @@ revert is a change like any other, with a claim and a row of its own (`budget_re
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from lead_demand import budgets, channels, sql
+from lead_demand import budgets, channels, day, sql
 from lead_demand.errors import NothingToRevert
 from lead_demand.switches import read_switches
 
@@ -19,23 +20,29 @@ ACTION = "budget_revert"
 
 def asked(conf: dict[str, Any]) -> tuple[UUID | None, date | None]:
     """The row or the day of the trigger form: exactly one of `log_id` and `day`. Raises NothingToRevert."""
-    log_id, day = conf.get("log_id") or None, conf.get("day") or None
-    if (log_id is None) == (day is None):
+    log_id, of_day = conf.get("log_id") or None, conf.get("day") or None
+    if (log_id is None) == (of_day is None):
         raise NothingToRevert(
-            f"Give either the id of one row of channel_orchestration_log or a day, not log_id={log_id} and day={day}. "
-            "No budget was read or changed."
+            f"Asked for was log_id={log_id} and day={of_day}, not exactly one of them.",
+            todo="Start a new run with either the id of one row of channel_orchestration_log or a day.",
         )
     try:
-        return (UUID(str(log_id)), None) if log_id else (None, date.fromisoformat(str(day)))
+        return (UUID(str(log_id)), None) if log_id else (None, date.fromisoformat(str(of_day)))
     except ValueError as error:
         raise NothingToRevert(
-            f"log_id={log_id}, day={day}: {error}. No budget was read or changed. Copy the id from the log's row, or "
-            "write the day as 2026-03-14."
+            f"log_id={log_id}, day={of_day}: {error}.",
+            todo="Start a new run: copy the id from the log's row, or write the day as 2026-03-14.",
         ) from error
 
 
 def revert_changes(
-    log_id: UUID | None, day: date | None, name: str, dag_run_id: str, decided_by: str | None, *, last_try: bool = False
+    log_id: UUID | None,
+    of_day: date | None,
+    name: str,
+    dag_run_id: str,
+    decided_by: str | None,
+    *,
+    last_try: bool = False,
 ) -> budgets.ChangeReport:
     """Put back one change, or all of a day, each only where the live budget still is what the change made it.
 
@@ -44,36 +51,47 @@ def revert_changes(
     """
     channel = channels.get_paid(name)
     report = budgets.ChangeReport()
+    made: set[UUID] = set()
     with budgets.working_alone(name), sql.connect() as connection:
         cursor = connection.execute(
-            sql.render("lead_budget_revert/select_reversible.sql"), {"channel": name, "log_id": log_id, "day": day}
+            sql.render("lead_budget_revert/select_reversible.sql"), {"channel": name, "log_id": log_id, "day": of_day}
         )
         names = [column.name for column in cursor.description or ()]
         rows = [dict(zip(names, row, strict=True)) for row in cursor]
         connection.commit()
         if not rows:
             raise NothingToRevert(
-                f"{'Row ' + str(log_id) if log_id else day} is no change of {name} that took effect: nothing to put "
-                "back. No budget was read or changed. Look for status 'success' in channel_orchestration_log."
+                f"{'Row ' + str(log_id) if log_id else of_day} is no change of {name} that took effect: nothing to put "
+                "back."
             )
-        claims = _claims(rows, dag_run_id, decided_by, report)
         switches = read_switches(connection)
+        left = None
+        if switches.total_daily_cap is not None:
+            left = switches.total_daily_cap - budgets.room_taken(connection, name)[0]
+        claims = _claims(rows, dag_run_id, decided_by, left, report)
         if not switches.changes_allowed:
             report.switched_off = True
         elif switches.dry_run:
             budgets.validate(connection, channel, claims, report)
         else:
-            budgets.claim(connection, claims, report)
-            _name_unclaimed(connection, claims, report)
-        budgets.finish(connection, channel, ACTION, dag_run_id, report, last_try=last_try)
+            made, refused = budgets.claim(connection, claims)
+            report.unclaimed += [f"{claim[0]['segment']}: {why}" for claim, why in refused]
+        budgets.finish(connection, channel, ACTION, dag_run_id, report, made, last_try=last_try)
     budgets.raise_for(report, "revert(s)")
     return report
 
 
 def _claims(
-    rows: list[dict[str, Any]], dag_run_id: str, decided_by: str | None, report: budgets.ChangeReport
+    rows: list[dict[str, Any]],
+    dag_run_id: str,
+    decided_by: str | None,
+    left: Decimal | None,
+    report: budgets.ChangeReport,
 ) -> list[budgets.Claims]:
-    """One claim a row that may be put back; why another may not is named in the report."""
+    """One claim a row that may be put back; why another may not is named in the report.
+
+    :param left: EUR a day below `total_daily_cap`; None = not known, so nothing goes up.
+    """
     claims = []
     for row in rows:
         claim = row | {
@@ -86,14 +104,24 @@ def _claims(
         change = budgets.Change.of_claim(claim)
         if row["revert_status"] == "success":
             report.success.append((change, f"was already put back on {row['revert_date']}"))
+        elif row["revert_status"] == "pending" and row["revert_date"] != day.today():
+            report.unclaimed.append(
+                f"{row['segment']}: the revert of {row['revert_date']} is still open, for its account cannot be read; "
+                "it is settled by the next run that can"
+            )
         elif row["revert_status"] == "pending" or row["revert_run"] == dag_run_id:
-            pass  # claimed on an earlier try: it is finished, or named, below
+            pass  # claimed today: it is finished, or named as refused, below
         elif row["new_value"] > row["old_value"] and not _is_within_cap(row):
             report.unclaimed.append(
                 f"{row['segment']}: {budgets.euros(row['segment_budget'])} would be above its cap of "
                 f"{budgets.euros(row['max_daily_budget'])}; it was left alone"
             )
+        elif row["new_value"] > row["old_value"] and not (left is not None and change.step <= left):
+            report.unclaimed.append(
+                f"{row['segment']}: with +{budgets.euros(change.step)} total_daily_cap would be passed; left alone"
+            )
         else:
+            left = None if left is None else left - max(change.step, Decimal(0))
             claims.append([claim])
     return claims
 
@@ -102,21 +130,3 @@ def _is_within_cap(row: dict[str, Any]) -> bool:
     """Whether the segment's budget would be at or below its cap; what is not known is not within it."""
     cap, wanted = row["max_daily_budget"], row["segment_budget"]
     return cap is not None and wanted is not None and cap.is_finite() and wanted <= cap
-
-
-def _name_unclaimed(connection: Any, claims: list[budgets.Claims], report: budgets.ChangeReport) -> None:
-    """Say which reverts the log did not take: it takes one a budget and day, and none while a change is open."""
-    taken = {
-        row[0]
-        for row in connection.execute(
-            sql.render("lead_budget_revert/select_reverts_today.sql"),
-            {"reverts": [row["reverts"] for claim in claims for row in claim]},
-        )
-    }
-    connection.commit()
-    report.unclaimed += [
-        f"{row['segment']}: budget {row['budget_id']} has another open change, or was put back today already"
-        for claim in claims
-        for row in claim
-        if row["reverts"] not in taken
-    ]

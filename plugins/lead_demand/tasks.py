@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from lead_demand import day, sql
-from lead_demand.errors import LeadDemandError, SetupIncomplete
+from lead_demand.errors import LeadDemandError, SetupIncomplete, UpstreamFailed
 from lead_demand.progress import in_chunks
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ DIRECTIONS = {
     "ask": "list_large_changes",
 }
 ASK = "ask_for_approval"
-
-
-class UpstreamFailed(LeadDemandError):
-    """A task before the report failed. The report only keeps the run from looking green; read that task's log."""
 
 
 def say(headline: str, lines: Sequence[str] = ()) -> None:
@@ -51,8 +47,8 @@ def accounts_to_pull(name: str, dag_run: DagRunProtocol) -> list[dict[str, Any]]
         rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
     if not rows:
         raise SetupIncomplete(
-            "channel_sources has no active row of an active segment. Nothing was read or written. "
-            "Add the campaigns, sites and properties of each segment to channel_sources."
+            "channel_sources has no active row of an active segment.",
+            todo="Add the campaigns, sites and properties of each segment to channel_sources.",
         )
     accounts = [account for channel, account in rows if channel == name]
     say(f"This run is about {covered}: {len(accounts)} {name} account(s) to read: {', '.join(accounts) or 'none'}.")
@@ -69,7 +65,7 @@ def pull_channel(
 ) -> None:
     """Pull accounts of one channel over the run's window, chunk after chunk.
 
-    Where an account fails, those after it are still pulled, and the first error is raised at the end.
+    Where an account fails, those after it are still pulled, and one error is raised at the end; the log has them all.
     """
     from lead_demand import channels, findings
     from lead_demand.channels.pull import chunks, pull
@@ -90,7 +86,8 @@ def pull_channel(
             log.error("%s %s: %s", name, account, error)
             errors.append(error)
     if errors:
-        raise errors[0]
+        # One that may heal goes first: the retry is decided by what is raised.
+        raise next((error for error in errors if error.facts.heals), errors[0])
 
 
 def run_statement(
@@ -158,7 +155,8 @@ def paid_accounts(name: str, dag_run: DagRunProtocol, announced: Sequence[str | 
     if named and day.latest_whole_day().isoformat() not in named:
         raise NotToday(
             f"This run was started by the statistics of {', '.join(named)}; the latest whole day is "
-            f"{day.latest_whole_day()}. No budget was read or changed. Run lead_stats for yesterday: it starts one."
+            f"{day.latest_whole_day()}.",
+            todo="Run lead_stats for yesterday: it starts a run of lead_budgets.",
         )
     with sql.connect() as connection:
         rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
@@ -288,12 +286,14 @@ def hold_budgets(name: str, dag_run: DagRunProtocol) -> int:
 def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
     """Today's table; fails where a task before it failed, so that no run looks green by its last task."""
     from lead_demand import report
+    from lead_demand.switches import read_switches
 
     with sql.connect() as connection:
         cursor = connection.execute(sql.render("lead_budgets/select_report.sql"), {"channel": name})
         columns = [column.name for column in cursor.description or ()]
         rows = [dict(zip(columns, row, strict=True)) for row in cursor]
         found = _findings(connection, dag_run)
+        switches = read_switches(connection)
     shown = [
         "segment",
         "capacity",
@@ -310,10 +310,20 @@ def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTas
     say(
         f"{day.today()}: "
         + ", ".join(f"{number} {kind}" for kind, number in count.items())
-        + (f"; {waiting} large increase(s) wait for a person, under Required Actions." if waiting else "."),
+        + (f"; {waiting} large increase(s) wait for a person, under Required Actions." if waiting else ".")
+        + _switched_off(switches),
         [*found, *report.table(shown, [[row[column] for column in shown] for row in rows])],
     )
     _fail_for_upstream(dag_run, task_instance)
+
+
+def _switched_off(switches: Any) -> str:
+    """Why no budget may change today at all, or nothing."""
+    if not switches.is_complete:
+        return " No budget may change: orchestration_settings cannot be read, or lacks a value."
+    if switches.kill_switch:
+        return " No budget may change: the kill switch in orchestration_settings is on."
+    return " Dry run: nothing was sent." if switches.dry_run else ""
 
 
 def _change_lines(report: Any) -> list[str]:
@@ -361,6 +371,6 @@ def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstan
     failed = sorted(task for task, state in _states(dag_run, task_instance).items() if state == "failed")
     if failed:
         raise UpstreamFailed(
-            f"Failed before this report: {', '.join(failed)}. What the other tasks wrote stands. "
-            f"Read the log of {failed[0]}."
+            f"Failed before this report: {', '.join(failed)}.",
+            todo=f"Read the log of {failed[0]}; this task needs nothing of its own.",
         )

@@ -9,6 +9,8 @@ import pytest
 
 from lead_demand import budgets, planning
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
+from tests.faults.conftest import wrapped_protocol
+from tests.faults.drill import Died
 from tests.fixtures.morning import Morning
 
 MUTATE = "MutateCampaignBudgets"
@@ -148,6 +150,62 @@ def test_a_claim_of_an_earlier_day_is_read_back_closed_and_never_sent(decided: M
     assert {(row["status"], row["error_code"]) for row in decided.log()} == {("failed", "not_applied")}
     assert mutations(decided) == 0
     decided.assert_log_is_the_truth()
+
+
+def applied_and_put_back(decided: Morning) -> dict[str, Any]:
+    """The increases were sent, the process died before it closed a row, and a person set one budget back."""
+    with wrapped_protocol() as strikes:
+
+        def die() -> None:
+            raise Died
+
+        strikes.at("increase", "answered", die)
+        with pytest.raises(Died):
+            budgets.apply_changes("increase", "google_ads", "test-run")
+    sent = {edit["resource_name"] for edit in decided.sandbox.changes() if edit["user_email"].startswith("lead-")}
+    row = next(row for row in decided.log() if row["external_id"] in sent)
+    decided.sandbox.set_budget(row["external_id"], int(row["old_value"] * 1_000_000))
+    return row
+
+
+def test_a_change_that_a_person_put_back_before_it_was_read_back_is_not_sent_again(decided: Morning) -> None:
+    claim = applied_and_put_back(decided)
+    assert apply("increase") is None
+    (row,) = [row for row in decided.log() if row["id"] == claim["id"]]
+    assert row["status"] == "success" and "by somebody else" in row["error_detail"]
+    assert decided.sandbox.budgets()[row["external_id"]] == int(row["old_value"] * 1_000_000)
+
+
+def test_a_change_of_an_earlier_day_that_a_person_put_back_is_not_called_never_applied(decided: Morning) -> None:
+    claim = applied_and_put_back(decided)
+    with decided.db.connect() as owner:
+        owner.execute("alter table channel_orchestration_log disable trigger user")
+        owner.execute("update channel_orchestration_log set decision_date = decision_date - 1")
+        owner.execute("alter table channel_orchestration_log enable trigger user")
+    budgets.settle_open_changes("google_ads")
+    (row,) = [row for row in decided.log() if row["id"] == claim["id"]]
+    assert row["status"] == "success" and "by somebody else" in row["error_detail"]
+
+
+def test_a_decision_is_claimed_for_all_of_its_budgets_or_not_at_all(decided: Morning) -> None:
+    rows = decided.db.fetch(
+        "select segments.code, max(budget_id) as budget, max(segment_id::text) as segment_id, max(budgets.account) "
+        "as account from channel_budgets as budgets join channel_sources on campaign_id = external_id "
+        "join lead_segments as segments on segment_id = segments.id "
+        "group by segments.code having count(distinct budget_id) > 1 order by segments.code"
+    )
+    action = {code: row["action"] for code, row in decided.decisions().items()}
+    several = next(row for row in rows if action[row["code"]] != "hold")
+    decided.db.fetch(
+        "insert into channel_orchestration_log "
+        "(segment_id, channel, action_type, old_value, new_value, account, external_id, kind) "
+        "values (%s, 'google_ads', 'budget_decrease', 40, 30, %s, %s, 'plan')",
+        [several["segment_id"], several["account"], several["budget"]],
+    )
+    error = apply(action[several["code"]])
+    assert isinstance(error, ChangesFailed) and several["code"] in str(error)
+    claimed = [row for row in decided.log() if row["code"] == several["code"] and row["decision_id"]]
+    assert claimed == [], "half a decision is another decision"
 
 
 def test_an_account_that_cannot_be_read_back_keeps_its_claims_open_and_the_others_are_settled(decided: Morning) -> None:

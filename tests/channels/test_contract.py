@@ -131,3 +131,19 @@ def test_a_property_without_any_session_is_an_empty_report_and_no_crash() -> Non
     sources = pd.DataFrame([("schilder.example", "s1", "schilder_utrecht")], columns=list(SOURCES))
     pulled = to_metrics(Ga4(), "3", empty, sources, WINDOW)
     assert pulled.frame.empty and [f.name for f in pulled.findings] == ["empty_report"]
+
+
+def test_spend_of_no_segment_is_named_once_it_grows_and_only_then() -> None:
+    window = Window(date(2026, 3, 1), date(2026, 3, 14))
+    days = [day.date().isoformat() for day in pd.date_range(window.first, window.last)]
+
+    def growing(before: int, newest: int) -> list[str]:
+        spend = [("11", day, 10_000_000, 100, 10) for day in days]
+        orphans = [("99", day, newest if day in days[-3:] else before, 100, 10) for day in days]
+        pulled = to_metrics(paid(), "1", raw(*spend, *orphans), SOURCES, window)
+        return [f"{f.level} {f.detail}" for f in pulled.findings if f.name == "unmatched_spend_growing"]
+
+    (found,) = growing(2_000_000, 5_000_000)
+    assert found.startswith("warn ") and "€5.00 a day" in found and "€2.00 before" in found and "33%" in found
+    assert growing(2_000_000, 2_500_000) == [], "as much as ever"
+    assert growing(0, 100_000) == [], "a hundredth of the account"

@@ -35,7 +35,7 @@ def test_a_days_quota_says_when_it_is_free_again_and_is_not_tried_again(clean_sa
 def test_a_read_refused_for_the_rest_of_the_day_says_when_to_come_back(clean_sandbox: Sandbox) -> None:
     expected = datetime.now(tz=AMSTERDAM) + timedelta(seconds=DAILY)
     clean_sandbox.fault("quota_daily", "SearchStream", retry_delay=DAILY)
-    with pytest.raises(SourceRefused, match="Start a new run then") as error:
+    with pytest.raises(SourceRefused, match="Wait until then") as error:
         GoogleAds().live_amounts(PAINTERS, [BUDGET])
     assert timedelta(0) <= moment_in(str(error.value)) - expected < timedelta(minutes=2)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from lead_demand.errors import ChangesFailed
 from tests.fixtures.airflow import answering
 from tests.fixtures.morning import Morning
 
@@ -91,45 +93,73 @@ def test_a_name_to_leave_out_that_is_not_in_the_list_sends_nothing(large: Mornin
     large.assert_log_is_the_truth()
 
 
-def test_an_approval_does_not_pass_the_kill_switch(large: Morning) -> None:
+def ask(large: Morning) -> dict[str, Any]:
+    """The morning's question, as the task before the form makes it."""
     from lead_demand import approvals, planning
 
     for account in ("1234567890", "2345678901"):
         planning.read_budgets("google_ads", account, "asked")
     planning.plan("google_ads", "asked")
-    question = approvals.question("google_ads")
+    return approvals.question("google_ads")
+
+
+def answer(large: Morning, question: dict[str, Any], choice: str, **given: Any) -> Any:
+    """What the task after the form makes of an answer that a person gives now."""
+    from lead_demand import approvals
+
+    form = {"chosen_options": [choice], "params_input": {}, "responded_by_user": {"id": "anke", "name": "Anke"}}
+    return approvals.decide(question, form | {"responded_at": datetime.now(UTC)} | given, "google_ads", "asked")
+
+
+def test_an_approval_does_not_pass_the_kill_switch(large: Morning) -> None:
+    question = ask(large)
     large.set(kill_switch=True)
-    answer = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "anke", "name": "Anke"}}
-    report = approvals.decide(question, answer, "google_ads", "asked")
+    report = answer(large, question, "Approve")
     assert report.switched_off and not large.log()
     assert large.sandbox.budgets() == large.first_budgets
 
 
-def test_a_cap_that_was_lowered_while_the_question_waited_is_kept(large: Morning) -> None:
-    from lead_demand import approvals, planning
-    from lead_demand.errors import ChangesFailed
-
-    for account in ("1234567890", "2345678901"):
-        planning.read_budgets("google_ads", account, "asked")
-    planning.plan("google_ads", "asked")
-    question = approvals.question("google_ads")
-    large.db.fetch("update lead_segment_channels set min_daily_budget = 1, max_daily_budget = 2")
-    answer = {"chosen_options": ["Approve"], "params_input": {}, "responded_by_user": {"id": "anke", "name": "Anke"}}
-    with pytest.raises(ChangesFailed, match="cap"):
-        approvals.decide(question, answer, "google_ads", "asked")
+@pytest.mark.parametrize("responded_at", ["2020-01-01T17:00:01+01:00", None])
+def test_an_answer_after_the_deadline_is_a_no_although_the_form_was_still_open(
+    large: Morning, responded_at: str | None
+) -> None:
+    question = ask(large) | {"deadline": "2020-01-01T17:00:00+01:00"}
+    report = answer(large, question, "Approve", responded_at=responded_at)
+    assert report.declined and not report.success
+    assert {(row["status"], row["error_code"]) for row in large.log()} == {("failed", "approval_expired")}
+    assert all("Anke" in row["error_detail"] for row in large.log())
     assert large.sandbox.budgets() == large.first_budgets
 
 
-def test_an_answer_counts_once_however_often_it_is_given(large: Morning) -> None:
-    from lead_demand import approvals, planning
+def test_a_cap_that_was_lowered_while_the_question_waited_is_kept(large: Morning) -> None:
+    question = ask(large)
+    large.db.fetch("update lead_segment_channels set min_daily_budget = 1, max_daily_budget = 2")
+    with pytest.raises(ChangesFailed, match="cap"):
+        answer(large, question, "Approve")
+    assert large.sandbox.budgets() == large.first_budgets
 
-    for account in ("1234567890", "2345678901"):
-        planning.read_budgets("google_ads", account, "asked")
-    planning.plan("google_ads", "asked")
-    question = approvals.question("google_ads")
-    user = {"id": "anke", "name": "Anke"}
-    yes, no = ({"chosen_options": [c], "params_input": {}, "responded_by_user": user} for c in ("Approve", "Reject"))
-    approvals.decide(question, no, "google_ads", "asked")
-    approvals.decide(question, yes, "google_ads", "asked")
+
+@pytest.mark.parametrize("limit", ["total_daily_cap", "max_daily_increase"])
+def test_a_shared_limit_that_was_lowered_while_the_question_waited_is_kept(large: Morning, limit: str) -> None:
+    question = ask(large)
+    large.set(**{limit: 1})
+    with pytest.raises(ChangesFailed, match=limit):
+        answer(large, question, "Approve")
+    assert not large.log() and large.sandbox.budgets() == large.first_budgets
+
+
+def test_an_approved_change_whose_segment_was_switched_off_meanwhile_is_named(large: Morning) -> None:
+    question = ask(large)
+    large.db.fetch("update lead_segment_channels set is_automated = false")
+    with pytest.raises(ChangesFailed, match="approved by Anke") as failed:
+        answer(large, question, "Approve")
+    assert all(code in str(failed.value) for code in question["decisions"].values())
+    assert not large.log() and large.sandbox.budgets() == large.first_budgets
+
+
+def test_an_answer_counts_once_however_often_it_is_given(large: Morning) -> None:
+    question = ask(large)
+    answer(large, question, "Reject")
+    answer(large, question, "Approve")
     assert {(row["status"], row["error_code"]) for row in large.log()} == {("failed", "approval_rejected")}
     assert large.sandbox.budgets() == large.first_budgets

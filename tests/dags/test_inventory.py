@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,16 @@ from typing import Any
 
 import pytest
 
+from lead_demand import oncall
+from lead_demand.retries import RETRY_POLICY
+
 ROOT = Path(__file__).resolve().parents[2]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
 
 
 def test_the_dags_are_exactly_these_and_import_without_error(dagbag: Any) -> None:
     assert dagbag.import_errors == {}
-    assert set(dagbag.dags) == {"lead_stats", "lead_budgets", "lead_budget_revert"}
+    assert set(dagbag.dags) == {"lead_stats", "lead_budgets", "lead_digest", "lead_budget_revert"}
     assert {path.stem for path in DAG_FILES} == set(dagbag.dags), "a DAG's id is its file's name"
 
 
@@ -27,14 +31,52 @@ def test_each_dag_survives_the_way_to_the_scheduler(dagbag: Any) -> None:
         assert set(restored.task_ids) == set(dag.task_ids)
 
 
+SECTIONS = ["When", "Inputs", "Params", "Re-run rule", "If it fails"]
+OWNERS = {"data", "marketing-operations"}
+
+
 def test_each_dag_tells_on_call_what_it_is_and_what_to_do(dagbag: Any) -> None:
     for dag in dagbag.dags.values():
-        for section in ("**When.**", "**Inputs.**", "**Params.**", "**Re-run rule.**", "**If it fails.**"):
-            assert section in dag.doc_md, f"{dag.dag_id} lacks {section}"
-        assert {tag.split(":")[0] for tag in dag.tags} == {"tier", "rerun"}
-        for task in dag.tasks:
-            assert task.doc_md, f"{dag.dag_id}.{task.task_id} does not say what it is for"
-            assert task.execution_timeout, f"{dag.dag_id}.{task.task_id} may run for ever"
+        first, _, rest = dag.doc_md.strip().partition("\n")
+        assert first.startswith(f"# {dag.dag_id}: "), "the first line says what it is"
+        assert re.findall(r"^\*\*([^*]+)\.\*\*", rest, flags=re.MULTILINE) == SECTIONS, dag.dag_id
+        assert "runbook.md#" in rest.partition("**If it fails.**")[2], f"{dag.dag_id} does not lead to the runbook"
+        assert all(task.doc_md for task in dag.tasks), dag.dag_id
+
+
+def test_each_dag_has_an_owner_and_says_how_much_it_matters_and_how_it_is_run_again(dagbag: Any) -> None:
+    for dag in dagbag.dags.values():
+        assert {task.owner for task in dag.tasks} <= OWNERS, dag.dag_id
+        tiers = [tag for tag in dag.tags if tag.startswith("tier:")]
+        rerun = [tag for tag in dag.tags if tag.startswith("rerun:")]
+        assert len(tiers) == 1 and tiers[0] in {"tier:1", "tier:2"}, dag.dag_id
+        assert len(rerun) == 1 and rerun[0] in {"rerun:clear", "rerun:new-run"}, dag.dag_id
+
+
+def test_no_task_runs_for_ever(dagbag: Any) -> None:
+    for task in all_tasks(dagbag):
+        assert task.execution_timeout, f"{task.dag_id}.{task.task_id}"
+
+
+def test_each_task_is_tried_again_by_the_kind_of_its_error(dagbag: Any) -> None:
+    for task in all_tasks(dagbag):
+        assert task.retry_policy is RETRY_POLICY, f"{task.dag_id}.{task.task_id}"
+        # What only repeats that another task failed is the exception: there is nothing to try again.
+        assert task.retries == (0 if task.task_id == "report" else 3), f"{task.dag_id}.{task.task_id}"
+
+
+def test_each_failed_task_ends_with_the_four_lines_and_each_failed_run_with_one_alert(dagbag: Any) -> None:
+    for task in all_tasks(dagbag):
+        # A mapped task has the function itself, every other one a list of it.
+        assert task.on_failure_callback in (oncall.explain_failure, [oncall.explain_failure]), task.task_id
+        assert task.on_retry_callback in (oncall.explain_retry, [oncall.explain_retry]), task.task_id
+    for dag in dagbag.dags.values():
+        assert dag.on_failure_callback == oncall.alert_failed_run
+        assert dag.on_success_callback == oncall.forget_failures
+
+
+def all_tasks(dagbag: Any) -> list[Any]:
+    return [task for dag in dagbag.dags.values() for task in dag.tasks]
 
 
 def test_airflow_itself_refuses_a_backfill_of_budgets(dagbag: Any) -> None:

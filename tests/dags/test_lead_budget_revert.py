@@ -73,6 +73,21 @@ def test_the_same_revert_again_changes_nothing(changed: Morning) -> None:
     assert (changed.row_versions(), changed.sandbox.budgets()) == (before, budgets)
 
 
+def test_a_refused_revert_is_not_quietly_left_out_by_the_next_one(changed: Morning) -> None:
+    row = changed.log()[0]
+    changed.sandbox.fault("permission", "MutateCampaignBudgets")
+    assert revert(changed, log_id=row["id"]).state == "failed"
+    before = changed.sandbox.budgets()
+    assert revert(changed, log_id=row["id"]).state == "failed", "a budget is put back once a day, and it says so"
+    assert changed.sandbox.budgets() == before
+
+
+def test_a_revert_does_not_pass_the_total_cap(changed: Morning) -> None:
+    changed.set(total_daily_cap=1)
+    assert revert(changed, day=today(changed)).state == "failed"
+    assert {row["old_value"] > row["new_value"] for row in reverts(changed)} == {True}, "only downwards"
+
+
 def test_the_planner_leaves_a_budget_alone_that_was_put_back(changed: Morning) -> None:
     revert(changed, day=today(changed))
     budgets = changed.sandbox.budgets()

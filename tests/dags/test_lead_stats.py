@@ -176,3 +176,36 @@ def test_a_decision_learns_what_came_of_it_once_its_days_are_complete(morning: M
     assert found[20][0] == realised and found[20][1] is not None
     assert found[8][0] is not None and found[8][1] is None, "14 days are not over yet"
     assert found[3] == (None, None)
+
+
+def test_five_times_the_usual_leads_hold_the_day_until_a_person_finds_it_right(morning: Morning) -> None:
+    db = morning.db
+    leads = db.value(
+        "select count(*) from leads where (created_at at time zone 'Europe/Amsterdam')::date > '2000-01-01'"
+    )
+    db.fetch(
+        "insert into leads (created_at, status, branch, postal_code, region) "
+        "select (lead_today() - 1)::timestamp at time zone 'Europe/Amsterdam', 'new', branch, postal_code, region "
+        "from leads where segment_id is not null limit %s",
+        [leads // 4],
+    )
+    held = morning.run("lead_stats")
+    assert held.tasks["check_stats.check_channels_usual"] == "failed"
+    assert held.tasks["announce_day"] == "upstream_failed", "so no budget moves"
+    (finding,) = morning.findings("channel_unusual")
+    assert (finding["level"], finding["channel"], finding["date"]) == ("stop", "leads", YESTERDAY)
+    (broken,) = morning.findings("check_channels_usual")
+    assert broken["level"] == "stop" and "five times of their usual" in broken["detail"] and broken["remediation"]
+
+    db.fetch("update pipeline_findings set level = 'info' where name = 'channel_unusual'")
+    accepted = morning.run("lead_stats")
+    assert (accepted.state, accepted.tasks["announce_day"]) == ("success", "success")
+
+
+def test_a_reporting_channel_that_was_not_read_is_a_warning_and_the_day_goes_on(morning: Morning) -> None:
+    morning.db.fetch("delete from channel_fetches where channel = 'ga4'")
+    morning.sandbox.fault("permission", "runReport", times=50)
+    run = morning.run("lead_stats")
+    assert run.tasks["announce_day"] == "success"
+    (stale,) = morning.findings("channel_stale")
+    assert (stale["level"], stale["channel"]) == ("warn", "ga4") and "no day at all" in stale["detail"]

@@ -19,7 +19,7 @@ from tests.fixtures.morning import Morning
 
 STRUCK, SPARED = "1234567890", "2345678901"
 MUTATE, STREAM = "MutateCampaignBudgets", "SearchStream"
-ALWAYS = 1_000
+ALWAYS = ALL = 1_000
 
 Strike = Callable[[Morning], None]
 
@@ -29,10 +29,10 @@ class Case:
     """One line of the matrix.
 
     `at`: (step, point), None = before the run. `left_open`: whether an earlier run died and left claims, and if so
-    whether its change is in force ("in force") or was never sent ("not in force"). `refused`: a definite no, so the
-    struck account's rows of the direction may say failed. `lasts`: claims may stay open until the person's own run,
-    before which everything is repaired. `retried`: Airflow itself must, or must not, have tried again. `then`: a second
-    strike at a later point. `reported`: a finding that tells people of it.
+    whether its change is in force ("in force") or was never sent ("not in force"). `refused`: how many of the struck
+    account's rows of the direction may say failed, since Google or a person gave a definite no. `lasts`: claims may
+    stay open until the person's own run, before which everything is repaired. `retried`: Airflow itself must, or must
+    not, have tried again. `then`: a second strike at a later point. `reported`: a finding that tells people of it.
     """
 
     fault: str
@@ -41,7 +41,7 @@ class Case:
     strike: Strike
     at: tuple[str, str] | None = None
     left_open: str = ""
-    refused: bool = False
+    refused: int = 0
     lasts: bool = False
     retried: bool | None = None
     both_accounts: bool = False
@@ -244,7 +244,8 @@ def outages() -> Iterator[Case]:
                 _fault(kind, MUTATE, ALWAYS),
                 (direction, "before_send"),
                 lasts=True,
-                retried=True,
+                # What is slow arrives all the same, perhaps before the task gives up.
+                retried=kind != "too_slow" or None,
                 slow_client=kind == "too_slow",
             )
         for state in ("", "_after_apply"):
@@ -274,9 +275,8 @@ def sends() -> Iterator[Case]:
                     direction,
                     _fault(kind + suffix, MUTATE),
                     at,
-                    refused=refuses,
+                    refused=ALL if refuses else 0,
                     slow_client=kind == "too_slow",
-                    retried=kind == "auth_expired" or None,
                     short=(kind + suffix, direction) in (("cut_after_apply", "decrease"), ("internal", "increase")),
                 )
         for error, refuses in (
@@ -290,18 +290,19 @@ def sends() -> Iterator[Case]:
                 direction,
                 api("partial", MUTATE, error=error),
                 at,
-                refused=refuses,
+                refused=int(refuses),
             )
-        # A refusal that follows a send without an answer proves nothing about that send.
-        for first in ("unavailable", "unavailable_after_apply", "too_slow"):
-            yield Case(
-                f"{first} then refused",
-                "apply",
-                direction,
-                both(_fault(first, MUTATE), api("permission", MUTATE, 3)),
-                at,
-                slow_client=first == "too_slow",
-            )
+        # A no that follows a send without an answer proves nothing about that send: it is final on a later try only,
+        # which has read the budget back.
+        yield Case(
+            "unavailable then refused",
+            "apply",
+            direction,
+            both(_fault("unavailable", MUTATE), api("permission", MUTATE, 3)),
+            at,
+            refused=ALL,
+            retried=True,
+        )
 
 
 def credentials() -> Iterator[Case]:
@@ -312,8 +313,11 @@ def credentials() -> Iterator[Case]:
         def token(kind: str, times: int = 1, **args: Any) -> Strike:
             return lambda morning: morning.sandbox.fault(kind, times=times, **args)
 
-        yield Case("revoked", "apply", direction, token("token"), start, both_accounts=True)
-        yield Case("revoked all day", "apply", direction, token("token", ALWAYS), start, lasts=True, both_accounts=True)
+        for fault, times in (("revoked", 1), ("revoked all day", ALWAYS)):
+            # A retry does not mend credentials; whoever mended them starts a new run.
+            yield Case(
+                fault, "apply", direction, token("token", times), start, lasts=True, retried=False, both_accounts=True
+            )
         yield Case(
             "token dies between two calls",
             "apply",
@@ -321,10 +325,9 @@ def credentials() -> Iterator[Case]:
             token("token_expires", seconds=0.2),
             start,
             both_accounts=True,
-            retried=True,
         )
         yield Case("token renewed in time", "apply", direction, token("token_expires", seconds=30, expires_in=1), start)
-        yield Case("expired", "apply", direction, api("auth_expired", MUTATE), compared, retried=True)
+        yield Case("expired", "apply", direction, api("auth_expired", MUTATE), compared)
 
 
 def people() -> Iterator[Case]:
@@ -336,7 +339,7 @@ def people() -> Iterator[Case]:
             direction,
             edit_first_open_budget,
             (direction, "before_compare"),
-            refused=True,
+            refused=1,
             short=direction == "increase",
         )
         at = (direction, "before_send")
@@ -356,6 +359,15 @@ def people() -> Iterator[Case]:
             foreign_edit("foreign_edit_after_apply"),
             at,
         )
+        yield Case(
+            "foreign edit",
+            "back to the old amount, before the read-back",
+            direction,
+            api("unavailable_after_apply", MUTATE),
+            at,
+            then=((direction, "answered"), put_back_first_open_budget),
+            short=direction == "increase",
+        )
         for kind in ("unavailable", "unavailable_after_apply"):
             state = "in force" if "after" in kind else "not in force"
             yield Case(
@@ -364,9 +376,19 @@ def people() -> Iterator[Case]:
                 direction,
                 api(kind, MUTATE),
                 at,
-                refused="after" not in kind,
+                refused=int("after" not in kind),
                 then=((direction, "answered"), edit_first_open_budget),
             )
+
+
+def put_back_first_open_budget(morning: Morning) -> None:
+    """A person sets the first budget that was just changed back to what it was."""
+    (claim,) = morning.db.fetch(
+        "select external_id, old_value from channel_orchestration_log where status = 'pending' and account = %s "
+        "order by external_id limit 1",
+        [STRUCK],
+    )
+    morning.sandbox.set_budget(claim["external_id"], int(claim["old_value"] * 1_000_000))
 
 
 # -- the process and its database --------------------------------------------------------------------------------------

@@ -54,7 +54,8 @@ class Lines:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if every_case(config):
+    # Several processes may run the cases; the one that hears of them all prints the lines.
+    if every_case(config) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Lines(config), "fault-lines")
 
 

@@ -98,12 +98,14 @@ def _others(case: Case, morning: Morning) -> list[str]:
 def _statuses(case: Case, morning: Morning) -> list[str]:
     """In the end every change is made, but for those that were really refused."""
     found = []
+    excused = 0
     directions = set()
     for claim in morning.log():
         directions.add(claim["action_type"])
         in_scope = case.both_accounts or claim["account"] == STRUCK
         in_scope = in_scope and case.direction in ("", claim["action_type"].removeprefix("budget_"))
-        if claim["status"] != "success" and not (case.refused and in_scope):
+        excused += claim["status"] == "failed" and in_scope
+        if claim["status"] != "success" and not (in_scope and excused <= case.refused):
             found.append(f"{claim['code']}: {claim['status']} ({claim['error_code']}: {claim['error_detail']})")
     if directions != {"budget_decrease", "budget_increase"}:
         found.append(f"only {sorted(directions)} were claimed")

@@ -20,7 +20,7 @@ class Evidence:
 
     `claims`: rows of channel_orchestration_log with the segment's `code`. `edits`: rows of the world's change history,
     oldest first. `live`: micros by budget. `decisions`: today's decisions that may move a budget, by segment.
-    `plans`: today's plans by segment.
+    `plans`: today's plans by segment. `limits`: rows of lead_segment_channels by segment. `max_daily_increase`: EUR.
     """
 
     claims: list[dict[str, Any]]
@@ -28,6 +28,8 @@ class Evidence:
     live: dict[str, int]
     decisions: dict[str, dict[str, Any]]
     plans: dict[str, dict[str, Any]]
+    limits: dict[str, dict[str, Any]]
+    max_daily_increase: Decimal
 
 
 def gather(morning: Morning) -> Evidence:
@@ -42,6 +44,14 @@ def gather(morning: Morning) -> Evidence:
             if row["action"] != "hold" and not row["is_blocked"] and not row["is_dry_run"]
         },
         plans=morning.plans(),
+        limits={
+            row["code"]: row
+            for row in morning.db.fetch(
+                "select segments.code, limits.* from lead_segment_channels as limits "
+                "join lead_segments as segments on limits.segment_id = segments.id where channel = 'google_ads'"
+            )
+        },
+        max_daily_increase=morning.db.value("select max_daily_increase from orchestration_settings"),
     )
 
 
@@ -60,6 +70,29 @@ def contradictions(evidence: Evidence, *, settled: bool) -> list[str]:
     for code, decision in evidence.decisions.items():
         claims = [claim for claim in evidence.claims if claim["code"] == code and claim["kind"] == "plan"]
         found += _of_decision(code, decision, claims, evidence.plans.get(code, {}), settled)
+        found += _of_limits(code, decision, evidence.limits[code])
+    planned = [claim for claim in evidence.claims if claim["kind"] == "plan"]
+    for claim in planned:
+        decided = evidence.decisions.get(claim["code"], {}).get("action", "hold")
+        if claim["action_type"] != f"budget_{decided}":
+            found.append(f"{claim['code']}: a {claim['action_type']} was claimed, and the decision is {decided}")
+    steps = [claim["new_value"] - claim["old_value"] for claim in planned if claim["status"] in ("success", "pending")]
+    total = sum((step for step in steps if step > 0), Decimal(0))
+    if total > evidence.max_daily_increase:
+        found.append(f"today's increases add up to {total}, more than {evidence.max_daily_increase}")
+    return found
+
+
+def _of_limits(code: str, decision: dict[str, Any], limits: dict[str, Any]) -> list[str]:
+    old, new = decision["old_budget"], decision["new_budget"]
+    low = old * (100 - limits["max_decrease_pct"]) / 100
+    high = old * (100 + limits["max_increase_pct"]) / 100
+    found = []
+    if not low <= new <= high:
+        found.append(f"{code}: {old} → {new} is beyond its largest step")
+    # A budget that is outside its limits already may come nearer to them, a step at a time.
+    if (new > old and new > limits["max_daily_budget"]) or (new < old and new < limits["min_daily_budget"]):
+        found.append(f"{code}: {old} → {new} is outside its floor and cap")
     return found
 
 

@@ -36,6 +36,7 @@ def day(
         "code": "schilder",
         "external_id": BUDGET,
         "kind": "plan",
+        "action_type": "budget_increase",
         "status": status,
         "old_value": Decimal(80),
         "new_value": Decimal(96),
@@ -44,12 +45,15 @@ def day(
     }
     in_force = live * 1_000_000 if live is not None else (edits[-1]["new_micros"] if edits else 80_000_000)
     decision = {"action": "increase", "old_budget": Decimal(80), "new_budget": Decimal(96)}
+    limits = {"max_increase_pct": 20, "max_decrease_pct": 30, "min_daily_budget": 10, "max_daily_budget": 200}
     return Evidence(
         claims=[deepcopy(claim) for _ in range(claims)],
         edits=list(edits),
         live={BUDGET: in_force},
         decisions={"schilder": decision},
         plans={"schilder": {"orchestration_status": plan}},
+        limits={"schilder": limits},
+        max_daily_increase=Decimal(100),
     )
 
 
@@ -115,6 +119,22 @@ def test_a_change_that_was_put_back_is_no_contradiction() -> None:
 )
 def test_a_revert_that_lies_is_found(lie: Evidence, words: str) -> None:
     assert any(words in sentence for sentence in contradictions(lie, settled=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"decisions": {}}, "and the decision is hold"),
+        ({"max_daily_increase": Decimal(15)}, "add up to 16"),
+        ({"limits": {"schilder": {"max_increase_pct": 19}}}, "beyond its largest step"),
+        ({"limits": {"schilder": {"max_daily_budget": 95}}}, "outside its floor and cap"),
+    ],
+)
+def test_a_change_beyond_a_limit_or_without_a_decision_is_found(change: dict[str, Any], words: str) -> None:
+    honest = day(edit(80, 96))
+    if "limits" in change:
+        change = {"limits": {"schilder": honest.limits["schilder"] | change["limits"]["schilder"]}}
+    assert any(words in sentence for sentence in contradictions(replace(honest, **change), settled=True))
 
 
 def test_a_claim_may_stay_open_while_something_stands_in_the_way() -> None:

@@ -108,14 +108,6 @@ STATEMENTS = {
         row="select lead_today() as day",
         values={"log_id": None},
     ),
-    "lead_budget_revert/select_reverts_today.sql": _statement(
-        "claimed",
-        undo="update channel_orchestration_log set status = 'success'; insert into channel_orchestration_log"
-        " (segment_id, channel, action_type, old_value, new_value, account, external_id, kind, reverts)"
-        " select segment_id, channel, 'budget_revert', new_value, old_value, account, external_id, 'revert', id"
-        " from channel_orchestration_log",
-        row="select array_agg(id) as reverts from channel_orchestration_log where kind = 'plan'",
-    ),
     "lead_budgets/create_planned.sql": _statement(),
     "lead_budgets/create_read_budgets.sql": _statement(),
     "lead_budgets/insert_budget_decisions.sql": _statement(
@@ -137,11 +129,14 @@ STATEMENTS = {
         values={"changed_by": "marketing@vakwerkgids.example"},
     ),
     "lead_budgets/lock_channel.sql": _statement(),
+    "lead_budgets/select_claimed.sql": _statement(
+        "claimed", row="select array_agg(decision_id) as decisions from channel_orchestration_log"
+    ),
     "lead_budgets/select_committed.sql": _statement("decided"),
     "lead_budgets/select_failed_changes.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'failed', error_code = 'refused'",
-        values={"action_type": "budget_increase"},
+        values={"action_type": "budget_increase", "decisions": None},
     ),
     "lead_budgets/select_history.sql": _statement(),
     "lead_budgets/select_large_changes.sql": _statement(
@@ -151,6 +146,7 @@ STATEMENTS = {
     "lead_budgets/select_limits.sql": _statement(),
     "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
     "lead_budgets/select_report.sql": _statement("decided"),
+    "lead_budgets/select_room.sql": _statement("claimed"),
     "lead_budgets/select_segments.sql": _statement(
         values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"}
     ),
@@ -181,8 +177,12 @@ STATEMENTS = {
     "lead_stats/check_stats_complete.sql": _statement(),
     "lead_stats/create_pulled_metrics.sql": _statement(),
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
+    "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
     "lead_stats/insert_pipeline_findings.sql": _statement(),
     "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
+    "lead_stats/insert_pipeline_findings_channels.sql": _statement(),
+    "lead_digest/select_freshness.sql": _statement(),
+    "lead_digest/select_undecided.sql": _statement("decided"),
     "lead_stats/select_accounts.sql": _statement(),
     "lead_stats/select_channel_sources.sql": _statement(),
     "lead_stats/select_report.sql": _statement(),

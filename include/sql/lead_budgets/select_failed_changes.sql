@@ -22,5 +22,6 @@ where
     and log.action_type = %(action_type)s
     and log.decision_date = lead_today()
     and log.dag_run_id = %(dag_run_id)s
+    and (%(decisions)s::uuid[] is null or log.decision_id = any(%(decisions)s::uuid[]))
     and coalesce(log.error_code, '') not like 'approval%%'
 order by log.external_id

@@ -23,14 +23,32 @@ prefixes as (
     where segments.is_active
 ),
 
-candidates as (
+lengths as (
+    select distinct length(prefix) as characters from prefixes
+),
+
+-- Materialized: each lead is looked up once for every length there is, and not compared with every prefix of its branch.
+beginnings as materialized (
     select
         unmatched.lead_id,
-        prefixes.segment_id,
-        length(prefixes.prefix) as specificity
+        unmatched.branch,
+        lengths.characters,
+        left(unmatched.postal_code, lengths.characters) as beginning
     from unmatched
+    cross join lengths
+),
+
+candidates as (
+    select
+        beginnings.lead_id,
+        prefixes.segment_id,
+        beginnings.characters as specificity
+    from beginnings
     inner join prefixes
-        on unmatched.branch = prefixes.branch and left(unmatched.postal_code, length(prefixes.prefix)) = prefixes.prefix
+        on
+            beginnings.branch = prefixes.branch
+            and beginnings.beginning = prefixes.prefix
+            and beginnings.characters = length(prefixes.prefix)
     union all
     select
         unmatched.lead_id,

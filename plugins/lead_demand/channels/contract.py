@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 KEY = ["segment_id", "date"]
 # No segment of this company comes near these in a day: beyond them a row is a mistake of a source, not a good day.
 FEW_CLICKS = 10
+# Spend of no segment is worth a finding of its own where it grew by half, and is more than a twentieth of the account.
+NEWEST_DAYS, GROWTH, WORTH_NAMING = 3, 1.5, 0.05
 LARGEST = {"spend_micros": 50_000 * 1_000_000, "clicks": 1_000_000, "impressions": 100_000_000}
 
 
@@ -88,6 +90,7 @@ def to_metrics(channel: Channel, account: str, raw: pd.DataFrame, sources: pd.Da
     doubtful = _impossible(channel, account, raw, metrics, codes, findings)
     doubtful |= _repeated(channel, account, raw, codes, findings)
     _without_segment(channel, account, raw, metrics, findings)
+    _unmatched_spend(channel, account, raw, findings)
     empty_days = _empty_days(channel, account, raw, days, findings)
 
     mapped = raw[raw["segment_id"].notna()]
@@ -205,6 +208,29 @@ def _without_segment(
                 "Add a row to channel_sources, or set it inactive there if it is meant to stay outside.",
                 channel=channel.name,
                 subject=f"{account}/{external_id}",
+            )
+        )
+
+
+def _unmatched_spend(channel: Channel, account: str, raw: pd.DataFrame, findings: list[Finding]) -> None:
+    """What belongs to no segment costs more and more: the newest days against those before, per day."""
+    if "spend_micros" not in raw or raw["date"].nunique() < 2 * NEWEST_DAYS:
+        return
+    spend = raw["spend_micros"].astype("Float64").fillna(0)
+    amounts = pd.DataFrame({"orphan": spend.where(raw["segment_id"].isna(), 0), "all": spend, "date": raw["date"]})
+    daily = amounts.groupby("date").sum().sort_index()
+    newest, before = daily.iloc[-NEWEST_DAYS:], daily.iloc[:-NEWEST_DAYS]
+    now, then, everything = newest["orphan"].mean(), before["orphan"].mean(), newest["all"].mean()
+    if now > GROWTH * then and now > WORTH_NAMING * everything:
+        findings.append(
+            Finding(
+                "unmatched_spend_growing",
+                "warn",
+                f"{channel.name} {account} spent €{now / 1e6:.2f} a day on campaigns of no segment in the last "
+                f"{NEWEST_DAYS} days, €{then / 1e6:.2f} before; that is {now / everything:.0%} of the account.",
+                "Add the campaigns that source_without_segment names to channel_sources, or set them inactive there.",
+                channel=channel.name,
+                subject=account,
             )
         )
 

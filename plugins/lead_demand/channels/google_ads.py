@@ -105,13 +105,13 @@ def _read_error(account: str, error: Exception) -> SourceUnavailable | SourceRef
     if outcome.request_id:
         what += f" (request {outcome.request_id})"
     if outcome.retry_after is not None:
-        return SourceUnavailable(f"{what.rstrip('.')}. Nothing was written; the next try reads the same days again.")
+        return SourceUnavailable(f"{what.rstrip('.')}.")
     advice = (
-        "Start a new run then; every try before only uses up more of it."
+        "Wait until then; every try before only uses up more of it."
         if (outcome.error_code or "").startswith("quota_error.")
         else "Check the account's access and the connection google_ads_default."
     )
-    return SourceRefused(f"{what.rstrip('.')}. Nothing was written. {advice}")
+    return SourceRefused(f"{what.rstrip('.')}.", todo=advice)
 
 
 class GoogleAds:

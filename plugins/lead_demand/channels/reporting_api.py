@@ -35,12 +35,14 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
         except HttpError as error:
             what = f"{subject} answered {error.status_code}: {error.reason}"
             if error.status_code in _TRY_AGAIN:
-                raise SourceUnavailable(f"{what}. Nothing was written; the next try asks for the same days.") from error
+                raise SourceUnavailable(f"{what}.") from error
             raise SourceRefused(
-                f"{what}. Nothing was written. Check that the service account may read {subject}, "
-                f"and the scope in the connection {CONNECTION}."
+                f"{what}.",
+                todo=f"Check that the service account may read {subject}, and the scope in the connection "
+                f"{CONNECTION}.",
             ) from error
         except GoogleAuthError as error:
             raise SourceRefused(
-                f"{subject}: no access token ({error}). Nothing was asked. Renew the key of connection {CONNECTION}."
+                f"{subject}: no access token ({error}).",
+                todo=f"Renew the key of the connection {CONNECTION}.",
             ) from error

@@ -1,0 +1,301 @@
+"""e) A whole scheduled day in Airflow at several numbers of segments, beside two empty DAGs of the same shape.
+
+The day is a second morning: thirty days are in place and yesterday is new. `lead_stats` announces it, `lead_budgets`
+starts on that. Google is the stand-in world in a process of its own; its CPU is told apart, its slowness is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from collections import defaultdict
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from bench.pipeline import USAGE_FILE
+from bench.pipeline.measure import ROOT, Figure, Findings, Scale, median
+from tools.airflow_api import ACTIVE, AirflowApi
+from tools.stack import Stack
+
+WAITING = (
+    "The stand-in world makes up thirty days of every campaign in Python, on the same cores as the tasks that wait for "
+    "it; the tables below tell its CPU apart and name the tasks that take longest."
+)
+WORKING = "The tables below name the tasks that take it."
+DAYS = ("lead_stats", "lead_budgets")
+HISTORY = 31
+PATIENCE = 1800
+AIRFLOW = ("scheduler", "dag-processor", "api-server")
+# As if yesterday had not been read yet.
+FORGET = """
+delete from channel_metrics where date = lead_today() - 1;
+delete from lead_generation_stats where date = lead_today() - 1;
+update leads set segment_id = null
+where created_at >= (lead_today() - 1)::timestamp at time zone 'Europe/Amsterdam';
+vacuum analyze;
+checkpoint
+"""
+EMPTY = '''"""As many tasks as {of} ran, in the same order, and nothing in them."""
+
+import pendulum
+from airflow.sdk import Asset, dag, task
+
+ANNOUNCED = Asset(name="nothing_to_do")
+TASKS = {tasks}
+
+
+@dag(
+    schedule={schedule},
+    start_date=pendulum.datetime(2025, 1, 1),
+    catchup=False,
+    default_args={{"trigger_rule": "all_done"}},
+)
+def empty_{of}():
+    made = {{}}
+    for task_id, about in TASKS.items():
+
+        def nothing(_=None, instances=about["gives"]):
+            return list(range(instances))
+
+        outlets = [ANNOUNCED] if task_id == "announce_day" else []
+        one = task(task_id=task_id, outlets=outlets)(nothing)
+        made[task_id] = one.expand(_=made[about["over"]]) if about["over"] else one()
+    for task_id, about in TASKS.items():
+        for upstream in about["after"]:
+            made[upstream] >> made[task_id]
+
+
+empty_{of}()
+'''
+
+
+@dataclass(frozen=True)
+class Day:
+    """What one day took: wall seconds, CPU seconds of each service and of the tasks themselves, and each task."""
+
+    wall: float
+    cpu: dict[str, float]
+    tasks: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def tasks_cpu(self) -> float:
+        return sum(task["cpu"] for task in self.tasks)
+
+
+class Mornings(Stack):
+    """Airflow, PostgreSQL and a stand-in world of so many segments in a folder of their own."""
+
+    scheduler = "bench.pipeline.scheduler"
+
+    def __init__(self, home: Path, segments: int) -> None:
+        self.usage, self.dags = home / "usage.jsonl", home / "dags"
+        shutil.copytree(ROOT / "dags", self.dags, ignore=shutil.ignore_patterns("__pycache__"))
+        self.usage.touch()
+        settings = {
+            "SANDBOX_SEGMENTS": str(segments),
+            USAGE_FILE: str(self.usage),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",  # its files do not change
+        }
+        taken = ("AIRFLOW", "LEADS_", "SANDBOX_")
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(taken)}
+        super().__init__("run", home, environ | settings)
+
+    def load_company(self) -> object:
+        from sandbox import company
+
+        return company.load(self.leads_url, str(self.control), days=HISTORY)
+
+    def sql(self, statements: str) -> Any:
+        """Run statements as the owner; returns the last one's first value, if it has one."""
+        with psycopg.connect(self.leads_url, autocommit=True) as connection:
+            for statement in statements.split(";"):
+                cursor = connection.execute(statement)
+            row = cursor.fetchone() if cursor.description else None
+        return row[0] if row else None
+
+    def wait(self, api: AirflowApi, dag_id: str, run_id: str) -> dict[str, Any]:
+        """The run once it has ended well. Raises RuntimeError where it has not."""
+        deadline = time.monotonic() + PATIENCE
+        while (run := api.run(dag_id, run_id))["state"] in ACTIVE:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{dag_id} {run_id} is still {run['state']} after {PATIENCE} s")
+            time.sleep(1)
+        if run["state"] != "success":
+            failed = [task for task in api.tasks(dag_id, run_id) if task["state"] == "failed"]
+            raise RuntimeError(f"{dag_id} {run_id}: {run['state']}. {failed[0]['task_id']}: {api.error(failed[0])}")
+        return run
+
+    def day(self, api: AirflowApi, dag_ids: tuple[str, str]) -> tuple[Day, dict[str, str]]:
+        """The first DAG is triggered and starts the second; returns what both took, and their run ids."""
+        seen, before = len(self._usage()), self._cpu()
+        ids = {dag_ids[0]: api.trigger(dag_ids[0])}
+        first = self.wait(api, dag_ids[0], ids[dag_ids[0]])
+        deadline = time.monotonic() + 60
+        while not (started := api.runs_started_by(dag_ids[0], ids[dag_ids[0]])):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{dag_ids[0]} announced nothing")
+            time.sleep(0.5)
+        ids |= dict(started)
+        last = self.wait(api, dag_ids[1], ids[dag_ids[1]])
+        after = self._cpu()
+        wall = _moment(last["end_date"]) - _moment(first["start_date"])
+        used = {name: after[name] - before[name] for name in after}
+        return Day(wall, used, self._usage()[seen:]), ids
+
+    def write_empty_twin(self, api: AirflowApi, dag_id: str, run_id: str) -> int:
+        """A DAG file with the tasks that this run has really run; returns how many instances it had."""
+        ran: dict[str, int] = defaultdict(int)
+        for instance in api.tasks(dag_id, run_id):
+            if instance["state"] == "success":
+                ran[instance["task_id"]] += 1
+        known = {task["task_id"]: task for task in api.request("GET", f"/dags/{dag_id}/tasks")["tasks"]}
+        before: dict[str, list[str]] = defaultdict(list)
+        for task_id in ran:
+            for follower in known[task_id]["downstream_task_ids"]:
+                before[follower].append(task_id)
+        over = {task_id: sorted(before[task_id])[0] for task_id in ran if known[task_id]["is_mapped"]}
+        shape = {
+            task_id: {
+                "after": sorted(before[task_id]),
+                "over": over.get(task_id),
+                "gives": max([ran[follower] for follower, source in over.items() if source == task_id], default=0),
+            }
+            for task_id in sorted(ran, key=lambda name: name in over)  # what is mapped comes after what it maps over
+        }
+        schedule = None if dag_id == DAYS[0] else "[ANNOUNCED]"
+        (self.dags / f"empty_{dag_id}.py").write_text(EMPTY.format(of=dag_id, tasks=repr(shape), schedule=schedule))
+        return sum(ran.values())
+
+    def _usage(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.usage.read_text().splitlines()]
+
+    def _cpu(self) -> dict[str, float]:
+        found = {}
+        for name, record in self.running().items():
+            tree = [psutil.Process(record.pid)]
+            tree += tree[0].children(recursive=True)
+            found[name] = 0.0
+            for process in tree:
+                try:
+                    found[name] += sum(process.cpu_times()[:4])  # its own, and that of the children it has buried
+                except psutil.NoSuchProcess:
+                    continue
+        return found
+
+
+def measure(scale: Scale, folder: Path) -> Findings:
+    """One day a size; the empty days are repeated, for they are short."""
+    found, instances = Findings(), {}
+    for segments in scale.worlds:
+        stack = Mornings(folder / f"morning-{segments}", segments)
+        try:
+            with redirect_stdout(sys.stderr):
+                stack.start()
+            found += _morning(stack, segments, 1 if len(scale.worlds) == 1 else 3, instances)
+        finally:
+            stack.stop()
+            stack.postgres.remove()
+            shutil.rmtree(stack.home, ignore_errors=True)
+    least, most = instances[scale.worlds[0]], instances[scale.worlds[-1]]
+    found.figures.append(
+        Figure(
+            "e", f"task instances at {scale.worlds[-1]:,} segments", most, "instances", least,
+            f"at {scale.worlds[0]:,} segments", most / least, at_least=1, at_most=1,
+        )
+    )  # fmt: skip
+    return found
+
+
+def _morning(stack: Mornings, segments: int, repeats: int, instances: dict[int, int]) -> Findings:
+    api = stack.api()
+    stack.sql("update orchestration_settings set approval_threshold = 1000000")  # nobody is there to be asked
+    api.set_paused(DAYS[0], False)  # its schedule starts at once: the first morning, thirty days of it new
+    deadline = time.monotonic() + 60
+    while not (runs := api.runs(DAYS[0])):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{DAYS[0]} was not scheduled")
+        time.sleep(0.5)
+    first = stack.wait(api, DAYS[0], runs[0]["dag_run_id"])
+    first_wall = _moment(first["end_date"]) - _moment(first["start_date"])
+    stack.sql(FORGET)
+    api.set_paused(DAYS[1], False)
+    ours, ids = stack.day(api, DAYS)
+    changed = stack.sql("select count(*) from channel_orchestration_log where status = 'success'")
+    instances[segments] = sum(stack.write_empty_twin(api, dag_id, run_id) for dag_id, run_id in ids.items())
+    twins = (f"empty_{DAYS[0]}", f"empty_{DAYS[1]}")
+    while not set(twins) <= set(api.dags()):
+        if errors := api.import_errors():
+            raise RuntimeError(errors[0]["stack_trace"])
+        time.sleep(1)
+    for dag_id in twins:
+        api.set_paused(dag_id, False)
+    empty = [stack.day(api, twins)[0] for _ in range(repeats)]
+
+    peak = max(stack._usage(), key=lambda task: task["megabytes"])
+    empty_wall = median([day.wall for day in empty])
+    empty_cpu = median([sum(day.cpu[name] for name in (*AIRFLOW, "postgres")) for day in empty])
+    ours_wall = ours.wall - empty_wall
+    ours_cpu = max(
+        0.0,
+        ours.tasks_cpu + ours.cpu["postgres"] - median([day.tasks_cpu + day.cpu["postgres"] for day in empty]),
+    )
+    judged = 2.0 if segments >= 10_000 else None
+    what = f"a scheduled day, {segments:,} segments"
+    overhead = "Airflow's own: the empty DAGs"
+    figures = [
+        Figure(
+            "e", f"{what}: wall, ours", ours_wall, "s", empty_wall, overhead, ours_wall / empty_wall,
+            at_most=judged, why=WAITING,
+        ),
+        Figure(
+            "e", f"{what}: CPU, ours", ours_cpu, "s", empty_cpu, overhead, ours_cpu / empty_cpu,
+            at_most=judged, why=WORKING,
+        ),
+        Figure(
+            "f", f"largest peak of a task's memory, {segments:,} segments", peak["megabytes"], "MB", at_most=600.0,
+            note=f"({peak['task_id']})",
+        ),
+    ]  # fmt: skip
+    profile = [
+        f"{ours.wall:.0f} s from the first task to the last, {changed} budgets changed; the empty DAGs "
+        f"{empty_wall:.0f} s. Thirty days new (the very first morning), `lead_stats` alone: {first_wall:.0f} s.",
+        "",
+        "| CPU seconds | our day | the empty day |",
+        "|---|---:|---:|",
+        *(
+            f"| {name} | {ours.cpu[name]:.1f} | {median([day.cpu[name] for day in empty]):.1f} |"
+            for name in (*AIRFLOW, "postgres", "sandbox")
+        ),
+        f"| of the scheduler's, the tasks themselves | {ours.tasks_cpu:.1f} | "
+        f"{median([day.tasks_cpu for day in empty]):.1f} |",
+        "",
+        "| task (the largest instance) | wall | CPU | peak memory |",
+        "|---|---:|---:|---:|",
+        *(
+            f"| {task['task_id']} | {task['seconds']:.1f} s | {task['cpu']:.1f} s | {task['megabytes']:.0f} MB |"
+            for task in _largest(ours.tasks)
+        ),
+    ]
+    return Findings(figures, {f"e, {what}": profile})
+
+
+def _largest(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each task once, by its longest instance, the longest first."""
+    by_task: dict[str, dict[str, Any]] = {}
+    for task in sorted(tasks, key=lambda task: task["seconds"]):
+        by_task[task["task_id"]] = task
+    return sorted(by_task.values(), key=lambda task: -task["seconds"])
+
+
+def _moment(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

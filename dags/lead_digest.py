@@ -1,0 +1,64 @@
+"""
+# lead_digest: the day in one message for marketing, and an alert where there is no day to tell of
+
+Sends marketing what changed, what waits for a person and how fresh each channel is; fails, and so alerts whoever is on
+call, when some active segment has no decision of today. It looks at the tables only, so that it also notices a morning
+on which `lead_stats` or `lead_budgets` never started.
+
+**When.** Every day at 08:00 Europe/Amsterdam: by then the budgets are decided, or wait for a person.
+
+**Inputs.** `budget_decisions`, `lead_segment_plans`, `channel_fetches`; the connection `lead_demand_alerts`.
+
+**Params.** None: this DAG only knows today.
+
+**Re-run rule.** Start a new run; it sends the digest again, as the day is then. Nothing is written but messages.
+
+**If it fails.**
+- `check_deadline`: [DeadlineMissed](runbook.md#deadlinemissed). No second alert comes where a run of `lead_stats` or
+  `lead_budgets` was reported this morning already.
+- `send_digest`: the database, mostly [DatabaseUnavailable](runbook.md#databaseunavailable). A message that cannot be
+  delivered never fails a run; the log says why.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import CronTriggerTimetable, dag, task
+
+from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
+
+CHANNEL = "google_ads"
+
+
+@dag(
+    dag_id="lead_digest",
+    doc_md=__doc__,
+    # Not a DeadlineAlert of lead_stats: Airflow drops it once that run succeeds, though lead_budgets may never start.
+    schedule=CronTriggerTimetable("0 8 * * *", timezone="Europe/Amsterdam"),
+    start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Amsterdam"),
+    catchup=False,
+    max_active_runs=1,
+    # A digest of a past day would tell of today under its date.
+    allowed_run_types=["scheduled", "manual"],
+    default_args={"owner": "marketing-operations", **TASK_DEFAULTS},
+    **RUN_CALLBACKS,
+    tags=["tier:2", "rerun:new-run"],
+)
+def lead_digest():
+    @task(doc_md="Fails, and so alerts, when a segment is neither decided nor waits for a person.")
+    def check_deadline(dag_run=None) -> None:
+        from lead_demand import digest
+
+        digest.check_deadline(CHANNEL, dag_run)
+
+    @task(doc_md="Changes, what waits for a person, and freshness, in one message for marketing.")
+    def send_digest(dag_run=None) -> None:
+        from lead_demand import digest
+
+        digest.send_digest(CHANNEL, dag_run)
+
+    check_deadline()
+    send_digest()
+
+
+lead_digest()

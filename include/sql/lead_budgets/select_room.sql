@@ -1,0 +1,36 @@
+-- Grain: one row: what is in force on a channel and on its way there, and what of today's increases has been made or claimed.
+-- Why: the limits are looked at again right before an increase is claimed: hours may lie between a decision and its approval.
+with in_force as (
+    select coalesce(sum(each_budget.amount), 0) as amount
+    from (
+        select distinct
+            budgets.budget_id,
+            budgets.amount
+        from channel_sources as sources
+        inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
+        inner join channel_budgets as budgets
+            on
+                sources.channel = budgets.channel
+                and sources.account = budgets.account
+                and sources.external_id = budgets.campaign_id
+        where sources.channel = %(channel)s and sources.is_active and budgets.is_serving
+    ) as each_budget
+),
+
+increases as (
+    select
+        coalesce(sum(new_value - old_value) filter (where status = 'pending'), 0) as claimed,
+        coalesce(sum(new_value - old_value) filter (where kind = 'plan'), 0) as of_today
+    from channel_orchestration_log
+    where
+        channel = %(channel)s
+        and decision_date = lead_today()
+        and status in ('pending', 'success')
+        and new_value > old_value
+)
+
+select
+    in_force.amount + increases.claimed as total_budget,
+    increases.of_today as total_increase
+from in_force
+cross join increases

@@ -1,0 +1,130 @@
+-- Grain: one finding about a channel as a whole on the latest whole day: not read, or five times off its usual.
+-- Why: what no single segment shows. Of what the planner reads, an unusual day is a stop; a person who finds it right sets that
+-- row's level to info, and it stays so.
+with day as (
+    select %(last)s::date as date
+    where %(last)s::date = lead_today() - 1
+),
+
+daily as (
+    select
+        metrics.channel,
+        metrics.date,
+        bool_and(metrics.is_final) as is_final,
+        case metrics.channel
+            when 'leads' then sum(metrics.leads_generated)
+            when 'google_ads' then sum(metrics.spend)
+            when 'search_console' then sum(metrics.clicks)
+            when 'ga4' then sum(metrics.visits)
+        end as amount
+    from channel_metrics as metrics
+    cross join day
+    where
+        metrics.date between day.date - 10 and day.date
+        and metrics.channel in ('leads', 'google_ads', 'search_console', 'ga4')
+    group by metrics.channel, metrics.date
+),
+
+-- The planner reads leads and Google Ads of yesterday; a source that reports late is judged by its newest final day.
+judged as (
+    select distinct on (daily.channel)
+        daily.channel,
+        daily.date,
+        daily.amount,
+        daily.channel in ('leads', 'google_ads') as is_decision_input
+    from daily
+    cross join day
+    where daily.date = day.date or (daily.is_final and daily.channel not in ('leads', 'google_ads'))
+    order by daily.channel, daily.is_final desc, daily.date desc
+),
+
+compared as (
+    select
+        judged.channel,
+        judged.date,
+        judged.amount,
+        judged.is_decision_input,
+        count(*) as days,
+        percentile_cont(0.5) within group (order by daily.amount::double precision)::numeric as usual
+    from judged
+    inner join daily on judged.channel = daily.channel and daily.date between judged.date - 7 and judged.date - 1
+    group by judged.channel, judged.date, judged.amount, judged.is_decision_input
+),
+
+newest as (
+    select
+        used.channel,
+        used.account,
+        read.last_day
+    from (
+        select distinct
+            sources.channel,
+            sources.account
+        from channel_sources as sources
+        inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
+        where sources.is_active
+        union
+        values ('leads', 'leads_db'), ('partner_capacity', 'leads_db')
+    ) as used
+    cross join lateral (
+        select max(fetches.date_to) as last_day
+        from channel_fetches as fetches
+        where
+            fetches.channel = used.channel
+            and fetches.account = used.account
+            and fetches.fetched_at >= (lead_today() - 7)::timestamp at time zone 'Europe/Amsterdam'
+    ) as read
+),
+
+found as (
+    select
+        'channel_unusual' as name,
+        case when compared.is_decision_input then 'stop' else 'warn' end as level,
+        compared.channel,
+        compared.date,
+        null::text as subject,
+        format(
+            '%%s gave %%s on %%s; its median of the week before is %%s.',
+            compared.channel, round(compared.amount, 2), compared.date, round(compared.usual, 2)
+        ) as detail,
+        'Compare with the source. If it is wrong, repair it and run lead_stats again; if it is right, set the level of '
+        'this row of pipeline_findings to info and run lead_stats again.' as remediation
+    from compared
+    where
+        compared.days = 7
+        and compared.usual >= 20
+        and (compared.amount > 5 * compared.usual or 5 * compared.amount < compared.usual)
+    union all
+    select
+        'channel_stale',
+        'warn',
+        newest.channel,
+        null,
+        newest.account,
+        format(
+            '%%s %%s was read up to %%s only in the last week, not up to %%s.',
+            newest.channel, newest.account, coalesce(newest.last_day::text, 'no day at all'), day.date
+        ),
+        'Read the log of its pull; once the source answers, clear it. What the planner needs of it holds until then.'
+    from newest
+    cross join day
+    where newest.last_day is null or newest.last_day < day.date
+)
+
+insert into pipeline_findings (name, level, channel, date, subject, detail, remediation)
+select
+    found.name,
+    found.level,
+    found.channel,
+    found.date,
+    found.subject,
+    found.detail,
+    found.remediation
+from found
+order by found.name, found.channel, found.date, found.subject
+on conflict (name, segment_id, channel, date, subject) do update
+set
+    level = case when pipeline_findings.level = 'info' then 'info' else excluded.level end,
+    detail = excluded.detail,
+    remediation = excluded.remediation,
+    last_seen = greatest(pipeline_findings.last_seen, now())

@@ -1,0 +1,82 @@
+"""Checks of the day's statistics: each has a rule in words, a severity and what to do when it is broken.
+
+The queries are those of Airflow's common.sql operators. `stop` keeps a finding and fails, so that nothing is announced
+and no budget moves; `warn` keeps a finding, which the run's report names, and lets the day go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal, NoReturn
+
+from airflow.providers.common.sql.operators.sql import (
+    BaseSQLOperator,
+    SQLCheckOperator,
+    SQLColumnCheckOperator,
+    SQLTableCheckOperator,
+)
+from airflow.sdk import Context
+
+from lead_demand import day, findings, sql, tasks
+from lead_demand.errors import CheckFailed
+
+QUIET = logging.getLogger("lead_demand.checks.query")
+QUIET.setLevel(logging.WARNING)
+
+
+class _Broken(Exception):
+    """The rule does not hold."""
+
+
+class _Explained(BaseSQLOperator):
+    """What a check of common.sql lacks: a severity, the rule in words, and what to do.
+
+    :param rule: what holds on a good day.
+    :param remediation: what a person does where it does not.
+    :param severity: `stop` holds today's budgets, `warn` is kept and named.
+    """
+
+    def __init__(
+        self, *, rule: str, remediation: str, severity: Literal["stop", "warn"] = "stop", **arguments: Any
+    ) -> None:
+        super().__init__(**arguments)
+        self.rule, self.remediation, self.severity = rule, remediation, severity
+
+    def _raise_exception(self, exception_string: str) -> NoReturn:
+        raise _Broken(" ".join(exception_string.split()))
+
+    def execute(self, context: Context) -> None:
+        of_day = day.stats_date(context["dag_run"])
+        self._log = QUIET  # the outcome is the log's first line, not the query
+        try:
+            super().execute(context)
+        except _Broken as broken:
+            detail = f"{of_day} breaks the rule: {self.rule}"
+            name = self.task_id.rpartition(".")[2]
+            with sql.connect() as connection:
+                findings.record(
+                    connection,
+                    [findings.Finding(name, self.severity, detail, self.remediation, channel="stats", date=of_day)],
+                )
+            if self.severity == "stop":
+                raise CheckFailed(f"{name}: {detail} {str(broken)[:800]}", todo=self.remediation) from None
+            tasks.say(f"1 of 1 rule broken, kept as a warning: {detail}", [str(broken)[:800], self.remediation])
+        else:
+            tasks.say(f"1 of 1 rule holds for {of_day}: {self.rule}")
+
+
+class BoundCheckOperator(_Explained, SQLCheckOperator):
+    """One query whose row is all true. Its `parameters` are templated too, so that a check binds its day like every
+    other statement.
+    """
+
+    template_fields: ClassVar[Sequence[str]] = (*SQLCheckOperator.template_fields, "parameters")
+
+
+class ColumnsCheckOperator(_Explained, SQLColumnCheckOperator):
+    """Bounds of columns."""
+
+
+class TableCheckOperator(_Explained, SQLTableCheckOperator):
+    """Statements about a table as a whole."""

@@ -1,0 +1,108 @@
+"""The day in one message for marketing, and whether there is a day to tell of by its deadline."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lead_demand import day, notify, report, sql, tasks
+from lead_demand.budgets import euros
+from lead_demand.errors import DeadlineMissed
+from lead_demand.reasons import reason_of
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import DagRunProtocol
+
+
+def check_deadline(name: str, dag_run: DagRunProtocol) -> None:
+    """Raises DeadlineMissed unless every active segment of today is decided; one that waits for a person is."""
+    day.require_today(dag_run)
+    with sql.connect() as connection:
+        (found,) = _rows(connection, "lead_digest/select_undecided.sql", {"channel": name})
+    if found["undecided"]:
+        raise DeadlineMissed(
+            f"{found['undecided']} of {found['segments']} active segments have no decision of {day.today()}. The last "
+            f"statistics were read {_moment(found['last_fetch'])}, the last budgets were decided "
+            f"{_moment(found['last_evaluation'])}."
+        )
+    tasks.say(
+        f"{found['segments']} of {found['segments']} active segments are decided or wait for a person.",
+        report.table(list(found), [list(found.values())]),
+    )
+
+
+def send_digest(name: str, dag_run: DagRunProtocol) -> None:
+    """Send marketing the day: changes, what waits for a person, how fresh each channel is."""
+    day.require_today(dag_run)
+    with sql.connect() as connection:
+        today = _rows(connection, "lead_budgets/select_report.sql", {"channel": name})
+        freshness = _rows(connection, "lead_digest/select_freshness.sql", {})
+    subject, lines = compose(today, freshness)
+    why_not = notify.send("digest", subject, lines)
+    tasks.say(f"Not sent, because {why_not}: {subject}." if why_not else f"Sent: {subject}.", lines)
+
+
+def compose(today: list[dict[str, Any]], freshness: list[dict[str, Any]]) -> tuple[str, list[str]]:
+    """Subject and lines of the digest.
+
+    :param today: rows of lead_budgets/select_report.sql, one a segment. Money in EUR a day.
+    :param freshness: rows of lead_digest/select_freshness.sql, one an account of a channel.
+    """
+    changes = [row for row in today if row["action"] in ("increase", "decrease")]
+    waiting = [row for row in changes if row["outcome"] == "waiting_approval"]
+    blocked = [(row, wanted) for row in today if (wanted := _needs(row))]
+    undecided = [row["segment"] for row in today if row["action"] is None]
+    stale = [row for row in freshness if not row["is_fresh"]]
+    for_a_person = len(waiting) + len(blocked) + len(undecided)
+    subject = (
+        f"Budgets of {day.today()}: {len(changes) - len(waiting)} change(s), {for_a_person} wait for a person, "
+        f"{len(freshness) - len(stale)} of {len(freshness)} sources fresh"
+    )
+    lines = [f"{subject}.", "", "CHANGES"]
+    lines += [
+        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} a day, {row['outcome']}. "
+        f"{row['sentence'] or ''}".rstrip()
+        for row in changes
+        if row not in waiting
+    ] or ["None: every budget stays as it was."]
+    lines += ["", "WAITING FOR A PERSON"]
+    lines += [
+        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} a day waits for a yes or no: "
+        "Required Actions in Airflow."
+        for row in waiting
+    ]
+    lines += [f"- {row['segment']} is held: {' '.join(wanted)}" for row, wanted in blocked]
+    if undecided:
+        lines.append(f"- Not decided today: {', '.join(undecided)}. Whoever is on call was told.")
+    if not for_a_person:
+        lines.append("Nothing.")
+    lines += ["", "FRESHNESS"]
+    lines += report.table(
+        ["channel", "account", "up to", "read", ""],
+        [
+            [row["channel"], row["account"], row["last_day"], _moment(row["fetched_at"]), _late(row["is_fresh"])]
+            for row in freshness
+        ],
+    )
+    return subject, lines
+
+
+def _needs(row: dict[str, Any]) -> list[str]:
+    """What a person can do about a hold; empty where nobody is needed."""
+    if row["action"] != "hold":
+        return []
+    found = [reason_of(code) for code in (row["reasons"] or "").split(", ")]
+    return [f"{reason.phrase}. {reason.what_to_do}" for reason in found if reason is not None and reason.blocking]
+
+
+def _late(is_fresh: bool) -> str:
+    return "" if is_fresh else "STALE"
+
+
+def _moment(at: Any) -> str:
+    return "never" if at is None else f"{at.astimezone(day.AMSTERDAM):%Y-%m-%d %H:%M}"
+
+
+def _rows(connection: Any, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    cursor = connection.execute(sql.render(name), values)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]

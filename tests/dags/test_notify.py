@@ -1,0 +1,63 @@
+"""Messages to people: each reaches who its tag names, and one that cannot be sent says why and fails nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from lead_demand import notify
+from tests.fixtures.mailbox import MARKETING, ON_CALL, PASSWORD, Mailbox
+from tests.fixtures.morning import Morning
+from tools.embedded_postgres import free_port
+
+pytestmark = pytest.mark.usefixtures("airflow_metadata")
+CONNECTION = f"AIRFLOW_CONN_{notify.CONNECTION.upper()}"
+
+
+def services(*paths_and_tags: tuple[str, str]) -> str:
+    config = [{"path": path, "tag": [tag]} for path, tag in paths_and_tags]
+    return json.dumps({"conn_type": "apprise", "extra": {"config": config}})
+
+
+@pytest.mark.parametrize(("audience", "reader"), [("alerts", ON_CALL), ("digest", MARKETING)])
+def test_a_message_reaches_who_its_tag_names(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, audience: notify.Audience, reader: str
+) -> None:
+    mailbox.take()
+    monkeypatch.setenv(CONNECTION, mailbox.connection)
+    assert notify.send(audience, "€ 12 → € 14", ["first", "", f"a line with {PASSWORD} in it"]) is None
+    (mail,) = mailbox.wait()
+    assert (mail.to, mail.subject) == (reader, "€ 12 → € 14")
+    assert "first" in mail.text and PASSWORD not in mail.text, "what the connection keeps secret is masked"
+
+
+@pytest.mark.parametrize(
+    ("connection", "why"),
+    [
+        (None, "there is no connection lead_demand_alerts"),
+        (services(("json://127.0.0.1:1", "digest")), "has no service tagged alerts"),
+        (services((f"json://127.0.0.1:{free_port()}", "alerts")), "did not take it"),
+        ('{"conn_type": "apprise", "extra": {"confg": []}}', "is not usable (KeyError)"),
+    ],
+    ids=["no connection", "nobody tagged", "nobody listens", "misspelt"],
+)
+def test_what_cannot_be_sent_says_why(monkeypatch: pytest.MonkeyPatch, connection: str | None, why: str) -> None:
+    monkeypatch.delenv(CONNECTION, raising=False)
+    if connection:
+        monkeypatch.setenv(CONNECTION, connection)
+    assert why in (notify.send("alerts", "subject", ["line"]) or "sent")
+
+
+def test_a_digest_that_nobody_can_get_is_in_the_log_once_and_fails_nothing(
+    morning: Morning, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv(CONNECTION, raising=False)
+    caplog.set_level(logging.INFO, logger="lead_demand")
+    run = morning.run("lead_digest")
+    assert run.tasks == {"check_deadline": "failed", "send_digest": "success"}
+    said = [
+        record.getMessage() for record in caplog.records if "no connection lead_demand_alerts" in record.getMessage()
+    ]
+    assert len(said) == 1 and said[0].startswith("Not sent, because there is no connection")
