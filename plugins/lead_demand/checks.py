@@ -35,13 +35,20 @@ class _Explained(BaseSQLOperator):
     :param rule: what holds on a good day.
     :param remediation: what a person does where it does not.
     :param severity: `stop` holds today's budgets, `warn` is kept and named.
+    :param finding: where the check counts findings, their name: the message then has their words for the query's.
     """
 
     def __init__(
-        self, *, rule: str, remediation: str, severity: Literal["stop", "warn"] = "stop", **arguments: Any
+        self,
+        *,
+        rule: str,
+        remediation: str,
+        severity: Literal["stop", "warn"] = "stop",
+        finding: str = "",
+        **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
-        self.rule, self.remediation, self.severity = rule, remediation, severity
+        self.rule, self.remediation, self.severity, self.finding = rule, remediation, severity, finding
 
     def _raise_exception(self, exception_string: str) -> NoReturn:
         raise _Broken(" ".join(exception_string.split()))
@@ -54,16 +61,31 @@ class _Explained(BaseSQLOperator):
         except _Broken as broken:
             detail = f"{of_day} breaks the rule: {self.rule}"
             name = self.task_id.rpartition(".")[2]
+            said, remediation = str(broken)[:800], self.remediation
             with sql.connect() as connection:
+                if counted := self._counted(connection, context):
+                    said, remediation = (" ".join(dict.fromkeys(words)) for words in zip(*counted, strict=True))
                 findings.record(
                     connection,
-                    [findings.Finding(name, self.severity, detail, self.remediation, channel="stats", date=of_day)],
+                    [findings.Finding(name, self.severity, detail, remediation, channel="stats", date=of_day)],
                 )
             if self.severity == "stop":
-                raise CheckFailed(f"{name}: {detail} {str(broken)[:800]}", todo=self.remediation) from None
-            tasks.say(f"1 of 1 rule broken, kept as a warning: {detail}", [str(broken)[:800], self.remediation])
+                raise CheckFailed(f"{name}: {detail} {said}", todo=remediation) from None
+            tasks.say(f"1 of 1 rule broken, kept as a warning: {detail}", [said, remediation])
         else:
             tasks.say(f"1 of 1 rule holds for {of_day}: {self.rule}")
+
+    def _counted(self, connection: Any, context: Context) -> list[tuple[str, str]]:
+        """Detail and remediation of the findings of this run that the check counts."""
+        if not self.finding:
+            return []
+        since = {"since": context["dag_run"].start_date}
+        rows = connection.execute(sql.render("findings/select_pipeline_findings.sql"), since).fetchall()
+        return [
+            (detail, remediation)
+            for level, name, detail, remediation in rows
+            if (level, name) == (self.severity, self.finding)
+        ]
 
 
 class BoundCheckOperator(_Explained, SQLCheckOperator):

@@ -96,6 +96,7 @@ class CheckFailed(LeadDemandError):
 
     unchanged = "The day was not announced, so no budget moves today; the statistics stay as they were written."
     todo = "Repair the rows that the message names."
+    rerun = False  # which task is cleared is the check's own remediation: the one that writes the rows, not the check
 
 
 class NotToday(LeadDemandError):

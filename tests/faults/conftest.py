@@ -66,6 +66,7 @@ class MorningLines:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._failed: set[str] = set()
+        self._why: list[str] = []
         self.cases = self.recovered = self.alerts = 0
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
@@ -76,6 +77,7 @@ class MorningLines:
             return
         if report.failed:
             self._failed.add(report.nodeid)
+            self._why += [line[2:].strip() for line in report.longreprtext.splitlines() if line.startswith("E ")][:12]
         if report.when == "teardown":
             alerts = int(dict(report.user_properties).get("alerts", 0))  # type: ignore[arg-type]
             bad = report.nodeid in self._failed
@@ -85,6 +87,9 @@ class MorningLines:
             name = report.nodeid.partition("[")[2].rstrip("]")
             terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
             terminal.write_line(f"{'NOT RECOVERED' if bad else 'recovered':13} {name}: {alerts} alert(s)")
+            for line in self._why:
+                terminal.write_line(f"{'':13} {line[:1000]}")
+            self._why.clear()
 
     def pytest_unconfigure(self) -> None:
         print(f"{self.cases} cases, {self.recovered} recovered, {self.alerts} alerts")

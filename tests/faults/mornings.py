@@ -13,13 +13,15 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
+import pytest
 from psycopg import sql
 
+from lead_demand.day import AMSTERDAM, today
 from tests.fixtures.mailbox import Mailbox
-from tests.fixtures.morning import Morning
+from tests.fixtures.morning import HISTORY_DAYS, Morning
 from tests.fixtures.postgres import PIPELINE_PASSWORD
 from tests.fixtures.real_airflow import RealAirflow
-from tools.migrate import migrate
+from tools.migrate import MIGRATIONS
 
 ACCOUNT, SITE = "1234567890", "sc-domain:vakwerkgids.example"
 ALWAYS = 1_000
@@ -54,7 +56,9 @@ class Breakdown:
     of the try that was repeated). `alerts`: how many reach whoever is on call. `says`: words of the failed log, or of
     the table of a morning that stays green. `silent`: the process cannot write its lines, so that the alert alone says
     what to do. `digest`: words that marketing gets to read. `rerun`: the tasks that are cleared, or the DAG that is
-    started, where no task failed that says so itself.
+    started, where no task failed that says so itself; `by_hand`: what else a person does. `partly`: the day was decided
+    on what was known, and the first evaluation of a segment owns its day: what was missing is filled, and nothing is
+    decided anew.
     """
 
     name: str
@@ -66,10 +70,12 @@ class Breakdown:
     silent: bool = False
     digest: str = ""
     rerun: tuple[str, str] | str = ""
+    by_hand: Callable[[Stage], None] | None = None
+    partly: bool = False
     short: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        return self.name.replace(" ", "_")
+        return self.name.replace(" ", "_").lower()
 
 
 # -- what breaks -------------------------------------------------------------------------------------------------------
@@ -153,11 +159,11 @@ def wrong_password(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def migration_missing(stage: Stage) -> Iterator[None]:
-    """The code is newer than its database; `make migrate` mends it."""
+    """The code is newer than its database: a migration was not applied."""
     stage.morning.db.fetch("drop function calculate_lead_gap, update_lead_gap, update_lead_gaps")
-    stage.morning.db.fetch("delete from supabase_migrations.schema_migrations where name = 'lead_gap'")
     yield
-    migrate(stage.morning.db.owner_url, report=lambda line: None)
+    with psycopg.connect(stage.morning.db.owner_url) as connection:
+        connection.execute((MIGRATIONS / "20261101091300_lead_gap.sql").read_bytes())
 
 
 @contextmanager
@@ -231,10 +237,9 @@ def budgets_paused(stage: Stage) -> Iterator[None]:
 
 def last_clock_change(before: date) -> date:
     """The latest day before that one with 23 or 25 hours in Amsterdam."""
-    from lead_demand.day import AMSTERDAM
 
-    def offset(day: date) -> timedelta | None:
-        return datetime(day.year, day.month, day.day, tzinfo=AMSTERDAM).utcoffset()
+    def offset(of_day: date) -> timedelta | None:
+        return datetime(of_day.year, of_day.month, of_day.day, tzinfo=AMSTERDAM).utcoffset()
 
     found = before - timedelta(days=1)
     while offset(found) == offset(found + timedelta(days=1)):
@@ -242,8 +247,33 @@ def last_clock_change(before: date) -> date:
     return found
 
 
-def replace_campaign(stage: Stage) -> str:
-    """The external id of a campaign whose segment's budget moves on an undisturbed morning."""
+CHANGE = last_clock_change(today())
+
+
+@contextmanager
+def days_lost(stage: Stage) -> Iterator[None]:
+    """Nothing is known of the days around the last clock change: Airflow was down."""
+    if today() - CHANGE > timedelta(days=HISTORY_DAYS - 2):
+        pytest.skip(f"the last clock change, on {CHANGE}, is older than what the stand-in company's books hold")
+    around = {"first": CHANGE - timedelta(days=1), "last": CHANGE + timedelta(days=1)}
+    db = stage.morning.db
+    db.fetch("delete from channel_metrics where date between %(first)s and %(last)s and channel = 'leads'", around)
+    db.fetch("delete from lead_generation_stats where date between %(first)s and %(last)s", around)
+    db.fetch("update lead_segment_plans set lead_gap = null where date between %(first)s and %(last)s", around)
+    yield
+
+
+def backfill_the_change(stage: Stage) -> None:
+    """As a person does: the lost days, by their dates."""
+    first, last = str(CHANGE - timedelta(days=1)), str(CHANGE + timedelta(days=1))
+    asked = ("--dag-id", "lead_stats", "--from-date", first, "--to-date", last, "--reprocess-behavior", "completed")
+    stage.airflow.command("backfill", "create", *asked, "--max-active-runs", "1")
+    runs = [run for run in stage.airflow.wait_for_all("lead_stats") if run["run_type"] == "backfill"]
+    assert [run["state"] for run in runs] == ["success"] * 3, runs
+
+
+def some_campaign(stage: Stage) -> str:
+    """The external id of a campaign."""
     return str(
         stage.morning.db.value(
             "select external_id from channel_sources where channel = 'google_ads' and account = %s "
@@ -256,7 +286,7 @@ def replace_campaign(stage: Stage) -> str:
 @contextmanager
 def campaign_removed(stage: Stage) -> Iterator[None]:
     """Marketing put a new campaign in place of one, and channel_sources still names the removed one."""
-    campaign = replace_campaign(stage)
+    campaign = some_campaign(stage)
     change = "update channel_sources set external_id = %s where external_id = %s"
     stage.morning.db.fetch(change, ["99999999", campaign])
     yield
@@ -283,6 +313,18 @@ CASES = [
         says="permission denied for table budget_decisions",
     ),
     Breakdown("a lock is held", table_locked, "TimedOut", says="lock timeout"),
+    Breakdown(
+        "a setting is missing",
+        rows(
+            "create table put_aside as select total_daily_cap from orchestration_settings; "
+            "update orchestration_settings set total_daily_cap = null",
+            "update orchestration_settings set total_daily_cap = (select total_daily_cap from put_aside); "
+            "drop table put_aside",
+        ),
+        alerts=0,
+        digest="is held",
+        rerun="lead_budgets",
+    ),
     Breakdown("a column was renamed", rows(*LEADS_UNREADABLE), "MigrationMissing", says="leads.status"),
     Breakdown(
         "no source is active",
@@ -309,14 +351,15 @@ CASES = [
     ),
     Breakdown(
         "quota of the day",
-        api("quota_daily", STREAM, customer=ACCOUNT, retry_delay=40_591),
+        api("quota_daily", STREAM, customer=ACCOUNT, retry_delay=3_600),
         "SourceRefused",
         says="quota_error",
+        partly=True,
     ),
-    Breakdown("token revoked", api("token", "token"), "SourceRefused", says="invalid_grant"),
-    Breakdown("hung API", hung_api, "SourceUnavailable", says="DEADLINE"),
+    Breakdown("token revoked", api("token", "token"), "SourceRefused", says="invalid_grant", partly=True),
+    Breakdown("hung API", hung_api, "SourceUnavailable", says="DEADLINE", partly=True),
     Breakdown("answer lost", api("cut_after_apply", MUTATE, 1, customer=ACCOUNT), alerts=0, heals=True),
-    Breakdown("site unverified", api("permission", "searchAnalytics"), "SourceRefused", says="403"),
+    Breakdown("site unverified", api("permission", "searchAnalytics"), "SourceRefused", says="No budget waits"),
     Breakdown(
         "empty report",
         api("empty", STREAM, customer=ACCOUNT, text=METRICS),
@@ -328,10 +371,11 @@ CASES = [
         alerts=0,
         rerun=PULL_ADS,
         digest="is held",
+        partly=True,
     ),
-    Breakdown("campaign removed", campaign_removed, alerts=0, rerun=PULL_ADS, digest="is held"),
+    Breakdown("campaign removed", campaign_removed, alerts=0, rerun=PULL_ADS, digest="is held", partly=True),
     Breakdown("misspelt connection", misspelt_connection, "ConnectionMissing", says="google_reporting"),
-    Breakdown("logs' disk full", logs_disk_full, "TaskKilled", silent=True),
+    Breakdown("disk of the logs full", logs_disk_full, "TaskKilled", silent=True),
     Breakdown("worker killed", killed("increase", "answered"), alerts=0, heals=True),
     Breakdown("worker killed each time", killed("plan", "before_decisions", always=True), "TaskKilled", silent=True),
     Breakdown(
@@ -344,5 +388,6 @@ CASES = [
         says="No budget may change: the kill switch in orchestration_settings is on.",
         rerun="lead_budgets",
     ),
+    Breakdown("days around a clock change lost", days_lost, alerts=0, by_hand=backfill_the_change),
     Breakdown("lead_budgets paused", budgets_paused, "DeadlineMissed", says="12 of 12 active segments"),
 ]
