@@ -231,7 +231,6 @@ def lead_stats():
 
     @task(
         trigger_rule=TriggerRule.ALL_DONE,
-        retries=0,
         doc_md="The day in one table; red when any task before it is, so that no run looks green by its last task.",
     )
     def report(dag_run=None, ti=None) -> None:
