@@ -19,8 +19,10 @@ from airflow.providers.common.sql.operators.sql import (
 from airflow.sdk import Context
 
 from lead_demand import day, findings, sql, tasks
-from lead_demand.errors import CheckFailed
+from lead_demand.errors import CheckFailed, UpstreamFailed
 
+# Without its rows of the day no rule about leads can hold, and that is not news of its own.
+WRITES_LEADS = "pull_channels.pull_leads"
 QUIET = logging.getLogger("lead_demand.checks.query")
 QUIET.setLevel(logging.WARNING)
 
@@ -70,10 +72,23 @@ class _Explained(BaseSQLOperator):
                     [findings.Finding(name, self.severity, detail, remediation, channel="stats", date=of_day)],
                 )
             if self.severity == "stop":
+                if without := self._without(context):
+                    raise UpstreamFailed(
+                        f"{name}: {detail} That follows from what failed before it: {', '.join(without)}.",
+                        todo=f"Read the log of {without[0]}; this check needs nothing of its own.",
+                    ) from None
                 raise CheckFailed(f"{name}: {detail} {said}", todo=remediation) from None
             tasks.say(f"1 of 1 rule broken, kept as a warning: {detail}", [said, remediation])
         else:
             tasks.say(f"1 of 1 rule holds for {of_day}: {self.rule}")
+
+    def _without(self, context: Context) -> list[str]:
+        """The tasks whose failure keeps the checked rows from being written; other channels' pulls are none of them."""
+        states: dict[str, str] = tasks.states(context["dag_run"], context["ti"])
+        if states.get(WRITES_LEADS) not in ("failed", "upstream_failed"):
+            return []
+        failed = {task for task, state in states.items() if state == "failed"}
+        return sorted(task for task in failed if task == WRITES_LEADS or not task.startswith(("pull_", "check_")))
 
     def _counted(self, connection: Any, context: Context) -> list[tuple[str, str]]:
         """Detail and remediation of the findings of this run that the check counts."""

@@ -192,6 +192,14 @@ def failing(dag_id: str) -> dict[str, Any] | None:
     return kept
 
 
+def reported_today() -> dict[str, list[str]]:
+    """The DAGs of the morning whose failure was reported today and is not over, with its causes."""
+    found = {dag_id: failing(dag_id) for dag_id in MORNING}
+    return {
+        dag_id: kept["causes"] for dag_id, kept in found.items() if kept and _day_of(kept["reported"]) == day.today()
+    }
+
+
 def _cause(failure: dict[str, Any]) -> str:
     """What makes two failures one: the kind, and the account where there is one."""
     return " ".join([failure["kind"], *failure.get("label", "").split()[-1:]])
@@ -201,11 +209,8 @@ def _told_by(dag_id: str, causes: list[str]) -> str | None:
     """The DAG of the morning whose failure was reported today and explains this one: it has the same causes, or kept
     the day from being decided at all.
     """
-    for other in MORNING:
-        kept = failing(other) if other != dag_id else None
-        if kept is None or _day_of(kept["reported"]) != day.today():
-            continue
-        if set(causes) <= {*kept["causes"], "DeadlineMissed"}:
+    for other, told in reported_today().items():
+        if other != dag_id and set(causes) <= {*told, "DeadlineMissed"}:
             return other
     return None
 

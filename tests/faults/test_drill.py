@@ -33,11 +33,14 @@ PATIENCE = 600  # seconds; a run takes ten where nothing else wants the machine
 
 @dataclass
 class Lived:
-    """What a morning left: its runs, newest last, the failed tasks that were no mere consequence, and the mail."""
+    """What a morning left: its runs, newest last, the failed tasks that were no mere consequence, the log of a deadline
+    that was missed because of them, and the mail.
+    """
 
     runs: list[tuple[str, Run]] = field(default_factory=list)
     failed: list[tuple[str, Run, dict[str, Any]]] = field(default_factory=list)
     repeated: list[list[str]] = field(default_factory=list)
+    deadline: list[str] = field(default_factory=list)
     mail: list[Mail] = field(default_factory=list)
 
     @property
@@ -139,7 +142,9 @@ def live_a_morning(stage: Stage, folder: Path) -> Lived:
                 log = airflow.api.log(task | {"try_number": number}, frames=True)
                 name = f"{dag_id}.{task['task_id']}" + (f".{task['map_index']}" if task["map_index"] >= 0 else "")
                 (folder / f"{name}.try{number}.log").write_text("\n".join(log) + "\n")
-                if failed and not ((log and "UpstreamFailed" in log[-1]) or "#upstreamfailed" in "".join(log[-1:])):
+                if failed and task["task_id"] == "check_deadline" and lived.failed:
+                    lived.deadline = log
+                elif failed and not ((log and "UpstreamFailed" in log[-1]) or "#upstreamfailed" in "".join(log[-1:])):
                     lived.failed.append((dag_id, run, task | {"log": log}))
                 elif not failed and number < task["try_number"]:
                     lived.repeated.append(log)
@@ -186,6 +191,10 @@ def wrong_in_the_logs(case: Breakdown, lived: Lived, told: list[str]) -> list[st
             found.append(f"{dag_id}.{task['task_id']} does not end in the four lines: {task['log'][-6:]}")
         elif last and not last["What to do"].endswith(anchor) and not case.silent:
             found.append(f"{dag_id}.{task['task_id']} leads elsewhere: {last}")
+    if lived.deadline and (last := four_lines(lived.deadline)):
+        told_of = f"Read the alert of {lived.failed[0][0]}"
+        if not last["What to do"].startswith(told_of) and not last["What to do"].endswith(anchor):
+            found.append(f"the missed deadline leads elsewhere: {last}")
     if case.silent and not any(anchor in text for text in told):
         found.append(f"the alert does not name {anchor}: {told}")
     for log in lived.repeated if case.heals and case.kind else []:
