@@ -98,8 +98,8 @@ class _Explained(BaseSQLOperator):
         rows = connection.execute(sql.render("findings/select_pipeline_findings.sql"), since).fetchall()
         return [
             (detail, remediation)
-            for level, name, detail, remediation in rows
-            if (level, name) == (self.severity, self.finding)
+            for name, level, detail, remediation in rows
+            if (name, level) == (self.finding, self.severity)
         ]
 
 

@@ -242,7 +242,7 @@ KINDS = (
         "TimedOut",
         "It took longer than it may",
         True,
-        "See what it waited for, and why that was slow.",
+        "See what it waited for: a lock that somebody holds (the runbook has the query), or a service that hangs.",
         (
             "psycopg.errors.QueryCanceled",
             "psycopg.errors.LockNotAvailable",

@@ -353,13 +353,13 @@ def _findings(connection: Any, dag_run: DagRunProtocol) -> list[str]:
 
 def states(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> dict[str, str]:
     """The state of every task instance of this run, by task id (mapped ones as `task_0`, `task_1`)."""
-    found = task_instance.get_taskstates(dag_id=task_instance.dag_id, run_ids=[dag_run.run_id])
+    found = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=[dag_run.run_id])
     return {task: str(getattr(state, "value", state)) for task, state in found.get(dag_run.run_id, {}).items()}
 
 
 def _is_waiting(task_instance: RuntimeTaskInstanceProtocol, run_ids: list[str]) -> bool:
     """Whether a question of one of these runs still waits for its answer."""
-    found = task_instance.get_taskstates(dag_id=task_instance.dag_id, run_ids=run_ids) if run_ids else {}
+    found = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=run_ids) if run_ids else {}
     return any(str(getattr(tasks.get(ASK), "value", tasks.get(ASK))) == "awaiting_input" for tasks in found.values())
 
 
