@@ -41,7 +41,7 @@ faults: $(READY) ## every fault at every step of a budget change, one line a cas
 	@$(PYTHON) -m pytest tests/faults --every-case -q --numprocesses auto --maxprocesses 4 $(ARGS)
 
 drill: $(READY) ## a running Airflow broken in two dozen ways, a morning each; failed logs in .local/drill (half an hour; ARGS="-k quota")
-	@$(PYTHON) -m pytest tests/faults/test_drill.py --every-morning -q $(ARGS)
+	@$(PYTHON) -m pytest tests/faults/test_drill.py --every-morning -q -o faulthandler_timeout=900 $(ARGS)
 
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and the limit of the evidence (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)
