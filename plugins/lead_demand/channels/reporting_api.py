@@ -45,7 +45,7 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
             ) from error
         except GoogleAuthError as error:
             raise SourceRefused(
-                f"{subject}: no access token ({error}).",
+                f"{subject}: no access token ({error.args[0] if error.args else error}).",
                 unchanged=UNCHANGED,
                 todo=f"Renew the key of the connection {CONNECTION}.",
             ) from error
