@@ -58,7 +58,7 @@ def undisturbed(postgres_cluster: Any, dawn_template: str, sandbox: Sandbox, dag
         return rows_of(morning)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def awake(real_airflow: RealAirflow) -> Iterator[RealAirflow]:
     """That Airflow with every DAG following its schedule."""
     with real_airflow.following_the_schedule():
