@@ -267,13 +267,15 @@ LAST = {"budget_decisions": "evaluated_at"}  # an evaluation that was blocked st
 
 
 def rows_of(morning: Morning) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]]:
-    """Every row by its natural key, without ids, moments and the runs that wrote it."""
+    """Every row by its natural key, without ids, moments, the runs that wrote it, and the words of how a change was
+    settled: read back it is "already in force".
+    """
     found = {}
     for table, key in KEYS.items():
         kept = morning.db.fetch(
             "select column_name from information_schema.columns where table_schema = 'public' and table_name = %s "
             "and data_type not in ('uuid', 'timestamp with time zone') "
-            "and column_name not in ('dag_run_id', 'request_id')",
+            "and column_name not in ('dag_run_id', 'request_id', 'error_detail')",
             [table],
         )
         columns = [row["column_name"] for row in kept]
