@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test faults up stop clean migrate show psql airflow bench bench-decisions screenshots lint format lock
+.PHONY: help run test faults drill up stop clean migrate show psql airflow bench bench-decisions screenshots lint format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -39,6 +39,9 @@ airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 
 faults: $(READY) ## every fault at every step of a budget change, one line a case (half an hour; ARGS="-k killed")
 	@$(PYTHON) -m pytest tests/faults --every-case -q --numprocesses auto --maxprocesses 4 $(ARGS)
+
+drill: $(READY) ## a running Airflow broken in two dozen ways, a morning each; failed logs in .local/drill (half an hour; ARGS="-k quota")
+	@$(PYTHON) -m pytest tests/faults/test_drill.py --every-morning -q -o faulthandler_timeout=900 $(ARGS)
 
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and an insider (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)

@@ -104,7 +104,6 @@ def lead_budgets():
 
     @task(
         trigger_rule=TriggerRule.ALL_DONE,
-        retries=0,
         doc_md="Today in one table; red when any task before it is, so that a refused change never hides.",
     )
     def report(dag_run=None, ti=None) -> None:

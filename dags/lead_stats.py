@@ -155,7 +155,7 @@ def lead_stats():
             sql="lead_stats/check_stats_complete.sql",
             parameters=WINDOW,
             rule="every active segment has a row of statistics.",
-            remediation="A missing row means that leads were not read: see pull_leads, and clear it.",
+            remediation="Repair what the log of pull_leads names, then clear pull_leads and what comes after it.",
             doc_md="Stop: a missing row means that leads were not read.",
         )
         ColumnsCheckOperator(
@@ -167,7 +167,8 @@ def lead_stats():
                 for column in ("leads_generated", "leads_accepted", "leads_rejected", "leads_pending")
             },
             rule="no count of leads is negative.",
-            remediation="Look at include/sql/sources/leads.sql, repair it or the rows, and clear pull_leads.",
+            remediation="Repair include/sql/sources/leads.sql or the rows, then clear pull_leads and what comes after "
+            "it.",
             doc_md="Stop: a negative count cannot be.",
         )
         TableCheckOperator(
@@ -180,7 +181,8 @@ def lead_stats():
                 }
             },
             rule="accepted, rejected and pending leads add up to all leads.",
-            remediation="A lead has one status: look at include/sql/sources/leads.sql, and clear pull_leads.",
+            remediation="Repair the statuses in include/sql/sources/leads.sql, then clear pull_leads and what comes "
+            "after it.",
             doc_md="Stop: a lead has one status.",
         )
         SQLExecuteQueryOperator(
@@ -200,7 +202,8 @@ def lead_stats():
             sql="lead_stats/check_channels_usual.sql",
             parameters=WINDOW | {"since": "{{ dag_run.start_date }}"},
             rule="leads and Google Ads are within five times of their usual.",
-            remediation="See the finding channel_unusual: repair the source, or set its level to info if it is right.",
+            finding="channel_unusual",
+            remediation="See the finding channel_unusual in pipeline_findings.",
             doc_md="Stop: such a day is more likely an error than a day to decide on.",
         )
         record_channel_findings >> check_channels_usual
@@ -228,7 +231,6 @@ def lead_stats():
 
     @task(
         trigger_rule=TriggerRule.ALL_DONE,
-        retries=0,
         doc_md="The day in one table; red when any task before it is, so that no run looks green by its last task.",
     )
     def report(dag_run=None, ti=None) -> None:

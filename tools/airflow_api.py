@@ -76,9 +76,17 @@ class AirflowApi:
         """Pause a DAG or let it run."""
         self.request("PATCH", f"/dags/{dag_id}", json={"is_paused": paused})
 
-    def trigger(self, dag_id: str, conf: dict[str, Any] | None = None, due: datetime | None = None) -> str:
+    def trigger(
+        self,
+        dag_id: str,
+        conf: dict[str, Any] | None = None,
+        due: datetime | None = None,
+        run_id: str | None = None,
+    ) -> str:
         """Start a manual run; returns its run id. Of several runs that wait, the one longest `due` starts first."""
         body: dict[str, Any] = {"logical_date": None, "conf": conf or {}}
+        if run_id:
+            body["dag_run_id"] = run_id
         if due:
             body["run_after"] = due.isoformat()
         return str(self.request("POST", f"/dags/{dag_id}/dagRuns", json=body)["dag_run_id"])
@@ -108,13 +116,15 @@ class AirflowApi:
         """Has this run emitted an asset event?"""
         return any(self.pages("/assets/events", "asset_events", source_dag_id=dag_id, source_run_id=run_id))
 
-    def log(self, task: dict[str, Any]) -> list[str]:
-        """The lines of a task's last try, tracebacks shortened to the errors themselves."""
+    def log(self, task: dict[str, Any], *, frames: bool = False) -> list[str]:
+        """The lines of a task's last try; tracebacks are shortened to the errors themselves, or with `frames` to the
+        places they came from.
+        """
         lines = []
         for entry in self._log(task):
             text = entry if isinstance(entry, str) else str(entry.get("event", ""))
             if not text.startswith("::"):  # folding marks of the UI
-                lines += [*text.splitlines(), *_errors(entry)]
+                lines += [*text.splitlines(), *_errors(entry, frames)]
             if text == "Worker startup parse complete":  # what the task itself says begins here
                 lines.clear()
         return lines
@@ -134,6 +144,11 @@ class AirflowApi:
         return list(answer["content"])
 
 
-def _errors(entry: Any) -> list[str]:
+def _errors(entry: Any, frames: bool = False) -> list[str]:
     details = [] if isinstance(entry, str) else entry.get("error_detail") or []
-    return [f"{detail.get('exc_type')}: {detail.get('exc_value')}" for detail in details]
+    lines = []
+    for detail in details:
+        for frame in (detail.get("frames") or []) if frames else ():
+            lines.append(f"  {frame.get('filename')}:{frame.get('lineno')} in {frame.get('name')}")
+        lines.append(f"{detail.get('exc_type')}: {detail.get('exc_value')}")
+    return lines

@@ -19,8 +19,10 @@ from airflow.providers.common.sql.operators.sql import (
 from airflow.sdk import Context
 
 from lead_demand import day, findings, sql, tasks
-from lead_demand.errors import CheckFailed
+from lead_demand.errors import CheckFailed, UpstreamFailed
 
+# Without its rows of the day no rule about leads can hold, and that is not news of its own.
+WRITES_LEADS = "pull_channels.pull_leads"
 QUIET = logging.getLogger("lead_demand.checks.query")
 QUIET.setLevel(logging.WARNING)
 
@@ -35,13 +37,20 @@ class _Explained(BaseSQLOperator):
     :param rule: what holds on a good day.
     :param remediation: what a person does where it does not.
     :param severity: `stop` holds today's budgets, `warn` is kept and named.
+    :param finding: where the check counts findings, their name: the message then has their words for the query's.
     """
 
     def __init__(
-        self, *, rule: str, remediation: str, severity: Literal["stop", "warn"] = "stop", **arguments: Any
+        self,
+        *,
+        rule: str,
+        remediation: str,
+        severity: Literal["stop", "warn"] = "stop",
+        finding: str = "",
+        **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
-        self.rule, self.remediation, self.severity = rule, remediation, severity
+        self.rule, self.remediation, self.severity, self.finding = rule, remediation, severity, finding
 
     def _raise_exception(self, exception_string: str) -> NoReturn:
         raise _Broken(" ".join(exception_string.split()))
@@ -54,16 +63,44 @@ class _Explained(BaseSQLOperator):
         except _Broken as broken:
             detail = f"{of_day} breaks the rule: {self.rule}"
             name = self.task_id.rpartition(".")[2]
+            said, remediation = str(broken)[:800], self.remediation
             with sql.connect() as connection:
+                if counted := self._counted(connection, context):
+                    said, remediation = (" ".join(dict.fromkeys(words)) for words in zip(*counted, strict=True))
                 findings.record(
                     connection,
-                    [findings.Finding(name, self.severity, detail, self.remediation, channel="stats", date=of_day)],
+                    [findings.Finding(name, self.severity, detail, remediation, channel="stats", date=of_day)],
                 )
             if self.severity == "stop":
-                raise CheckFailed(f"{name}: {detail} {str(broken)[:800]}", todo=self.remediation) from None
-            tasks.say(f"1 of 1 rule broken, kept as a warning: {detail}", [str(broken)[:800], self.remediation])
+                if without := self._without(context):
+                    raise UpstreamFailed(
+                        f"{name}: {detail} That follows from what failed before it: {', '.join(without)}.",
+                        todo=f"Read the log of {without[0]}; this check needs nothing of its own.",
+                    ) from None
+                raise CheckFailed(f"{name}: {detail} {said}", todo=remediation) from None
+            tasks.say(f"1 of 1 rule broken, kept as a warning: {detail}", [said, remediation])
         else:
             tasks.say(f"1 of 1 rule holds for {of_day}: {self.rule}")
+
+    def _without(self, context: Context) -> list[str]:
+        """The tasks whose failure keeps the checked rows from being written; other channels' pulls are none of them."""
+        states: dict[str, str] = tasks.states(context["dag_run"], context["ti"])
+        if states.get(WRITES_LEADS) not in ("failed", "upstream_failed"):
+            return []
+        failed = {task for task, state in states.items() if state == "failed"}
+        return sorted(task for task in failed if task == WRITES_LEADS or not task.startswith(("pull_", "check_")))
+
+    def _counted(self, connection: Any, context: Context) -> list[tuple[str, str]]:
+        """Detail and remediation of the findings of this run that the check counts."""
+        if not self.finding:
+            return []
+        since = {"since": context["dag_run"].start_date}
+        rows = connection.execute(sql.render("findings/select_pipeline_findings.sql"), since).fetchall()
+        return [
+            (detail, remediation)
+            for name, level, detail, remediation in rows
+            if (name, level) == (self.finding, self.severity)
+        ]
 
 
 class BoundCheckOperator(_Explained, SQLCheckOperator):

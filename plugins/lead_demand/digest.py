@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lead_demand import day, notify, report, sql, tasks
+from lead_demand import day, notify, oncall, report, sql, tasks
 from lead_demand.budgets import euros
 from lead_demand.errors import DeadlineMissed
 from lead_demand.reasons import reason_of
@@ -19,11 +19,18 @@ def check_deadline(name: str, dag_run: DagRunProtocol) -> None:
     with sql.connect() as connection:
         (found,) = _rows(connection, "lead_digest/select_undecided.sql", {"channel": name})
     if found["undecided"]:
-        raise DeadlineMissed(
+        happened = (
             f"{found['undecided']} of {found['segments']} active segments have no decision of {day.today()}. The last "
             f"statistics were read {_moment(found['last_fetch'])}, the last budgets were decided "
             f"{_moment(found['last_evaluation'])}."
         )
+        if reported := oncall.reported_today():
+            who = " and ".join(f"{dag_id} failed ({', '.join(causes)})" for dag_id, causes in reported.items())
+            raise DeadlineMissed(
+                f"{happened} Reported already: {who}.",
+                todo=f"Read the alert of {next(iter(reported))}, or the log of its failed task, and do what it says.",
+            )
+        raise DeadlineMissed(happened)
     tasks.say(
         f"{found['segments']} of {found['segments']} active segments are decided or wait for a person.",
         report.table(list(found), [list(found.values())]),

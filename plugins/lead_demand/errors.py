@@ -96,6 +96,7 @@ class CheckFailed(LeadDemandError):
 
     unchanged = "The day was not announced, so no budget moves today; the statistics stay as they were written."
     todo = "Repair the rows that the message names."
+    rerun = False  # which task is cleared is the check's own remediation: the one that writes the rows, not the check
 
 
 class NotToday(LeadDemandError):
@@ -149,7 +150,7 @@ class DeadlineMissed(LeadDemandError):
 
 
 class UpstreamFailed(LeadDemandError):
-    """A task before the report failed; the report only keeps the run from looking green."""
+    """A task before it failed; this one only keeps the run from looking green, or misses what that was to write."""
 
     unchanged = "What the other tasks wrote stands."
     todo = "Read the log of the task that is named; this one needs nothing of its own."
@@ -219,7 +220,8 @@ KINDS = (
         "MigrationMissing",
         "The database lacks a table, column or function that the statement needs",
         False,
-        "Run `make migrate` as the owner of the schema (`make migrate ARGS=--dry-run` lists what is missing).",
+        "Run `make migrate` as the owner of the schema (`make migrate ARGS=--dry-run` lists what is missing). If "
+        "nothing is, a table of the company's own changed: correct include/sql/sources.",
         (
             "psycopg.errors.UndefinedTable",
             "psycopg.errors.UndefinedColumn",
@@ -240,7 +242,7 @@ KINDS = (
         "TimedOut",
         "It took longer than it may",
         True,
-        "See what it waited for, and why that was slow.",
+        "See what it waited for: a lock that somebody holds (the runbook has the query), or a service that hangs.",
         (
             "psycopg.errors.QueryCanceled",
             "psycopg.errors.LockNotAvailable",

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("lead_demand")
 
+# What a failure says, in the order of its four lines.
+FACTS = ("happened", "unchanged", "heals", "todo")
 # Under this key a task that failed for good leaves its four facts, for the alert.
 FAILURE = "failure"
 # An Airflow Variable a DAG: since when its runs fail, and when that was last reported. It is gone after a good run.
@@ -84,7 +86,11 @@ def _what_to_do(dag: Any, facts: Facts) -> str:
     """The repair, then how this DAG is run again (its tag says which), then the section of the runbook."""
     again = ""
     if facts.rerun:
-        again = "Then clear this task. " if "rerun:clear" in dag.tags else f"Then start a new run of {dag.dag_id}. "
+        again = (
+            "Then clear the failed tasks of this run, with what comes after them. "
+            if "rerun:clear" in dag.tags
+            else f"Then start a new run of {dag.dag_id}. "
+        )
     return f"{facts.todo} {again}See {facts.runbook}"
 
 
@@ -128,16 +134,19 @@ def alert_failed_run(context: Context) -> None:
     before = failing(dag.dag_id) or {"since": day.today().isoformat(), "runs": 0}
     runs = before["runs"] + (run_id != before.get("run_id"))
     again = "for the first time" if runs <= 1 else f"again: {runs} runs in a row since {before['since']}"
-    what = ", ".join(f"{failure['task']} ({failure['kind']})" for failure in roots[:3])
-    more = f" and {len(roots) - 3} more" if len(roots) > 3 else ""
+    # Tasks that failed of one and the same cause are one piece of news.
+    news: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for failure in roots:
+        news.setdefault(tuple(failure[fact] for fact in FACTS), []).append(failure)
+    what = ", ".join(f"{_tasks(same)} ({same[0]['kind']})" for same in list(news.values())[:3])
+    more = f" and {len(news) - 3} more" if len(news) > 3 else ""
     lines = [
         f"{dag.dag_id} failed {again}. Run {run_id}.",
         f"It needs somebody: Airflow makes no further try. Why: {found.get('reason') or 'task_failure'}.",
     ]
-    for failure in roots:
-        lines += ["", failure["task"]]
-        lines += four_lines(failure["happened"], failure["unchanged"], failure["heals"], failure["todo"])
-        lines += [f"Log: {failure['log']}"]
+    for said, same in news.items():
+        lines += ["", ", ".join(failure["task"] for failure in same), *four_lines(*said)]
+        lines += [f"Log: {failure['log']}" for failure in same]
     repeated = "" if runs <= 1 else " again"
     subject = f"{dag.dag_id} failed{repeated}: {what}{more}" if what else f"{dag.dag_id} failed{repeated}"
     told_by = _told_by(dag.dag_id, causes)
@@ -149,6 +158,12 @@ def alert_failed_run(context: Context) -> None:
     else:
         log.info("Alert sent: %s", subject)
     _remember(dag.dag_id, {"since": before["since"], "runs": runs, "run_id": run_id, "causes": causes})
+
+
+def _tasks(failures: list[dict[str, Any]]) -> str:
+    """For a subject: the first task by name, and how many others."""
+    first = failures[0]["task"]
+    return first if len(failures) == 1 else f"{first} and {len(failures) - 1} other task(s)"
 
 
 def forget_failures(context: Context) -> None:
@@ -177,6 +192,14 @@ def failing(dag_id: str) -> dict[str, Any] | None:
     return kept
 
 
+def reported_today() -> dict[str, list[str]]:
+    """The DAGs of the morning whose failure was reported today and is not over, with its causes."""
+    found = {dag_id: failing(dag_id) for dag_id in MORNING}
+    return {
+        dag_id: kept["causes"] for dag_id, kept in found.items() if kept and _day_of(kept["reported"]) == day.today()
+    }
+
+
 def _cause(failure: dict[str, Any]) -> str:
     """What makes two failures one: the kind, and the account where there is one."""
     return " ".join([failure["kind"], *failure.get("label", "").split()[-1:]])
@@ -186,11 +209,8 @@ def _told_by(dag_id: str, causes: list[str]) -> str | None:
     """The DAG of the morning whose failure was reported today and explains this one: it has the same causes, or kept
     the day from being decided at all.
     """
-    for other in MORNING:
-        kept = failing(other) if other != dag_id else None
-        if kept is None or _day_of(kept["reported"]) != day.today():
-            continue
-        if set(causes) <= {*kept["causes"], "DeadlineMissed"}:
+    for other, told in reported_today().items():
+        if other != dag_id and set(causes) <= {*told, "DeadlineMissed"}:
             return other
     return None
 

@@ -229,7 +229,7 @@ def change_budgets(action: str, name: str, dag_run: DagRunProtocol, task_instanc
     from lead_demand import budgets
 
     # The branch's own value cannot be asked for: Airflow keeps none of a branch that skips anything.
-    if _states(dag_run, task_instance).get("choose_directions") != "success":
+    if states(dag_run, task_instance).get("choose_directions") != "success":
         raise AirflowSkipException(f"No budget {action} was sent: the plan or the branch before it failed.")
     day.require_today(dag_run)
     report = budgets.apply_changes(action, name, dag_run.run_id, last_try=_is_last_try(task_instance))
@@ -351,7 +351,7 @@ def _findings(connection: Any, dag_run: DagRunProtocol) -> list[str]:
     return [f"{level.upper()} {name}: {detail} {remediation}" for name, level, detail, remediation in rows]
 
 
-def _states(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> dict[str, str]:
+def states(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> dict[str, str]:
     """The state of every task instance of this run, by task id (mapped ones as `task_0`, `task_1`)."""
     found = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=[dag_run.run_id])
     return {task: str(getattr(state, "value", state)) for task, state in found.get(dag_run.run_id, {}).items()}
@@ -368,7 +368,7 @@ def _is_last_try(task_instance: RuntimeTaskInstanceProtocol) -> bool:
 
 
 def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
-    failed = sorted(task for task, state in _states(dag_run, task_instance).items() if state == "failed")
+    failed = sorted(task for task, state in states(dag_run, task_instance).items() if state == "failed")
     if failed:
         raise UpstreamFailed(
             f"Failed before this report: {', '.join(failed)}.",

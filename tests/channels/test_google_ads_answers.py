@@ -53,6 +53,13 @@ def test_an_expired_token_is_worth_another_try(clean_sandbox: Sandbox) -> None:
         GoogleAds().live_amounts(PAINTERS, [BUDGET])
 
 
+@pytest.mark.parametrize("since_days", [0, 14], ids=["budgets", "change history"])
+def test_a_revoked_token_is_a_refusal_wherever_the_first_call_is(clean_sandbox: Sandbox, since_days: int) -> None:
+    clean_sandbox.fault("token", times=5)
+    with pytest.raises(SourceRefused, match=r"could not be read: auth\.RefreshError: invalid_grant: Token has been"):
+        GoogleAds().read_budgets(PAINTERS, since_days)
+
+
 def test_a_moment_is_told_by_the_clock_on_the_wall_even_when_it_jumps() -> None:
     before_summer_time = datetime(2026, 3, 29, 1, 30, tzinfo=ZoneInfo("Europe/Amsterdam"))
     assert moment_after(3600, before_summer_time) == "03:30 on 2026-03-29 (Europe/Amsterdam)"

@@ -61,8 +61,7 @@ def test_no_task_runs_for_ever(dagbag: Any) -> None:
 def test_each_task_is_tried_again_by_the_kind_of_its_error(dagbag: Any) -> None:
     for task in all_tasks(dagbag):
         assert task.retry_policy is RETRY_POLICY, f"{task.dag_id}.{task.task_id}"
-        # What only repeats that another task failed is the exception: there is nothing to try again.
-        assert task.retries == (0 if task.task_id == "report" else 3), f"{task.dag_id}.{task.task_id}"
+        assert task.retries == 3, f"{task.dag_id}.{task.task_id}"
 
 
 def test_each_failed_task_ends_with_the_four_lines_and_each_failed_run_with_one_alert(dagbag: Any) -> None:

@@ -133,8 +133,12 @@ def test_a_morning_without_a_decision_calls_once_whatever_else_fails(
         (alert,) = inbox.wait()
         assert alert.subject == f"{again}plan_budgets (DatabaseRefused)"
     assert "2 runs in a row since" in alert.text
-    assert real_airflow.run("lead_digest").tasks["check_deadline"] == "failed"
+    late = real_airflow.run("lead_digest")
+    assert late.tasks["check_deadline"] == "failed"
     assert {mail.to for mail in inbox.wait(2, QUIET_SECONDS)} == {MARKETING}, "it was reported this morning already"
+    last = four_lines(real_airflow.log("lead_digest", late.run_id, "check_deadline"))
+    assert "Reported already: lead_budgets failed (DatabaseRefused)" in last["What happened"]
+    assert last["What to do"].startswith("Read the alert of lead_budgets"), "what is to be done stands there"
 
 
 def _variables(airflow: RealAirflow) -> list[Any]:

@@ -1,4 +1,6 @@
-"""`--every-case` runs the whole matrix and prints one line a case; without it only the representative cases run."""
+"""`--every-case` runs the whole matrix, `--every-morning` the whole drill, and each prints one line a case; without
+them only the representative cases run.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +12,23 @@ from typing import Any
 import pytest
 
 from tests.faults import points
-from tests.faults.cases import Case
 
 CASE = "::test_the_log_tells_the_truth["
+MORNING = "::test_a_person_is_called_once_and_the_log_leads_back["
 LONG = ("test_thousand.py",)  # half a minute or more: part of the whole matrix only
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-case", action="store_true", help="the whole matrix of faults, one line a case")
+    parser.addoption("--every-morning", action="store_true", help="the whole drill, one line a case")
 
 
 def every_case(config: pytest.Config) -> bool:
     return bool(config.getoption("--every-case", default=False))
+
+
+def every_morning(config: pytest.Config) -> bool:
+    return bool(config.getoption("--every-morning", default=False))
 
 
 class Lines:
@@ -53,16 +60,54 @@ class Lines:
         print(f"{self.cases} cases, {self.contradictions} contradictions")
 
 
+class MorningLines:
+    """One line a case of the drill, and last how many recovered and how often somebody was called."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._failed: set[str] = set()
+        self._why: list[str] = []
+        self.cases = self.recovered = self.alerts = 0
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        return (report.outcome, "", "") if MORNING in report.nodeid and report.when == "call" else None
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if MORNING not in report.nodeid:
+            return
+        if report.failed:
+            self._failed.add(report.nodeid)
+            self._why += [line[2:].strip() for line in report.longreprtext.splitlines() if line.startswith("E ")][:12]
+        if report.when == "teardown":
+            alerts = int(dict(report.user_properties).get("alerts", 0))  # type: ignore[arg-type]
+            bad = report.nodeid in self._failed
+            self.cases += 1
+            self.recovered += not bad
+            self.alerts += alerts
+            name = report.nodeid.partition("[")[2].rstrip("]")
+            terminal: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+            terminal.write_line(f"{'NOT RECOVERED' if bad else 'recovered':13} {name}: {alerts} alert(s)")
+            for line in self._why:
+                terminal.write_line(f"{'':13} {line[:1000]}")
+            self._why.clear()
+
+    def pytest_unconfigure(self) -> None:
+        print(f"{self.cases} cases, {self.recovered} recovered, {self.alerts} alerts")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # Several processes may run the cases; the one that hears of them all prints the lines.
     if every_case(config) and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Lines(config), "fault-lines")
+    if every_morning(config) and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(MorningLines(config), "drill-lines")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    found: list[Case] | None = getattr(metafunc.module, "CASES", None)
+    found: list[Any] | None = getattr(metafunc.module, "CASES", None)
     if "case" in metafunc.fixturenames and found is not None:
-        chosen = found if every_case(metafunc.config) else [case for case in found if case.short]
+        whole = every_morning if MORNING in f"::{metafunc.function.__name__}[" else every_case
+        chosen = found if whole(metafunc.config) else [case for case in found if case.short]
         metafunc.parametrize("case", chosen, ids=str)
 
 

@@ -1,13 +1,16 @@
 """Airflow's scheduler for the cases that kill: the protocol is wrapped before any worker is forked.
 
-A task that passes the point named in the file STRIKE_FILE takes the file away and dies by SIGKILL: exactly once, and
-without any of the clean-up that an exception would give it.
+A task that passes the point named in the file STRIKE_FILE takes the file away and dies by SIGKILL: exactly once (each
+time, where the file says `always`), and without any of the clean-up that an exception would give it.
+
+Beside that file `patience` may hold seconds: so long, instead of its minutes, the client of Google Ads then waits.
 """
 
 import os
 import signal
 import threading
 from pathlib import Path
+from typing import Any
 
 from tests.faults import points
 from tools import scheduler
@@ -24,9 +27,11 @@ def reach(point: str, step: str) -> None:
     """Die here if this is the point that was asked for."""
     asked = Path(os.environ[STRIKE_FILE])
     try:
-        if asked.read_text() != f"{step} {point}":
+        words = asked.read_text().split()
+        if words[:2] != [step, point]:
             return
-        asked.rename(asked.with_suffix(".taken"))
+        if words[2:] != ["always"]:
+            asked.rename(asked.with_suffix(".taken"))
     except FileNotFoundError:
         return
     if point == "sending":
@@ -35,7 +40,21 @@ def reach(point: str, step: str) -> None:
         die()
 
 
+def wait_less() -> None:
+    """Let the client of Google Ads give up as early as the file `patience` says, where there is one."""
+    from lead_demand.channels.google_ads import GoogleAdsBudgetHook
+
+    patience = Path(os.environ[STRIKE_FILE]).with_name("patience")
+    rows = GoogleAdsBudgetHook.rows
+
+    def impatient(self: Any, account: str, query: str, timeout: float = 300) -> Any:
+        return rows(self, account, query, float(patience.read_text()) if patience.exists() else timeout)
+
+    GoogleAdsBudgetHook.rows = impatient  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     scheduler.load()
+    wait_less()
     points.install(reach)
     scheduler.run()

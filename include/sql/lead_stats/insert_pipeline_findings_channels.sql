@@ -87,8 +87,12 @@ found as (
             '%%s gave %%s on %%s; its median of the week before is %%s.',
             compared.channel, round(compared.amount, 2), compared.date, round(compared.usual, 2)
         ) as detail,
-        'Compare with the source. If it is wrong, repair it and run lead_stats again; if it is right, set the level of '
-        'this row of pipeline_findings to info and run lead_stats again.' as remediation
+        format(
+            'Compare with the source. If it is wrong, repair it, then clear pull_%%s and what comes after it; if it is '
+            'right, set the level of this row of pipeline_findings (channel_unusual) to info, then clear '
+            'check_channels_usual and what comes after it.',
+            compared.channel
+        ) as remediation
     from compared
     where
         compared.days = 7

@@ -199,7 +199,7 @@ class GoogleAds:
 
     def foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
         # Newest first, as the query orders them, so the first one seen of a budget is its last.
-        ours = self.own_email
+        ours = self.own_email(account)
         changes: dict[str, tuple[str, str]] = {}
         for event in self._amount_changes(account, since_days):
             if event.user_email != ours:
@@ -208,7 +208,7 @@ class GoogleAds:
         return changes
 
     def own_changes(self, account: str, since_days: int) -> dict[str, list[tuple[datetime, Decimal]]]:
-        ours = self.own_email
+        ours = self.own_email(account)
         changes: dict[str, list[tuple[datetime, Decimal]]] = {}
         for event in self._amount_changes(account, since_days):
             if event.user_email == ours:
@@ -228,10 +228,14 @@ class GoogleAds:
             if "amount_micros" in list(row.change_event.changed_fields.paths):
                 yield row.change_event
 
-    @property
-    def own_email(self) -> str | None:
-        """The user that Google's change history shows for our own changes."""
-        credentials = self.hook._get_client.credentials
+    def own_email(self, account: str) -> str | None:
+        """The user that Google's change history shows for our own changes. Raises like a read of the account: the
+        client asks for its first token here.
+        """
+        try:
+            credentials = self.hook._get_client.credentials
+        except GoogleAuthError as error:
+            raise _read_error(account, error) from error
         return getattr(credentials, "_subject", None) or getattr(credentials, "service_account_email", None)
 
     def live_amounts(self, account: str, budgets: Sequence[str]) -> dict[str, Decimal]:

@@ -72,7 +72,9 @@ def outcome_of_exception(error: Exception, version: str) -> Outcome:
     if isinstance(error, GoogleAuthError):
         # Without a token nothing was sent, so this is a definite no; only a broken line to the token server may heal.
         heals = isinstance(error, TransportError) or bool(getattr(error, "retryable", False))
-        return Outcome(False, f"auth.{type(error).__name__}", str(error), None, 10.0 if heals else None)
+        # The library says it in words first, then gives the token server's answer.
+        said = str(error.args[0]) if error.args else str(error)
+        return Outcome(False, f"auth.{type(error).__name__}", said, None, 10.0 if heals else None)
     if isinstance(error, api.GoogleAPICallError):
         errors, request_id = _trailer(error, version)
         status = error.grpc_status_code

@@ -11,6 +11,7 @@ from googleapiclient.errors import HttpError
 from lead_demand.errors import SourceRefused, SourceUnavailable
 
 CONNECTION = "google_reporting"
+UNCHANGED = "Nothing was written: its rows keep their earlier values. No budget waits for it."
 _TRY_AGAIN = {408, 429, 500, 502, 503, 504}
 
 
@@ -33,16 +34,18 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
         try:
             return self.query(endpoint, data, num_retries=2)
         except HttpError as error:
-            what = f"{subject} answered {error.status_code}: {error.reason}"
+            what = f"{subject} answered {error.status_code}: {str(error.reason).rstrip('.')}"
             if error.status_code in _TRY_AGAIN:
-                raise SourceUnavailable(f"{what}.") from error
+                raise SourceUnavailable(f"{what}.", unchanged=UNCHANGED) from error
             raise SourceRefused(
                 f"{what}.",
+                unchanged=UNCHANGED,
                 todo=f"Check that the service account may read {subject}, and the scope in the connection "
                 f"{CONNECTION}.",
             ) from error
         except GoogleAuthError as error:
             raise SourceRefused(
-                f"{subject}: no access token ({error}).",
+                f"{subject}: no access token ({error.args[0] if error.args else error}).",
+                unchanged=UNCHANGED,
                 todo=f"Renew the key of the connection {CONNECTION}.",
             ) from error
