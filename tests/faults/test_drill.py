@@ -97,7 +97,8 @@ def test_a_person_is_called_once_and_the_log_leads_back(
     case: Breakdown, stage: Stage, folder: Path, undisturbed: dict[str, Any], record_property: Any
 ) -> None:
     with case.broken(stage):
-        lived = live_a_morning(stage, folder)
+        lived = live_a_morning(stage)
+    collect_logs(stage, lived, folder)
     record_property("alerts", len(lived.alerts))
     told = [f"{mail.subject}\n{mail.text}" for mail in lived.alerts]
     for number, text in enumerate(told):
@@ -119,7 +120,7 @@ def test_a_person_is_called_once_and_the_log_leads_back(
     assert not difference, f"after {again}:\n" + "\n".join(difference)
 
 
-def live_a_morning(stage: Stage, folder: Path) -> Lived:
+def live_a_morning(stage: Stage) -> Lived:
     """The three DAGs as on any morning."""
     airflow, lived = stage.airflow, Lived()
     stats = airflow.wait("lead_stats", airflow.start("lead_stats", run_id=stage.run_id), seconds=PATIENCE)
@@ -133,6 +134,12 @@ def live_a_morning(stage: Stage, folder: Path) -> Lived:
     heard(stage, "lead_digest", digest)
     lived.runs = [*ended, ("lead_digest", digest)]
     lived.mail = stage.mailbox.take()
+    return lived
+
+
+def collect_logs(stage: Stage, lived: Lived, folder: Path) -> None:
+    """Keep the log of every try that failed, and of the reports."""
+    airflow = stage.airflow
     for dag_id, run in lived.runs:
         for task in airflow.api.tasks(dag_id, run.run_id):
             for number in range(1, task["try_number"] + 1):
@@ -148,7 +155,6 @@ def live_a_morning(stage: Stage, folder: Path) -> Lived:
                     lived.failed.append((dag_id, run, task | {"log": log}))
                 elif not failed and number < task["try_number"]:
                     lived.repeated.append(log)
-    return lived
 
 
 def heard(stage: Stage, dag_id: str, run: Run) -> None:
