@@ -30,7 +30,18 @@ def check_deadline(name: str, dag_run: DagRunProtocol) -> None:
                 f"{happened} Reported already: {who}.",
                 todo=f"Read the alert of {next(iter(reported))}, or the log of its failed task, and do what it says.",
             )
-        raise DeadlineMissed(happened)
+        read_at = found["last_fetch"]
+        if read_at is not None and read_at.astimezone(day.AMSTERDAM).date() == day.today():
+            raise DeadlineMissed(
+                happened,
+                todo="Yesterday's statistics were read this morning. Unless lead_stats or lead_budgets still runs: "
+                "unpause lead_budgets if it is paused, and start a new run of lead_budgets.",
+            )
+        raise DeadlineMissed(
+            happened,
+            todo="Nothing was read this morning: see whether the scheduler runs, unpause lead_stats if it is paused, "
+            "and start a new run of lead_stats without a range. It starts lead_budgets.",
+        )
     tasks.say(
         f"{found['segments']} of {found['segments']} active segments are decided or wait for a person.",
         report.table(list(found), [list(found.values())]),

@@ -282,7 +282,7 @@ KINDS = (
         "TaskKilled",
         "The task ran out of memory, or was killed",
         True,
-        "Look for what killed it, memory first.",
+        "Look in the scheduler's log and on the worker for what ended it: memory, or a full disk of the logs.",
         ("builtins.MemoryError", "airflow.sdk.exceptions.AirflowTaskTerminated"),
     ),
     Kind(

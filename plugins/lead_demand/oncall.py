@@ -57,16 +57,19 @@ def explain_failure(context: Context) -> None:
         heals = "no: this task is not tried again."
     else:
         heals = "no: trying again would not change it."
-    kept = asdict(facts) | {
-        "heals": heals,
-        "todo": _what_to_do(context["dag"], facts),
-        "label": ti.rendered_map_index or "",
-        "log": ti.log_url,
-    }
-    try:
-        ti.xcom_push(FAILURE, redact(kept))
-    except Exception:
-        log.exception("What failed could not be kept for the alert; the alert will say so.")
+    # Where the process left no error, its worker is gone too: Airflow then calls this in the DAG processor. That cannot
+    # keep anything, and this would wait for an answer until it is killed, and the run's alert with it.
+    if isinstance(context.get("exception"), BaseException):
+        kept = asdict(facts) | {
+            "heals": heals,
+            "todo": _what_to_do(context["dag"], facts),
+            "label": ti.rendered_map_index or "",
+            "log": ti.log_url,
+        }
+        try:
+            ti.xcom_push(FAILURE, redact(kept))
+        except Exception:
+            log.exception("What failed could not be kept for the alert; the alert will say so.")
     _say(context, facts, heals)
 
 

@@ -89,7 +89,8 @@ def _with_daily_budget(
             f"{channel} {account} has no campaign {row['external_id']}, "
             f"which channel_sources gives to {row['segment']}. "
             f"The segment's {window} was not written and its budget is held.",
-            "Correct channel_sources: the campaign was removed or moved to another account.",
+            f"Correct channel_sources: the campaign was removed or moved to another account. Then clear pull_{channel} "
+            "and what comes after it.",
             segment_id=row["segment_id"],
             channel=channel,
             subject=f"{account}/{row['external_id']}",
