@@ -351,7 +351,6 @@ CASES = [
         "SourceUnavailable",
         alerts=0,
         heals=True,
-        short=True,
     ),
     Breakdown(
         "quota of the day",
