@@ -33,13 +33,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.sdk import Asset, Param, TaskGroup, TriggerRule, dag, task
 
 from lead_demand import channels, day, tasks
 from lead_demand.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
 from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
-from lead_demand.operators import WindowOperator
+from lead_demand.operators import LastDayOperator, WindowOperator
 from lead_demand.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.timetable import DayAfterTimetable
 
@@ -60,7 +59,6 @@ def last_day(dag_run) -> str:
 WINDOW = {
     "first": "{{ first_day(dag_run) }}",
     "last": "{{ last_day(dag_run) }}",
-    "dag_run_id": "{{ run_id }}",
 }
 IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }}'"
 
@@ -133,10 +131,9 @@ def lead_stats():
             doc_md="Counts by day of creation; acceptance comes days later, so the window is counted again every day.",
         )
         attribute_leads >> pull_leads
-        pull_partner_capacity = SQLExecuteQueryOperator(
+        pull_partner_capacity = LastDayOperator(
             task_id="pull_partner_capacity",
             sql="lead_stats/upsert_channel_metrics_partner_capacity.sql",
-            parameters=WINDOW,
             doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone.",
         )
         read_sources >> pull_partner_capacity
@@ -185,16 +182,16 @@ def lead_stats():
             "after it.",
             doc_md="Stop: a lead has one status.",
         )
-        SQLExecuteQueryOperator(
+        LastDayOperator(
             task_id="record_findings",
             sql="lead_stats/insert_pipeline_findings.sql",
-            parameters=WINDOW,
+            counts="findings",
             doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and stops nobody else.",
         )
-        record_channel_findings = SQLExecuteQueryOperator(
+        record_channel_findings = LastDayOperator(
             task_id="record_channel_findings",
             sql="lead_stats/insert_pipeline_findings_channels.sql",
-            parameters=WINDOW,
+            counts="findings",
             doc_md="Channels that were not read, or are five times off their usual, go to pipeline_findings.",
         )
         check_channels_usual = BoundCheckOperator(

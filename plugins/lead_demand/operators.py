@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.sql.operators.sql import BaseSQLOperator
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
+
+from lead_demand.day import Window, stats_date, stats_window
+
+if TYPE_CHECKING:
+    from airflow.sdk.types import DagRunProtocol
 
 
 class WindowOperator(BaseSQLOperator):
@@ -18,22 +23,35 @@ class WindowOperator(BaseSQLOperator):
 
     :param sql: a file of `include/sql`; binds `first` and `last` (days, both included) and `dag_run_id`.
     :param restated_days: how many days a scheduled run covers.
+    :param counts: what the statement counts.
     """
 
     template_fields: ClassVar[Sequence[str]] = ("sql", *BaseSQLOperator.template_fields)
     template_ext: ClassVar[Sequence[str]] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
 
-    def __init__(self, *, sql: str, restated_days: int, **kwargs: Any) -> None:
+    def __init__(self, *, sql: str, restated_days: int = 1, counts: str = "rows new or changed", **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.sql = sql
         self.restated_days = restated_days
+        self.counts = counts
+
+    def window(self, dag_run: DagRunProtocol) -> Window:
+        return stats_window(dag_run, self.restated_days)
 
     def execute(self, context: Context) -> None:
-        from lead_demand import day, tasks
+        from lead_demand import tasks
 
-        window = day.stats_window(context["dag_run"], self.restated_days)
-        tasks.run_statement(self.task_id, self.sql, window, context["ti"], context["task_state_store"])
+        window = self.window(context["dag_run"])
+        store = context["task_state_store"]
+        tasks.run_statement(self.task_id, self.sql, window, context["ti"], store, self.counts)
+
+
+class LastDayOperator(WindowOperator):
+    """One statement about the last day of the run's window alone."""
+
+    def window(self, dag_run: DagRunProtocol) -> Window:
+        return Window(stats_date(dag_run), stats_date(dag_run))
 
 
 class AskForApproval(HITLOperator):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -54,12 +56,15 @@ DECISION_COLUMNS = [
 
 @dataclass(frozen=True)
 class PlanReport:
+    """How many segments got which decision; `reasons`: how many have each code, the most frequent first."""
+
     evaluated: int
     increases: int
     decreases: int
     holds: int
     blocked: int
     dry_run: bool
+    reasons: dict[str, int]
 
 
 def read_budgets(name: str, account: str, dag_run_id: str) -> int:
@@ -110,6 +115,7 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
         counts.get("hold", 0) - blocked,
         blocked,
         switches.dry_run,
+        dict(Counter(chain.from_iterable(planned["reasons"])).most_common()) if len(planned) else {},
     )
 
 

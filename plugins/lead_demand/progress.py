@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from lead_demand import report
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
@@ -22,20 +24,27 @@ class Store(Protocol):
     def set(self, key: str, value: Any) -> None: ...
 
 
+class Done(NamedTuple):
+    """What was done for one chunk: numbers by what they count, and lines that explain them."""
+
+    counts: Mapping[str, int]
+    lines: Sequence[str] = ()
+
+
 def in_chunks(
     chunks: Sequence[Window],
-    work: Callable[[Window], str],
+    work: Callable[[Window], Done],
     store: Store,
     task_instance: RuntimeTaskInstanceProtocol,
     subject: str = "",
 ) -> None:
-    """Do `work` for each chunk that no earlier try has finished, and log how far it came after each.
+    """Do `work` for each chunk that no earlier try has finished, log how far it came after each, and all in a table.
 
     Only a retry goes on: a new run has a store of its own, and a task that a person cleared begins again, because
     Airflow then raises its `max_tries`. A process that dies between a chunk and its mark repeats that one chunk.
 
     :param chunks: of one window, in order.
-    :param work: does one chunk, commits it, and says in words what it did.
+    :param work: does one chunk and commits it.
     :param subject: what the chunks are about, where one task works through several windows.
     """
     key = f"finished {subject}".strip()
@@ -43,6 +52,8 @@ def in_chunks(
     found = store.get(key) if len(chunks) > 1 else None
     finished = str(found["last_day"]) if isinstance(found, dict) and mark.items() <= found.items() else ""
     total, done = sum(chunk.days for chunk in chunks), 0
+    columns: list[str] = []
+    rows: list[list[Any]] = []
     for chunk in chunks:
         done += chunk.days
         if chunk.last.isoformat() <= finished:
@@ -50,8 +61,15 @@ def in_chunks(
         if finished:
             log.info("%sdays up to %s were finished by an earlier try.", f"{subject}: " if subject else "", finished)
             finished = ""
-        said = work(chunk)
+        worked = work(chunk)
+        said = ", ".join(f"{number} {what}" for what, number in worked.counts.items())
         span = str(chunk.first) if chunk.days == 1 else f"{chunk.first} to {chunk.last}"
         log.info("%s%s: %s of %s days, %s", f"{subject}, " if subject else "", span, done, total, said)
+        for line in worked.lines:
+            log.info("%s", line)
+        columns = ["first", "last", "days", *worked.counts]
+        rows.append([str(chunk.first), str(chunk.last), chunk.days, *worked.counts.values()])
         if len(chunks) > 1:
             store.set(key, mark | {"last_day": chunk.last.isoformat()})
+    for line in report.table(columns, rows) if rows else ():
+        log.info("%s", line)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lead_demand import day, sql
 from lead_demand.errors import LeadDemandError, SetupIncomplete, UpstreamFailed
-from lead_demand.progress import in_chunks
+from lead_demand.progress import Done, in_chunks
 
 if TYPE_CHECKING:
     from airflow.sdk.types import DagRunProtocol, RuntimeTaskInstanceProtocol
@@ -74,11 +74,10 @@ def pull_channel(
     errors: list[LeadDemandError] = []
     for account in accounts:
 
-        def pull_chunk(chunk: day.Window, account: str = account) -> str:
+        def pull_chunk(chunk: day.Window, account: str = account) -> Done:
             report = pull(name, account, chunk, dag_run.run_id)
-            for line in findings.log_lines(report.findings):
-                log.info("%s", line)
-            return f"{report.rows} rows read, {report.changed} new or changed, {len(report.findings)} finding(s)"
+            counts = {"rows read": report.rows, "new or changed": report.changed, "findings": len(report.findings)}
+            return Done(counts, findings.log_lines(report.findings))
 
         try:
             in_chunks(chunks(name, account, window), pull_chunk, store, task_instance, f"{name} {account}")
@@ -91,22 +90,28 @@ def pull_channel(
 
 
 def run_statement(
-    step: str, statement: str, window: day.Window, task_instance: RuntimeTaskInstanceProtocol, store: Store
+    step: str,
+    statement: str,
+    window: day.Window,
+    task_instance: RuntimeTaskInstanceProtocol,
+    store: Store,
+    counts: str = "rows new or changed",
 ) -> None:
     """Run a statement over a window, chunk after chunk, each in a transaction of its own.
 
     One run at a time works on a step: the others wait, and then read what it wrote.
 
     :param statement: binds `first`, `last` and `dag_run_id`; a count that it returns is logged, else its row count.
+    :param counts: what is counted.
     """
 
-    def run(chunk: day.Window) -> str:
+    def run(chunk: day.Window) -> Done:
         values = {"first": chunk.first, "last": chunk.last, "dag_run_id": task_instance.run_id}
         with sql.connect() as connection:
             connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": step})
             cursor = connection.execute(statement, values)
             row = cursor.fetchone() if cursor.description else None
-            return f"{row[0] if row else cursor.rowcount} rows new or changed"
+            return Done({counts: row[0] if row else cursor.rowcount})
 
     in_chunks(window.chunks(), run, store, task_instance)
 
@@ -190,17 +195,18 @@ def read_account_budgets(name: str, account: str, dag_run: DagRunProtocol) -> in
 
 def plan_budgets(name: str, dag_run: DagRunProtocol) -> None:
     """Evaluate every segment that is not decided today, and keep decisions and plans."""
-    from lead_demand import planning
+    from lead_demand import planning, report
 
     day.require_today(dag_run)
-    report = planning.plan(name, dag_run.run_id)
-    if not report.evaluated:
+    planned = planning.plan(name, dag_run.run_id)
+    if not planned.evaluated:
         say("Nothing to decide: every active segment already has its decision of today.")
         return
     say(
-        f"{report.evaluated} segments evaluated: {report.increases} increase, {report.decreases} decrease, "
-        f"{report.holds} hold, {report.blocked} held because something is not known."
-        + (" Dry run: nothing will be sent." if report.dry_run else "")
+        f"{planned.evaluated} segments evaluated: {planned.increases} increase, {planned.decreases} decrease, "
+        f"{planned.holds} hold, {planned.blocked} held because something is not known."
+        + (" Dry run: nothing will be sent." if planned.dry_run else ""),
+        report.table(["reason", "segments"], [[reason, number] for reason, number in planned.reasons.items()]),
     )
 
 
@@ -326,21 +332,24 @@ def _switched_off(switches: Any) -> str:
     return " Dry run: nothing was sent." if switches.dry_run else ""
 
 
-def _change_lines(report: Any) -> list[str]:
+def _change_lines(changed: Any) -> list[str]:
+    """What became of each change, as a table."""
+    from lead_demand import report
+
     groups = (
-        ("applied", report.success),
-        ("REFUSED", report.failed),
-        ("OPEN", report.pending),
-        ("STOPPED", report.stopped),
-        ("NOT APPROVED", report.declined),
+        ("applied", changed.success),
+        ("REFUSED", changed.failed),
+        ("OPEN", changed.pending),
+        ("STOPPED", changed.stopped),
+        ("NOT APPROVED", changed.declined),
     )
-    return [
-        *(f"REFUSED {words}" for words in report.unclaimed),
-    ] + [
-        f"{word} {change.segment} {change.budget_id}: €{change.old_value:.2f} → €{change.new_value:.2f} ({words})"
-        for word, changes in groups
+    rows = [
+        [outcome, change.segment, change.budget_id, f"€{change.old_value:.2f}", f"€{change.new_value:.2f}", words]
+        for outcome, changes in groups
         for change, words in changes
     ]
+    refused = [f"REFUSED {words}" for words in changed.unclaimed]
+    return refused + (report.table(["outcome", "segment", "budget", "old", "new", "why"], rows) if rows else [])
 
 
 def _findings(connection: Any, dag_run: DagRunProtocol) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from lead_demand import channels, day
 from lead_demand.day import Window
-from lead_demand.progress import in_chunks
+from lead_demand.progress import Done, in_chunks
 from tests.fixtures.airflow import airflow_run
 from tests.fixtures.morning import Morning
 from tests.fixtures.real_airflow import RealAirflow
@@ -165,12 +165,12 @@ def test_a_task_that_a_person_cleared_begins_again() -> None:
     chunks = Window(date(2026, 1, 1), date(2026, 4, 30)).chunks()
     task, worked = OneTask(), list[Window]()
 
-    def work(chunk: Window) -> str:
+    def work(chunk: Window) -> Done:
         if chunk == chunks[2] and chunk not in worked:
             worked.append(chunk)
             raise ConnectionError
         worked.append(chunk)
-        return "done"
+        return Done({"rows": chunk.days})
 
     with pytest.raises(ConnectionError):
         in_chunks(chunks, work, task, task)  # type: ignore[arg-type]

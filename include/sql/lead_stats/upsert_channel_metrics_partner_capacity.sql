@@ -46,3 +46,4 @@ select
     (select count(*) from written),
     %(dag_run_id)s
 where %(last)s::date = lead_today() - 1
+returning row_count
