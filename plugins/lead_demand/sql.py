@@ -25,7 +25,6 @@ def _environment(folder: Path) -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(folder),
         undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701  (SQL, not HTML; values are bound, never rendered)
-        cache_size=0,
     )
 
 
