@@ -14,13 +14,15 @@ change of its own (`budget_revert`) with the name of the person who asked.
 
 **Re-run rule.** Start a new run. What was put back stays put back; a budget can be put back once a day. The revert
 starts the cool-down: the planner leaves the budget alone until it is over. To keep it so for longer, set
-`is_automated` to false in `lead_segment_channels`.
+`is_automated` to false in `lead_segment_channels`. In a dry run nothing is put back, only shown to Google.
 
 **If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
-- [NothingToRevert](runbook.md#nothingtorevert): the row or day has no change that took effect.
+- [NothingToRevert](runbook.md#nothingtorevert): the row or day has no change that took effect, or the kill
+  switch is on.
 - [ChangesFailed](runbook.md#changesfailed): somebody moved the budget since, it would pass its cap, or Google refused.
   The log row says which.
 - [ChangesUnsettled](runbook.md#changesunsettled): Google gave no definite answer; the next try reads the budget back.
+- [ChangesLeftOpen](runbook.md#changesleftopen): the account refuses us while a change is open.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ import pendulum
 from airflow.sdk import Param, dag, task
 
 from lead_demand import tasks
+from lead_demand.channels import STEERED
 from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
 
-CHANNEL = "google_ads"
 UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
 
@@ -69,11 +71,11 @@ UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 def lead_budget_revert():
     @task(doc_md="Reads back every change that was claimed and never closed, so that no revert meets an open one.")
     def settle_open_changes(dag_run=None) -> None:
-        tasks.settle(CHANNEL, dag_run)
+        tasks.settle(STEERED, dag_run)
 
     @task(doc_md="Claim, compare, put back, settle: only where the live budget still is what the change made it.")
     def revert_budgets(dag_run=None, ti=None) -> None:
-        tasks.revert_budgets(CHANNEL, dag_run, ti)
+        tasks.revert_budgets(STEERED, dag_run, ti)
 
     settle_open_changes() >> revert_budgets()
 

@@ -29,15 +29,13 @@ refuse another day, and Postgres refuses a second change of a budget on one day.
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import Asset, TriggerRule, dag, task
+from airflow.sdk import TriggerRule, dag, task
 
 from lead_demand import tasks
+from lead_demand.assets import LATEST_DAY
+from lead_demand.channels import STEERED
 from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
 from lead_demand.operators import AskForApproval
-from lead_demand.sql import SQL_FOLDER
-
-LATEST_DAY = Asset(name="lead_stats_latest_day")
-CHANNEL = "google_ads"
 
 
 @dag(
@@ -54,7 +52,6 @@ CHANNEL = "google_ads"
         "owner": "marketing-operations",
         **TASK_DEFAULTS,
     },
-    template_searchpath=[str(SQL_FOLDER)],
     **RUN_CALLBACKS,
     tags=["tier:1", "rerun:new-run"],
 )
@@ -62,52 +59,52 @@ def lead_budgets():
     @task(doc_md="Refuses every day but today, then names the ads accounts to read.")
     def read_accounts(dag_run=None, triggering_asset_events=None) -> list[str]:
         events = [event for group in triggering_asset_events.values() for event in group]
-        return tasks.paid_accounts(CHANNEL, dag_run, [event.extra.get("stats_date") for event in events])
+        return tasks.paid_accounts(STEERED, dag_run, [event.extra.get("stats_date") for event in events])
 
     @task(doc_md="Reads back every change that was claimed and never closed, before anything new is planned.")
     def settle_open_changes(dag_run=None) -> None:
-        tasks.settle(CHANNEL, dag_run)
+        tasks.settle(STEERED, dag_run)
 
     @task(
         map_index_template="{{ account }}",
         doc_md="The live budgets of one account; if it fails, only its own segments hold.",
     )
     def read_budgets(account: str, dag_run=None) -> None:
-        tasks.read_account_budgets(CHANNEL, account, dag_run)
+        tasks.read_account_budgets(STEERED, account, dag_run)
 
     @task(
         trigger_rule=TriggerRule.ALL_DONE,
         doc_md="Every segment without a decision of today, in one evaluation.",
     )
     def plan_budgets(dag_run=None) -> None:
-        tasks.plan_budgets(CHANNEL, dag_run)
+        tasks.plan_budgets(STEERED, dag_run)
 
     @task.branch(doc_md="The directions that have work; decreases go before increases.")
     def choose_directions(dag_run=None, ti=None) -> list[str]:
-        return tasks.directions_with_work(CHANNEL, dag_run, ti)
+        return tasks.directions_with_work(STEERED, dag_run, ti)
 
     @task(doc_md="Claim, compare, apply, settle: each budget on its own feet, each change sent at most once.")
     def change_budgets(action: str, dag_run=None, ti=None) -> None:
-        tasks.change_budgets(action, CHANNEL, dag_run, ti)
+        tasks.change_budgets(action, STEERED, dag_run, ti)
 
     @task(doc_md="The increases above the approval threshold, as one question.")
     def list_large_changes(dag_run=None) -> dict:
-        return tasks.list_large_changes(CHANNEL, dag_run)
+        return tasks.list_large_changes(STEERED, dag_run)
 
     @task(doc_md="Sends what was approved; what was rejected, or not answered in time, is logged so.")
     def change_approved_budgets(question: dict, answer: dict, dag_run=None, ti=None) -> None:
-        tasks.change_approved_budgets(question, answer, CHANNEL, dag_run, ti)
+        tasks.change_approved_budgets(question, answer, STEERED, dag_run, ti)
 
     @task(doc_md="Marks today's holds; no budget is touched.")
     def hold_budgets(dag_run=None) -> None:
-        tasks.hold_budgets(CHANNEL, dag_run)
+        tasks.hold_budgets(STEERED, dag_run)
 
     @task(
         trigger_rule=TriggerRule.ALL_DONE,
         doc_md="Today in one table; red when any task before it is, so that a refused change never hides.",
     )
     def report(dag_run=None, ti=None) -> None:
-        tasks.report_budgets(CHANNEL, dag_run, ti)
+        tasks.report_budgets(STEERED, dag_run, ti)
 
     accounts = read_accounts()
     settled = settle_open_changes()

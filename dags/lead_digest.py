@@ -14,8 +14,8 @@ on which `lead_stats` or `lead_budgets` never started.
 **Re-run rule.** Start a new run; it sends the digest again, as the day is then. Nothing is written but messages.
 
 **If it fails.**
-- `check_deadline`: [DeadlineMissed](runbook.md#deadlinemissed). No second alert comes where a run of `lead_stats` or
-  `lead_budgets` was reported this morning already.
+- `check_deadline`: [DeadlineMissed](runbook.md#deadlinemissed). No second alert comes where a failure of
+  `lead_stats` or `lead_budgets` that kept the day from going on was reported this morning already.
 - `send_digest`: the database, mostly [DatabaseUnavailable](runbook.md#databaseunavailable). A message that cannot be
   delivered never fails a run; the log says why.
 """
@@ -25,9 +25,8 @@ from __future__ import annotations
 import pendulum
 from airflow.sdk import CronTriggerTimetable, dag, task
 
+from lead_demand.channels import STEERED
 from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
-
-CHANNEL = "google_ads"
 
 
 @dag(
@@ -49,13 +48,13 @@ def lead_digest():
     def check_deadline(dag_run=None) -> None:
         from lead_demand import digest
 
-        digest.check_deadline(CHANNEL, dag_run)
+        digest.check_deadline(STEERED, dag_run)
 
     @task(doc_md="Changes, what waits for a person, and freshness, in one message for marketing.")
     def send_digest(dag_run=None) -> None:
         from lead_demand import digest
 
-        digest.send_digest(CHANNEL, dag_run)
+        digest.send_digest(STEERED, dag_run)
 
     check_deadline()
     send_digest()

@@ -33,16 +33,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import Asset, Param, TaskGroup, TriggerRule, dag, task
+from airflow.sdk import Param, TaskGroup, TriggerRule, dag, task
 
 from lead_demand import channels, day, tasks
+from lead_demand.assets import LATEST_DAY
 from lead_demand.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
 from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
 from lead_demand.operators import LastDayOperator, WindowOperator
 from lead_demand.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.timetable import DayAfterTimetable
-
-LATEST_DAY = Asset(name="lead_stats_latest_day")
 
 # The widest restatement: everything derived from the pulls is derived again over all of it.
 WIDEST = max(channels.RESTATED_DAYS.values())
@@ -76,7 +75,7 @@ IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }
             type=["null", "string"],
             format="date",
             title="From",
-            description="First day to restate; empty = yesterday",
+            description="First day to restate. Leave both empty for yesterday and the days that sources still correct.",
         ),
         "to": Param(
             None,

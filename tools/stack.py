@@ -1,6 +1,6 @@
 """The local services: PostgreSQL, the stand-in world and Airflow, as detached processes of this checkout.
 
-    python -m tools.stack up|stop|status|migrate|psql|airflow|clean
+    python -m tools.stack up|stop|migrate|psql|airflow|clean
 
 Everything lives below `.local` (or LEAD_DEMAND_HOME). A setting of Airflow that the environment already has wins over
 the one chosen here. With LEADS_DATABASE_URL set the leads database is a real one: nothing is migrated or loaded,
@@ -481,16 +481,6 @@ def stop() -> None:
     print("Stopped: " + (", ".join(stopped) or "nothing was running"))
 
 
-def status() -> None:
-    """Which services run, on which ports, with which logs."""
-    records = Stack("up").running()
-    for record in records.values():
-        port = record.port or "-"
-        print(f"{record.name:15}{record.pid:>8}  port {port:<6} started by make {record.owner:4} {record.log}")
-    if not records:
-        print("nothing is running")
-
-
 def migrate(arguments: Sequence[str]) -> int:
     """`make migrate`: the real database if one is named, else the local one."""
     from tools import migrate as migrations
@@ -572,14 +562,14 @@ def refuse_if_incomplete() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["up", "stop", "status", "migrate", "psql", "airflow", "clean"])
+    parser.add_argument("what", choices=["up", "stop", "migrate", "psql", "airflow", "clean"])
     options, rest = parser.parse_known_args(arguments)
     from tools.migrate import MigrationError
 
     try:
         if options.what in ("migrate", "psql", "airflow"):
             return {"migrate": migrate, "psql": psql, "airflow": airflow}[options.what](rest)
-        {"up": up, "stop": stop, "status": status, "clean": clean}[options.what]()
+        {"up": up, "stop": stop, "clean": clean}[options.what]()
     except (StackError, EmbeddedPostgresError, MigrationError, AirflowApiError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,6 +1,6 @@
 """`python -m bench.pipeline`: what a morning costs, each figure against a limit that was measured in the same run.
 
-python -m bench.pipeline             every size that is promised, written to docs as well: twenty minutes on two cores
+python -m bench.pipeline             every size that is promised, written to docs as well
 python -m bench.pipeline --quick     the same with little data, printed only: a minute
 python -m bench.pipeline --only ac   some of the figures, printed only
 

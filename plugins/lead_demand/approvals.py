@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from lead_demand import budgets, channels, day, sql
+from lead_demand.operators import APPROVE
 from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:
     import psycopg
 
-APPROVE, REJECT = "Approve", "Reject"
 REJECTED, EXPIRED = "approval_rejected", "approval_expired"
 
 
@@ -92,7 +92,7 @@ def decide(
     :param answer: Airflow's: `chosen_options`, `params_input` (`leave_out`: codes), `responded_by_user` (None = the
         deadline decided), `responded_at`.
     A name under `leave_out` that is not in the list rejects everything: whoever wrote it meant something.
-    Raises ChangesUnsettled or ChangesFailed like every other change.
+    Raises ChangesUnsettled, ChangesLeftOpen or ChangesFailed like every other change.
     """
     user = answer["responded_by_user"]
     who = (user.get("name") or user["id"]) if user else None

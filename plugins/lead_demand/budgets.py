@@ -139,8 +139,9 @@ def apply_changes(action: str, name: str, dag_run_id: str, *, last_try: bool = F
     In a dry run the changes are only shown to the channel, which says what it would refuse; nothing is claimed.
 
     :param last_try: no further try follows, so a definite no that might have been retried is closed as failed.
-    Raises ChangesUnsettled where a further try is needed, ChangesFailed where a change was refused for good, now or on
-    an earlier try of the same run. Either way the other changes went through and the log says so.
+    Raises ChangesUnsettled where a further try is needed, ChangesLeftOpen where an account refuses to be read,
+    ChangesFailed where a change was refused for good, now or on an earlier try of the same run. Either way the other
+    changes went through and the log says so.
     """
     channel = channels.get_paid(name)
     report = ChangeReport()
@@ -209,14 +210,13 @@ def decided_changes(
     :param key: `action` and `dag_run_id`; optionally `decisions` (only these ids) and `decided_by` (who approved).
     A decision that does not fit its budgets any more is marked failed, named in the report, and claimed no more today.
     """
-    cursor = connection.execute(
+    unclaimed = sql.read_rows(
+        connection,
         sql.render("lead_budgets/select_unclaimed.sql"),
         {"decisions": None}
         | key
         | {"channel": channel.name, "dry_run": dry_run, "status": "dry_run" if dry_run else status},
     )
-    names = [column.name for column in cursor.description or ()]
-    unclaimed = [dict(zip(names, row, strict=True)) for row in cursor]
     connection.commit()
     found = []
     for _, group in groupby(unclaimed, key=lambda row: row["decision_id"]):
@@ -242,8 +242,11 @@ def claim(connection: psycopg.Connection[Any], decided: list[Claims]) -> tuple[s
             with connection.transaction():
                 ids = [_insert(connection, row) for row in claims]
             connection.commit()
-        except (CheckViolation, ObjectNotInPrerequisiteState, AlreadyClaimed) as error:
+        except AlreadyClaimed as error:
             refused.append((claims, str(error)))
+        except (CheckViolation, ObjectNotInPrerequisiteState) as error:
+            said = (error.diag.message_primary, error.diag.message_hint)
+            refused.append((claims, ". ".join(words for words in said if words)))
         else:
             made.update(ids)
     return made, refused
@@ -648,7 +651,11 @@ def _close(connection: psycopg.Connection[Any], change: Change, outcome: Outcome
 
 
 def raise_for(report: ChangeReport, what: str) -> None:
-    """Raise ChangesUnsettled or ChangesFailed where the report holds anything but success."""
+    """Raise ChangesLeftOpen or ChangesUnsettled where the report holds anything pending, ChangesFailed where anything
+    was refused; what was stopped by the settings or not approved is no failure.
+    """
+    unchanged = "Dry run: nothing was claimed or sent." if report.dry_run else None
+    stay = "" if report.dry_run else " and stay pending"
 
     def lines(changes: list[tuple[Change, str]]) -> str:
         return "; ".join(
@@ -658,16 +665,19 @@ def raise_for(report: ChangeReport, what: str) -> None:
 
     if report.pending and all(change.account in report.refusing for change, _ in report.pending):
         raise ChangesLeftOpen(
-            f"{len(report.pending)} {what} stay pending because their account refuses us: {lines(report.pending)}."
+            f"{len(report.pending)} {what} stay pending because their account refuses us: {lines(report.pending)}.",
+            unchanged=unchanged,
         )
     if report.pending:
         raise ChangesUnsettled(
-            f"{len(report.pending)} {what} have no definite outcome and stay pending: {lines(report.pending)}."
+            f"{len(report.pending)} {what} have no definite outcome{stay}: {lines(report.pending)}.",
+            unchanged=unchanged,
         )
     if report.failed or report.unclaimed:
         raise ChangesFailed(
             f"{len(report.failed) + len(report.unclaimed)} {what} were refused: "
-            f"{'; '.join([*report.unclaimed[:10], *([lines(report.failed)] if report.failed else [])])}."
+            f"{'; '.join([*report.unclaimed[:10], *([lines(report.failed)] if report.failed else [])])}.",
+            unchanged=unchanged,
         )
 
 

@@ -53,7 +53,9 @@ class _Explained(BaseSQLOperator):
         self.rule, self.remediation, self.severity, self.finding = rule, remediation, severity, finding
 
     def _raise_exception(self, exception_string: str) -> NoReturn:
-        raise _Broken(" ".join(exception_string.split()))
+        said, _, rest = " ".join(exception_string.split()).partition(" Query: ")
+        # The query says nothing to whoever is on call.
+        raise _Broken(f"{said} Results: {rest.rpartition(' Results: ')[2]}" if rest else said)
 
     def execute(self, context: Context) -> None:
         of_day = day.stats_date(context["dag_run"])
@@ -98,7 +100,7 @@ class _Explained(BaseSQLOperator):
         rows = connection.execute(sql.render("findings/select_pipeline_findings.sql"), since).fetchall()
         return [
             (detail, remediation)
-            for name, level, detail, remediation in rows
+            for name, level, detail, remediation, _ in rows
             if (name, level) == (self.finding, self.severity)
         ]
 

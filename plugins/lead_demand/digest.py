@@ -7,25 +7,38 @@ from typing import TYPE_CHECKING, Any
 from lead_demand import day, notify, oncall, report, sql, tasks
 from lead_demand.budgets import euros
 from lead_demand.errors import DeadlineMissed
-from lead_demand.reasons import reason_of
+from lead_demand.reasons import Reason, reason_of
+from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:
     from airflow.sdk.types import DagRunProtocol
+
+# What became of a change, by the status of its plan.
+OUTCOMES = {
+    "applied": "made",
+    "dry_run": "proposed only (dry run)",
+    "failed": "NOT made: refused",
+    "held": "not made: not approved",
+    "planned": "not made yet",
+}
 
 
 def check_deadline(name: str, dag_run: DagRunProtocol) -> None:
     """Raises DeadlineMissed unless every active segment of today is decided; one that waits for a person is."""
     day.require_today(dag_run)
     with sql.connect() as connection:
-        (found,) = _rows(connection, "lead_digest/select_undecided.sql", {"channel": name})
+        statement = sql.render("lead_digest/select_undecided.sql")
+        (found,) = sql.read_rows(connection, statement, {"channel": name})
     if found["undecided"]:
         happened = (
             f"{found['undecided']} of {found['segments']} active segments have no decision of {day.today()}. The last "
             f"statistics were read {_moment(found['last_fetch'])}, the last budgets were decided "
             f"{_moment(found['last_evaluation'])}."
         )
-        if reported := oncall.reported_today():
-            who = " and ".join(f"{dag_id} failed ({', '.join(causes)})" for dag_id, causes in reported.items())
+        # A failure after which the day went on does not explain why it was not decided.
+        reported = {dag_id: kept for dag_id, kept in oncall.reported_today().items() if not kept["went_on"]}
+        if reported:
+            who = " and ".join(f"{dag_id} failed ({', '.join(kept['causes'])})" for dag_id, kept in reported.items())
             raise DeadlineMissed(
                 f"{happened} Reported already: {who}.",
                 todo=f"Read the alert of {next(iter(reported))}, or the log of its failed task, and do what it says.",
@@ -52,32 +65,38 @@ def send_digest(name: str, dag_run: DagRunProtocol) -> None:
     """Send marketing the day: changes, what waits for a person, how fresh each channel is."""
     day.require_today(dag_run)
     with sql.connect() as connection:
-        today = _rows(connection, "lead_budgets/select_report.sql", {"channel": name})
-        freshness = _rows(connection, "lead_digest/select_freshness.sql", {})
-    subject, lines = compose(today, freshness)
+        today = sql.read_rows(connection, sql.render("lead_budgets/select_report.sql"), {"channel": name})
+        freshness = sql.read_rows(connection, sql.render("lead_digest/select_freshness.sql"))
+        switches = read_switches(connection)
+    subject, lines = compose(today, freshness, switches.why_no_change)
     why_not = notify.send("digest", subject, lines)
     tasks.say(f"Not sent, because {why_not}: {subject}." if why_not else f"Sent: {subject}.", lines)
 
 
-def compose(today: list[dict[str, Any]], freshness: list[dict[str, Any]]) -> tuple[str, list[str]]:
+def compose(today: list[dict[str, Any]], freshness: list[dict[str, Any]], no_change: str = "") -> tuple[str, list[str]]:
     """Subject and lines of the digest.
 
     :param today: rows of lead_budgets/select_report.sql, one a segment. Money in EUR a day.
     :param freshness: rows of lead_digest/select_freshness.sql, one an account of a channel.
+    :param no_change: why no budget may change at all, if so.
     """
     changes = [row for row in today if row["action"] in ("increase", "decrease")]
     waiting = [row for row in changes if row["outcome"] == "waiting_approval"]
+    made = [row for row in changes if row["outcome"] == "applied"]
+    not_made = len(changes) - len(made) - len(waiting)
     blocked = [(row, wanted) for row in today if (wanted := _needs(row))]
     undecided = [row["segment"] for row in today if row["action"] is None]
     stale = [row for row in freshness if not row["is_fresh"]]
     for_a_person = len(waiting) + len(blocked) + len(undecided)
     subject = (
-        f"Budgets of {day.today()}: {len(changes) - len(waiting)} change(s), {for_a_person} wait for a person, "
-        f"{len(freshness) - len(stale)} of {len(freshness)} sources fresh"
+        f"Budgets of {day.today()}: {len(made)} change(s) made, "
+        + (f"{not_made} not made, " if not_made else "")
+        + f"{for_a_person} wait for a person, {len(freshness) - len(stale)} of {len(freshness)} sources fresh"
     )
-    lines = [f"{subject}.", "", "CHANGES"]
+    lines = [f"{subject}. {no_change}".rstrip(), "", "CHANGES"]
     lines += [
-        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} a day, {row['outcome']}. "
+        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} a day, "
+        f"{OUTCOMES.get(row['outcome'], row['outcome'])}. "
         f"{row['sentence'] or ''}".rstrip()
         for row in changes
         if row not in waiting
@@ -109,6 +128,8 @@ def _needs(row: dict[str, Any]) -> list[str]:
     if row["action"] != "hold":
         return []
     found = [reason_of(code) for code in (row["reasons"] or "").split(", ")]
+    if {Reason.NO_CAMPAIGN, Reason.AUTOMATION_OFF} <= set(found):
+        return []  # it needs no paid leads, and somebody said so
     return [f"{reason.phrase}. {reason.what_to_do}" for reason in found if reason is not None and reason.blocking]
 
 
@@ -118,9 +139,3 @@ def _late(is_fresh: bool) -> str:
 
 def _moment(at: Any) -> str:
     return "never" if at is None else f"{at.astimezone(day.AMSTERDAM):%Y-%m-%d %H:%M}"
-
-
-def _rows(connection: Any, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
-    cursor = connection.execute(sql.render(name), values)
-    names = [column.name for column in cursor.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -79,7 +79,7 @@ class SetupIncomplete(LeadDemandError):
 class SourceUnavailable(LeadDemandError):
     """A source could not be read for now."""
 
-    unchanged = "Nothing was written: the account's rows keep their earlier values."
+    unchanged = "The days that could not be read keep their earlier values; what the log above counts as done stands."
     todo = "Wait until the source answers."
     heals = True
 
@@ -87,14 +87,17 @@ class SourceUnavailable(LeadDemandError):
 class SourceRefused(LeadDemandError):
     """A source refused us: credentials, permission, a quota of the day, or a request that it does not accept."""
 
-    unchanged = "Nothing was written: the account's rows keep their earlier values, and its segments hold."
+    unchanged = (
+        "The days that could not be read keep their earlier values, and the account's segments hold; what the log "
+        "above counts as done stands."
+    )
     todo = "Repair the access."
 
 
 class CheckFailed(LeadDemandError):
     """The statistics break a rule that every good day keeps."""
 
-    unchanged = "The day was not announced, so no budget moves today; the statistics stay as they were written."
+    unchanged = "This run announces no day and so starts no budgets; the statistics stay as they were written."
     todo = "Repair the rows that the message names."
     rerun = False  # which task is cleared is the check's own remediation: the one that writes the rows, not the check
 

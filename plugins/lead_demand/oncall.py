@@ -29,8 +29,8 @@ FACTS = ("happened", "unchanged", "heals", "todo")
 FAILURE = "failure"
 # An Airflow Variable a DAG: since when its runs fail, and when that was last reported. It is gone after a good run.
 FAILING = "lead_demand_failing_{}"
-# In the order of the day.
-MORNING = ("lead_stats", "lead_budgets")
+# In the order of the day, each with the task after which the day goes on although its run failed.
+MORNING = {"lead_stats": "announce_day", "lead_budgets": "plan_budgets"}
 
 
 def explain_retry(context: Context) -> None:
@@ -131,7 +131,8 @@ def alert_failed_run(context: Context) -> None:
     if not _is_airflows_own():
         log.info("No alert: %s %s was run by hand in a process of its own.", dag.dag_id, run_id)
         return
-    failures = sorted(_failures(dag, run_id), key=lambda failure: failure["kind"] == "UpstreamFailed")
+    states = _states(dag, run_id)
+    failures = sorted(_failures(dag, run_id, states), key=lambda failure: failure["kind"] == "UpstreamFailed")
     roots = [failure for failure in failures if failure["kind"] != "UpstreamFailed"] or failures
     causes = sorted({_cause(failure) for failure in roots})
     before = failing(dag.dag_id) or {"since": day.today().isoformat(), "runs": 0}
@@ -160,7 +161,9 @@ def alert_failed_run(context: Context) -> None:
         return
     else:
         log.info("Alert sent: %s", subject)
-    _remember(dag.dag_id, {"since": before["since"], "runs": runs, "run_id": run_id, "causes": causes})
+    went_on = states.get(MORNING.get(dag.dag_id, "")) == "success"
+    kept = {"since": before["since"], "runs": runs, "run_id": run_id, "causes": causes, "went_on": went_on}
+    _remember(dag.dag_id, kept)
 
 
 def _tasks(failures: list[dict[str, Any]]) -> str:
@@ -186,8 +189,9 @@ RUN_CALLBACKS: dict[str, Any] = {"on_failure_callback": alert_failed_run, "on_su
 
 
 def failing(dag_id: str) -> dict[str, Any] | None:
-    """Since when the runs of a DAG fail (`since`), how many in a row (`runs`), and when that was reported (`reported`,
-    a time with its zone), or None after a good run.
+    """Since when the runs of a DAG fail (`since`), how many in a row (`runs`), the latest of them (`run_id`), why
+    (`causes`), whether the day went on all the same (`went_on`), and when that was reported (`reported`, a time with
+    its zone), or None after a good run.
     """
     from airflow.sdk import Variable
 
@@ -195,12 +199,10 @@ def failing(dag_id: str) -> dict[str, Any] | None:
     return kept
 
 
-def reported_today() -> dict[str, list[str]]:
-    """The DAGs of the morning whose failure was reported today and is not over, with its causes."""
+def reported_today() -> dict[str, dict[str, Any]]:
+    """The DAGs of the morning whose failure was reported today and is not over, with what `failing` says of each."""
     found = {dag_id: failing(dag_id) for dag_id in MORNING}
-    return {
-        dag_id: kept["causes"] for dag_id, kept in found.items() if kept and _day_of(kept["reported"]) == day.today()
-    }
+    return {dag_id: kept for dag_id, kept in found.items() if kept and _day_of(kept["reported"]) == day.today()}
 
 
 def _cause(failure: dict[str, Any]) -> str:
@@ -212,8 +214,9 @@ def _told_by(dag_id: str, causes: list[str]) -> str | None:
     """The DAG of the morning whose failure was reported today and explains this one: it has the same causes, or kept
     the day from being decided at all.
     """
-    for other, told in reported_today().items():
-        if other != dag_id and set(causes) <= {*told, "DeadlineMissed"}:
+    for other, kept in reported_today().items():
+        told = {*kept["causes"], *(() if kept["went_on"] else ("DeadlineMissed",))}
+        if other != dag_id and set(causes) <= told:
             return other
     return None
 
@@ -236,17 +239,22 @@ def _is_airflows_own() -> bool:
     return hasattr(task_runner, "SUPERVISOR_COMMS")
 
 
-def _failures(dag: Any, run_id: str) -> Iterator[dict[str, Any]]:
-    """What each failed task of a run left behind, or the facts of silence."""
-    from airflow.sdk.bases.xcom import BaseXCom
-    from airflow.sdk.configuration import conf
+def _states(dag: Any, run_id: str) -> dict[str, str]:
+    """The state of every task of a run; mapped instances are named task_0, task_1."""
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
     states = RuntimeTaskInstance.get_task_states(dag_id=dag.dag_id, run_ids=[run_id]).get(run_id, {})
-    failed = sorted(name for name, state in states.items() if str(getattr(state, "value", state)) == "failed")
+    return {name: str(getattr(state, "value", state)) for name, state in states.items()}
+
+
+def _failures(dag: Any, run_id: str, states: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """What each failed task of a run left behind, or the facts of silence."""
+    from airflow.sdk.bases.xcom import BaseXCom
+    from airflow.sdk.configuration import conf
+
+    failed = sorted(name for name, state in states.items() if state == "failed")
     base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
     for task_id in sorted(dag.task_ids):
-        # Mapped instances are named task_0, task_1.
         mine = [name for name in failed if name == task_id or name.removeprefix(f"{task_id}_").isdigit()]
         if not mine:
             continue

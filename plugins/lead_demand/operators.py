@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from airflow.sdk.types import DagRunProtocol
 
 
+APPROVE, REJECT = "Approve", "Reject"
+
+
 class WindowOperator(BaseSQLOperator):
     """One statement over the run's window, chunk after chunk, each in a transaction of its own.
 
@@ -64,8 +67,8 @@ class AskForApproval(HITLOperator):
 
     def __init__(self, *, deadline: str, **arguments: Any) -> None:
         super().__init__(
-            options=["Approve", "Reject"],
-            defaults="Reject",
+            options=[APPROVE, REJECT],
+            defaults=REJECT,
             # Replaced by what is left until the deadline. Without one, Airflow takes the task's own timeout for it.
             response_timeout=timedelta(days=1),
             params={

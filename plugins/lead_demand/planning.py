@@ -145,7 +145,7 @@ def _segments(
         raise  # the connection or a lock: the next try reads them
     except psycopg.Error as error:
         limits = pd.DataFrame(columns=["segment_id", *LIMITS])
-        unreadable.append(_unreadable("lead_segment_channels", str(error)))
+        unreadable.append(_unreadable("lead_segment_channels", error.diag.message_primary or str(error)))
     segments = segments.merge(limits, on="segment_id", how="left")
     segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
     segments["blocks"] = [

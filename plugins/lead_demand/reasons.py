@@ -58,7 +58,7 @@ class Reason(StrEnum):
         "no_campaign",
         "it has no campaign",
         "No campaign in Google Ads belongs to this segment.",
-        "Add the campaign to channel_sources, or leave it if the segment needs no paid leads.",
+        "Add the campaign to channel_sources, or set is_automated to false if the segment needs no paid leads.",
         True,
     )
 

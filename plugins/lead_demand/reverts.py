@@ -46,18 +46,16 @@ def revert_changes(
 ) -> budgets.ChangeReport:
     """Put back one change, or all of a day, each only where the live budget still is what the change made it.
 
-    Raises NothingToRevert where there is no such change that took effect, ChangesFailed where one could not be put
-    back, ChangesUnsettled where a further try is needed; the others are put back all the same.
+    Raises NothingToRevert where there is no such change that took effect, or the settings allow none; ChangesFailed
+    where one could not be put back, ChangesUnsettled where a further try is needed, ChangesLeftOpen where an account
+    refuses to be read; the others are put back all the same.
     """
     channel = channels.get_paid(name)
     report = budgets.ChangeReport()
     made: set[UUID] = set()
     with budgets.working_alone(name), sql.connect() as connection:
-        cursor = connection.execute(
-            sql.render("lead_budget_revert/select_reversible.sql"), {"channel": name, "log_id": log_id, "day": of_day}
-        )
-        names = [column.name for column in cursor.description or ()]
-        rows = [dict(zip(names, row, strict=True)) for row in cursor]
+        asked_for = {"channel": name, "log_id": log_id, "day": of_day}
+        rows = sql.read_rows(connection, sql.render("lead_budget_revert/select_reversible.sql"), asked_for)
         connection.commit()
         if not rows:
             raise NothingToRevert(
@@ -78,6 +76,14 @@ def revert_changes(
             report.unclaimed += [f"{claim[0]['segment']}: {why}" for claim, why in refused]
         budgets.finish(connection, channel, ACTION, dag_run_id, report, made, last_try=last_try)
     budgets.raise_for(report, "revert(s)")
+    if report.switched_off:
+        raise NothingToRevert(
+            f"{len(report.success)} put back, and no more: the kill switch is on, or a value of orchestration_settings "
+            "is missing.",
+            unchanged="The other budgets were not changed.",
+            todo="To keep the planner away meanwhile, set is_automated to false in lead_segment_channels. Then set "
+            "kill_switch to false, and start a new run with the same form.",
+        )
     return report
 
 

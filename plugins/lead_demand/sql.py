@@ -47,6 +47,15 @@ def connect() -> psycopg.Connection[Any]:
     return cast("psycopg.Connection[Any]", PostgresHook(LEADS_CONNECTION).get_conn())
 
 
+def read_rows(
+    connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of a query by its own column names."""
+    cursor = connection.execute(statement, values)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
 def read_frame(
     connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
 ) -> pd.DataFrame:

@@ -39,6 +39,15 @@ class Switches:
     def changes_allowed(self) -> bool:
         return self.is_complete and not self.kill_switch
 
+    @property
+    def why_no_change(self) -> str:
+        """Why no budget may change at all, in a sentence; empty where they may."""
+        if not self.is_complete:
+            return "No budget may change: orchestration_settings cannot be read, or lacks a value."
+        if self.kill_switch:
+            return "No budget may change: the kill switch in orchestration_settings is on."
+        return "Dry run: nothing was sent." if self.dry_run else ""
+
 
 def read_switches(connection: psycopg.Connection[Any]) -> Switches:
     """The row of `orchestration_settings`. What cannot be read allows nothing; only a lost connection is raised."""
@@ -51,7 +60,7 @@ def read_switches(connection: psycopg.Connection[Any]) -> Switches:
         raise  # the connection or a lock: the next try reads it
     except psycopg.Error as error:
         log.warning("orchestration_settings cannot be read, so nothing may change: %s", error)
-        return Switches(error=str(error).strip())
+        return Switches(error=error.diag.message_primary or str(error).strip())
     if row is None:
         return Switches()
     kill_switch, dry_run, *amounts, deadline, currency, time_zone = row

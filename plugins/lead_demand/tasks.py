@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from lead_demand import day, sql
+from lead_demand import channels, day, sql
 from lead_demand.errors import LeadDemandError, SetupIncomplete, UpstreamFailed
 from lead_demand.progress import Done, in_chunks
 
@@ -42,7 +42,7 @@ def accounts_to_pull(name: str, dag_run: DagRunProtocol) -> list[dict[str, Any]]
     """
     from airflow.sdk.configuration import conf
 
-    covered = day.requested_range(dag_run) or day.stats_date(dag_run)
+    covered = day.stats_window(dag_run, channels.RESTATED_DAYS[name])
     with sql.connect() as connection:
         rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
     if not rows:
@@ -67,7 +67,7 @@ def pull_channel(
 
     Where an account fails, those after it are still pulled, and one error is raised at the end; the log has them all.
     """
-    from lead_demand import channels, findings
+    from lead_demand import findings
     from lead_demand.channels.pull import chunks, pull
 
     window = day.stats_window(dag_run, channels.RESTATED_DAYS[name])
@@ -183,14 +183,13 @@ def settle(name: str, dag_run: DagRunProtocol) -> None:
     )
 
 
-def read_account_budgets(name: str, account: str, dag_run: DagRunProtocol) -> int:
-    """Read the live budgets of one account. Returns how many campaigns it has."""
+def read_account_budgets(name: str, account: str, dag_run: DagRunProtocol) -> None:
+    """Read the live budgets of one account."""
     from lead_demand import planning
 
     day.require_today(dag_run)
     campaigns = planning.read_budgets(name, account, dag_run.run_id)
     say(f"{name} {account}: {campaigns} campaigns and their budgets read.")
-    return campaigns
 
 
 def plan_budgets(name: str, dag_run: DagRunProtocol) -> None:
@@ -214,11 +213,8 @@ def directions_with_work(name: str, dag_run: DagRunProtocol, task_instance: Runt
     """The task ids of the directions that have anything to do today."""
     day.require_today(dag_run)
     with sql.connect() as connection:
-        cursor = connection.execute(
-            sql.render("lead_budgets/select_work.sql"), {"channel": name, "dag_run_id": dag_run.run_id}
-        )
-        names = [column.name for column in cursor.description or ()]
-        work: dict[str, Any] = dict(zip(names, cast("tuple[Any, ...]", cursor.fetchone()), strict=True))
+        key = {"channel": name, "dag_run_id": dag_run.run_id}
+        (work,) = sql.read_rows(connection, sql.render("lead_budgets/select_work.sql"), key)
     asking = [run for run in work.pop("asking_runs") if run != dag_run.run_id]
     if work["ask"] and _is_waiting(task_instance, asking):
         say(f"The large changes are already asked about in {', '.join(asking)}.")
@@ -278,15 +274,14 @@ def revert_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTas
     say(f"Reverts asked for by {who or 'nobody named'}: {report}.", _change_lines(report))
 
 
-def hold_budgets(name: str, dag_run: DagRunProtocol) -> int:
-    """Mark today's holds as held. Returns how many plans said something else before."""
+def hold_budgets(name: str, dag_run: DagRunProtocol) -> None:
+    """Mark today's holds as held."""
     day.require_today(dag_run)
     with sql.connect() as connection:
         held = connection.execute(
             sql.render("lead_budgets/update_lead_segment_plans_held.sql"), {"channel": name}
         ).rowcount
     say(f"{held} segment(s) held; no budget was touched.")
-    return held
 
 
 def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
@@ -295,41 +290,31 @@ def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTas
     from lead_demand.switches import read_switches
 
     with sql.connect() as connection:
-        cursor = connection.execute(sql.render("lead_budgets/select_report.sql"), {"channel": name})
-        columns = [column.name for column in cursor.description or ()]
-        rows = [dict(zip(columns, row, strict=True)) for row in cursor]
+        rows = sql.read_rows(connection, sql.render("lead_budgets/select_report.sql"), {"channel": name})
         found = _findings(connection, dag_run)
         switches = read_switches(connection)
-    shown = [
-        "segment",
-        "capacity",
-        "expected",
-        "gap",
-        "old_budget",
-        "new_budget",
-        "action",
-        "outcome",
-        "reasons",
-    ]
+    shown = {
+        "segment": "segment",
+        "capacity": "capacity",
+        "target": "target",
+        "expected": "expected",
+        "gap": "gap yesterday",
+        "old_budget": "old budget",
+        "new_budget": "new budget",
+        "action": "action",
+        "outcome": "outcome",
+        "reasons": "reasons",
+    }
     waiting = sum(row["outcome"] == "waiting_approval" for row in rows)
     count = {kind: sum(row["action"] == kind for row in rows) for kind in ("increase", "decrease", "hold")}
     say(
         f"{day.today()}: "
         + ", ".join(f"{number} {kind}" for kind, number in count.items())
         + (f"; {waiting} large increase(s) wait for a person, under Required Actions." if waiting else ".")
-        + _switched_off(switches),
-        [*found, *report.table(shown, [[row[column] for column in shown] for row in rows])],
+        + f" {switches.why_no_change}".rstrip(),
+        [*found, *report.table(list(shown.values()), [[row[column] for column in shown] for row in rows])],
     )
     _fail_for_upstream(dag_run, task_instance)
-
-
-def _switched_off(switches: Any) -> str:
-    """Why no budget may change today at all, or nothing."""
-    if not switches.is_complete:
-        return " No budget may change: orchestration_settings cannot be read, or lacks a value."
-    if switches.kill_switch:
-        return " No budget may change: the kill switch in orchestration_settings is on."
-    return " Dry run: nothing was sent." if switches.dry_run else ""
 
 
 def _change_lines(changed: Any) -> list[str]:
@@ -337,7 +322,7 @@ def _change_lines(changed: Any) -> list[str]:
     from lead_demand import report
 
     groups = (
-        ("applied", changed.success),
+        ("accepted, not sent" if changed.dry_run else "applied", changed.success),
         ("REFUSED", changed.failed),
         ("OPEN", changed.pending),
         ("STOPPED", changed.stopped),
@@ -357,7 +342,10 @@ def _findings(connection: Any, dag_run: DagRunProtocol) -> list[str]:
         sql.render("findings/select_pipeline_findings.sql"),
         {"since": dag_run.start_date or dag_run.run_after},
     ).fetchall()
-    return [f"{level.upper()} {name}: {detail} {remediation}" for name, level, detail, remediation in rows]
+    found = [f"{level.upper()} {name}: {detail} {remediation}" for name, level, detail, remediation, _ in rows]
+    if rows and rows[0][-1] > len(rows):
+        found.append(f"… and {rows[0][-1] - len(rows)} more in pipeline_findings")
+    return found
 
 
 def states(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> dict[str, str]:

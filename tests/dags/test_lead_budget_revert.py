@@ -117,8 +117,9 @@ def test_a_form_that_names_no_change_fails_and_moves_nothing(changed: Morning, f
 def test_the_switches_stop_a_revert_too(changed: Morning, setting: str) -> None:
     before = changed.sandbox.budgets()
     changed.set(**{setting: True})
-    revert(changed, day=today(changed))
+    run = revert(changed, day=today(changed))
     assert reverts(changed) == [] and changed.sandbox.budgets() == before
+    assert run.state == ("failed" if setting == "kill_switch" else "success"), "nothing put back is not a good end"
 
 
 def test_a_revert_does_not_lift_a_budget_above_a_cap_that_was_lowered_since(changed: Morning) -> None:

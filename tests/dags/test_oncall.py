@@ -99,7 +99,7 @@ def test_a_bad_and_a_good_morning_reach_people_as_one_alert_and_one_digest_witho
     assert digest_run.state == "success" and digest.to == MARKETING
     decided = real_morning.decisions()
     changed = [code for code, row in decided.items() if row["action"] != "hold"]
-    assert f"Budgets of {day.today()}: {len(changed)} change(s)" in digest.subject
+    assert f"Budgets of {day.today()}: {len(changed)} change(s) made, " in digest.subject
     changes, waiting, freshness = re.split(r"WAITING FOR A PERSON|FRESHNESS", digest.text)
     assert changed and all(code in changes and decided[code]["sentence"] in changes for code in changed)
     assert "stukadoor_noord_brabant is held: " in waiting, "nobody knows what its partners can take"
@@ -139,6 +139,19 @@ def test_a_morning_without_a_decision_calls_once_whatever_else_fails(
     last = four_lines(real_airflow.log("lead_digest", late.run_id, "check_deadline"))
     assert "Reported already: lead_budgets failed (DatabaseRefused)" in last["What happened"]
     assert last["What to do"].startswith("Read the alert of lead_budgets"), "what is to be done stands there"
+
+
+def test_a_failure_after_which_the_day_went_on_does_not_silence_the_deadline(
+    real_airflow: RealAirflow, real_morning: Morning, inbox: Mailbox
+) -> None:
+    real_morning.sandbox.fault("permission", "SearchStream", times=50, customer="2345678901")
+    assert real_airflow.run("lead_budgets").tasks["plan_budgets"] == "success"
+    (alert,) = inbox.wait()
+    assert "SourceRefused" in alert.subject
+    real_morning.db.fetch("insert into lead_segments (code, branch, region) values ('nieuw_hier', 'nieuw', 'hier')")
+    real_airflow.run("lead_digest")
+    (alert,) = [mail for mail in inbox.wait(2) if mail.to == ON_CALL]
+    assert "DeadlineMissed" in alert.subject and "start a new run of lead_budgets" in alert.text
 
 
 def _variables(airflow: RealAirflow) -> list[Any]:

@@ -297,12 +297,6 @@ def campaign_removed(stage: Stage) -> Iterator[None]:
         stage.morning.db.fetch(change, [campaign, "99999999"])
 
 
-LEADS_UNREADABLE = (
-    # The company adds a status; the adapter of its table was not told what it means.
-    "alter table leads rename column status to state",
-    "alter table leads rename column state to status",
-)
-
 CASES = [
     Breakdown("database down", database_down, "DatabaseUnavailable", says="not currently accepting connections"),
     Breakdown("database restarts", database_restarts, "DatabaseUnavailable", alerts=0, heals=True),
@@ -329,7 +323,12 @@ CASES = [
         digest="schilder_utrecht is held",
         rerun="lead_budgets",
     ),
-    Breakdown("a column was renamed", rows(*LEADS_UNREADABLE), "MigrationMissing", says="leads.status"),
+    Breakdown(
+        "a column was renamed",
+        rows("alter table leads rename column status to state", "alter table leads rename column state to status"),
+        "MigrationMissing",
+        says="leads.status",
+    ),
     Breakdown(
         "no source is active",
         rows("update channel_sources set is_active = false", "update channel_sources set is_active = true"),

@@ -4,7 +4,8 @@ select
     name,
     level,
     detail,
-    remediation
+    remediation,
+    count(*) over () as total
 from pipeline_findings
 where last_seen >= %(since)s
 order by array_position(array['stop', 'warn', 'info'], level), name, subject

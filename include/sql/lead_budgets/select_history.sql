@@ -9,8 +9,6 @@ select
     stats.leads_rejected,
     stats.leads_pending,
     stats.google_ads_spend,
-    stats.google_ads_clicks,
-    stats.google_ads_impressions,
     stats.capacity_total_leads,
     case
         when leads.leads_by_source is not null

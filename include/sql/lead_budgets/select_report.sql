@@ -1,11 +1,10 @@
 -- Grain: one active segment today.
--- Why: the last lines of the run's log, and the table that `make run` prints.
+-- Why: the last lines of the run's log, and what the digest tells.
 select
     segments.code as segment,
     stats.capacity_total_leads as capacity,
     round(decisions.target_leads_per_day, 1) as target,
     round(decisions.expected_leads_per_day, 1) as expected,
-    stats.leads_generated as leads,
     yesterday.lead_gap as gap,
     round(decisions.old_budget, 2) as old_budget,
     round(decisions.new_budget, 2) as new_budget,

@@ -22,6 +22,11 @@ found as (
             from channel_sources as sources
             where sources.segment_id = segments.id and sources.channel = 'google_ads' and sources.is_active
         )
+        and not exists (
+            select 1
+            from lead_segment_channels as limits
+            where limits.segment_id = segments.id and limits.channel = 'google_ads' and not limits.is_automated
+        )
     union all
     select
         'capacity_unknown',

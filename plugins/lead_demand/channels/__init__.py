@@ -25,6 +25,8 @@ READ_AT_ONCE = {
 }
 PULLED = tuple(READ_AT_ONCE)
 PAID = ("google_ads",)
+# Whose budgets the DAGs decide on.
+STEERED = "google_ads"
 
 
 def get(name: str) -> Channel:

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from lead_demand.day import Window
 
 KEY = ["segment_id", "date"]
-# No segment of this company comes near these in a day: beyond them a row is a mistake of a source, not a good day.
+# So many clicks of a day may belong to impressions just before midnight.
 FEW_CLICKS = 10
 # Spend of no segment is worth a finding of its own where it grew by half, and is more than a twentieth of the account.
 NEWEST_DAYS, GROWTH, WORTH_NAMING = 3, 1.5, 0.05
+# No segment of this company comes near these in a day: beyond them a row is a mistake of a source, not a good day.
 LARGEST = {"spend_micros": 50_000 * 1_000_000, "clicks": 1_000_000, "impressions": 100_000_000}
 
 
@@ -122,7 +123,6 @@ def _impossible(
     for name in set(metrics) & set(LARGEST):
         bad[name] |= numbers[name] > LARGEST[name]
     if {"clicks", "impressions"} <= set(metrics):
-        # A click just after midnight may belong to an impression just before it; more than a few is no such click.
         bad["clicks"] |= (numbers["clicks"] > numbers["impressions"]) & (numbers["clicks"] > FEW_CLICKS)
     return _leave_out(
         channel,

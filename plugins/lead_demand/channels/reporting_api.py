@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.google.common.hooks.discovery_api import GoogleDiscoveryApiHook
-from google.auth.exceptions import GoogleAuthError
+from google.auth.exceptions import GoogleAuthError, TransportError
 from googleapiclient.errors import HttpError
+from httplib2 import HttpLib2Error
 
 from lead_demand.errors import SourceRefused, SourceUnavailable
 
@@ -43,9 +44,15 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
                 todo=f"Check that the service account may read {subject}, and the scope in the connection "
                 f"{CONNECTION}.",
             ) from error
+        except HttpLib2Error as error:
+            raise SourceUnavailable(f"{subject} could not be reached: {error}.", unchanged=UNCHANGED) from error
         except GoogleAuthError as error:
+            said = f"{subject}: no access token ({error.args[0] if error.args else error})."
+            # Only a broken line to the token server may heal.
+            if isinstance(error, TransportError) or getattr(error, "retryable", False):
+                raise SourceUnavailable(said, unchanged=UNCHANGED) from error
             raise SourceRefused(
-                f"{subject}: no access token ({error.args[0] if error.args else error}).",
+                said,
                 unchanged=UNCHANGED,
                 todo=f"Renew the key of the connection {CONNECTION}.",
             ) from error
