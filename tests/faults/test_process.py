@@ -21,7 +21,8 @@ def test_the_log_tells_the_truth(
 
     def arm() -> None:
         if point == "sending":  # Google takes longer than the sender has to live, and does it all the same
-            real_morning.sandbox.fault("slow", MUTATE, customer=STRUCK, sleep=1)
+            times = 1 if step == "decrease" else 2  # decreases are sent first
+            real_morning.sandbox.fault("slow", MUTATE, customer=STRUCK, sleep=1, times=times)
         real_airflow.strike_file.write_text(f"{step} {point}")
 
     def run() -> Run:
