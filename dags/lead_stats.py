@@ -151,7 +151,7 @@ def lead_stats():
             sql="lead_stats/check_stats_complete.sql",
             parameters=WINDOW,
             rule="every active segment has a row of statistics.",
-            remediation="Repair what the log of pull_leads names, then clear pull_leads and what comes after it.",
+            remediation="Repair what the log of pull_leads names, then clear attribute_leads and what comes after it.",
             doc_md="Stop: a missing row means that leads were not read.",
         )
         ColumnsCheckOperator(
@@ -163,8 +163,8 @@ def lead_stats():
                 for column in ("leads_generated", "leads_accepted", "leads_rejected", "leads_pending")
             },
             rule="no count of leads is negative.",
-            remediation="Repair include/sql/sources/leads.sql or the rows, then clear pull_leads and what comes after "
-            "it.",
+            remediation="Repair include/sql/sources/leads.sql or the rows, then clear attribute_leads and what comes "
+            "after it.",
             doc_md="Stop: a negative count cannot be.",
         )
         TableCheckOperator(
@@ -177,8 +177,8 @@ def lead_stats():
                 }
             },
             rule="accepted, rejected and pending leads add up to all leads.",
-            remediation="Repair the statuses in include/sql/sources/leads.sql, then clear pull_leads and what comes "
-            "after it.",
+            remediation="Repair the statuses in include/sql/sources/leads.sql, then clear attribute_leads and what "
+            "comes after it.",
             doc_md="Stop: a lead has one status.",
         )
         LastDayOperator(

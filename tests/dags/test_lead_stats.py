@@ -196,7 +196,7 @@ def test_five_times_the_usual_leads_hold_the_day_until_a_person_finds_it_right(m
     assert (finding["level"], finding["channel"], finding["date"]) == ("stop", "leads", YESTERDAY)
     (broken,) = morning.findings("check_channels_usual")
     assert broken["level"] == "stop" and "five times of their usual" in broken["detail"]
-    assert "clear pull_leads and" in broken["remediation"], "the channel that is unusual is the one to read again"
+    assert "clear attribute_leads and" in broken["remediation"], "the channel that is unusual is the one to read again"
 
     db.fetch("update pipeline_findings set level = 'info' where name = 'channel_unusual'")
     accepted = morning.run("lead_stats")

@@ -229,8 +229,10 @@ def run_again(case: Breakdown, stage: Stage, lived: Lived, told: list[str]) -> l
         todo = four_lines(task["log"]).get("What to do") or "\n".join(told)
         if "Then clear the failed tasks of this run" in todo:
             clear.setdefault((dag_id, run.run_id), set()).add((task["task_id"], task["map_index"]))
-        for name in re.findall(r"clear (pull_\w+)", todo):
-            clear.setdefault((dag_id, run.run_id), set()).add((f"pull_channels.{name}", -1))
+        for name in re.findall(r"clear (\w+) and what comes after it", todo):
+            task_id = f"pull_channels.{name}" if name.startswith("pull_") else name
+            clear.setdefault((dag_id, run.run_id), set()).add((task_id, -1))
+            break  # what else it names is the other way out
         start += re.findall(r"[Ss]tart a new run of (\w+)", todo)
     if isinstance(case.rerun, tuple):
         ((run_id),) = [run.run_id for dag_id, run in lived.runs if dag_id == case.rerun[0]]

@@ -88,10 +88,11 @@ found as (
             compared.channel, round(compared.amount, 2), compared.date, round(compared.usual, 2)
         ) as detail,
         format(
-            'Compare with the source. If it is wrong, repair it, then clear pull_%%s and what comes after it; if it is '
+            'Compare with the source. If it is wrong, repair it, then clear %%s and what comes after it; if it is '
             'right, set the level of this row of pipeline_findings (channel_unusual) to info, then clear '
             'check_channels_usual and what comes after it.',
-            compared.channel
+            -- Leads that were missing have no segment yet.
+            case compared.channel when 'leads' then 'attribute_leads' else 'pull_' || compared.channel end
         ) as remediation
     from compared
     where
