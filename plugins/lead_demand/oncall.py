@@ -90,7 +90,8 @@ def _what_to_do(dag: Any, facts: Facts) -> str:
     again = ""
     if facts.rerun:
         again = (
-            "Then clear the failed tasks of this run, with what comes after them. "
+            "Then clear the failed tasks of this run, with what comes after them. If that announces the day, "
+            "lead_budgets starts by itself, and changes no budget twice. "
             if "rerun:clear" in dag.tags
             else f"Then start a new run of {dag.dag_id}. "
         )

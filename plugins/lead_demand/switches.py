@@ -21,7 +21,8 @@ class Switches:
     """`orchestration_settings`. Anything unknown reads as the safe side: no change.
 
     Money is EUR a day, `approval_deadline` a time of day in Europe/Amsterdam. `is_complete` is False where anything
-    was missing, not a number, or could not be read; `error` then says what the database answered, if it did.
+    was missing, not a number, or could not be read; `missing` names what has no value, `error` says what the database
+    answered, if it did.
     """
 
     is_complete: bool = False
@@ -33,6 +34,7 @@ class Switches:
     approval_deadline: time | None = None
     currency: str | None = None
     time_zone: str | None = None
+    missing: tuple[str, ...] = ()
     error: str | None = None
 
     @property
@@ -42,8 +44,10 @@ class Switches:
     @property
     def why_no_change(self) -> str:
         """Why no budget may change at all, in a sentence; empty where they may."""
+        if self.missing:
+            return f"No budget may change: orchestration_settings has no {', no '.join(self.missing)}."
         if not self.is_complete:
-            return "No budget may change: orchestration_settings cannot be read, or lacks a value."
+            return f"No budget may change: orchestration_settings cannot be read ({self.error or 'its row is gone'})."
         if self.kill_switch:
             return "No budget may change: the kill switch in orchestration_settings is on."
         return "Dry run: nothing was sent." if self.dry_run else ""
@@ -65,8 +69,20 @@ def read_switches(connection: psycopg.Connection[Any]) -> Switches:
         return Switches()
     kill_switch, dry_run, *amounts, deadline, currency, time_zone = row
     total, increase, threshold = (value if value is not None and value.is_finite() else None for value in amounts)
+    needed = {
+        "kill_switch": kill_switch,
+        "dry_run": dry_run,
+        "total_daily_cap": total,
+        "max_daily_increase": increase,
+        "approval_threshold": threshold,
+        "approval_deadline": deadline,
+        "currency": currency,
+        "time_zone": time_zone,
+    }
+    missing = tuple(name for name, value in needed.items() if value is None)
     return Switches(
-        is_complete=None not in (kill_switch, dry_run, total, increase, threshold, deadline, currency, time_zone),
+        is_complete=not missing,
+        missing=missing,
         kill_switch=kill_switch is not False,
         dry_run=dry_run is not False,
         total_daily_cap=total,

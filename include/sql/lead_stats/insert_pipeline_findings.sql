@@ -13,7 +13,8 @@ found as (
         null::date as date,
         null::text as subject,
         format('Segment %%s has no active campaign in channel_sources; its budget is held.', segments.code) as detail,
-        'Add its campaign to channel_sources, or switch its automation off in lead_segment_channels.' as remediation
+        'Add its campaign to channel_sources; if it needs no paid leads, give it a row with is_automated = false in lead_segment_channels.'
+            as remediation
     from lead_segments as segments
     where
         segments.is_active
