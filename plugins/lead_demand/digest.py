@@ -41,8 +41,8 @@ def check_deadline(name: str, dag_run: DagRunProtocol) -> None:
             who = " and ".join(f"{dag_id} failed ({', '.join(kept['causes'])})" for dag_id, kept in reported.items())
             raise DeadlineMissed(
                 f"{happened} Reported already: {who}.",
-                todo=f"Read the alert of {next(iter(reported))}, or the log of its failed task, and do what it says; this task needs "
-                "nothing of its own.",
+                todo=f"Read the alert of {next(iter(reported))}, or the log of its failed task, and do what it says; "
+                "this task needs nothing of its own.",
             )
         read_at = found["last_fetch"]
         if read_at is not None and read_at.astimezone(day.AMSTERDAM).date() == day.today():

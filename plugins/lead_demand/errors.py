@@ -184,9 +184,9 @@ class Kind:
 
 # What holds for every task here: each writes in transactions, and a budget is claimed before it is sent.
 UNCHANGED = (
-    "The transaction it was in was rolled back; what was committed before stands and is not written twice. If this task "
-    "changes budgets: what was under way is pending in channel_orchestration_log, and is read back before anything is "
-    "sent."
+    "The transaction it was in was rolled back; what was committed before stands and is not written twice. If this "
+    "task changes budgets: what was under way is pending in channel_orchestration_log, and is read back before "
+    "anything is sent."
 )
 _LOGIN = re.compile(
     r"password authentication failed|no password supplied|(role|user|database) .* does not exist"
