@@ -49,7 +49,10 @@ class Switches:
         if not self.is_complete:
             return f"No budget may change: orchestration_settings cannot be read ({self.error or 'its row is gone'})."
         if self.kill_switch:
-            return "No budget may change: the kill switch in orchestration_settings is on."
+            return (
+                "No budget may change: the kill switch in orchestration_settings is on. What it holds today stays held "
+                "today when it is off again."
+            )
         return "Dry run: nothing was sent." if self.dry_run else ""
 
 
