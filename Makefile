@@ -37,7 +37,7 @@ psql: $(READY) ## a prompt on the leads database
 airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 	@$(PYTHON) -m tools.stack airflow $(ARGS)
 
-faults: $(READY) ## every fault at every step of a budget change, one line a case (half an hour; ARGS="-k killed")
+faults: $(READY) ## every fault at every step of a budget change, one line a case (more than an hour; ARGS="-k killed")
 	@$(PYTHON) -m pytest tests/faults --every-case -q --numprocesses auto --maxprocesses 4 $(ARGS)
 
 drill: $(READY) ## a running Airflow broken in two dozen ways, a morning each; failed logs in .local/drill (half an hour; ARGS="-k quota")
@@ -46,7 +46,7 @@ drill: $(READY) ## a running Airflow broken in two dozen ways, a morning each; f
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and an insider (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)
 
-bench: $(READY) ## what a morning costs, against limits measured in the same run (twenty minutes; ARGS=--quick for one)
+bench: $(READY) ## what a morning costs, against limits measured in the same run (an hour; ARGS=--quick for a minute)
 	@$(PYTHON) -m bench.pipeline $(ARGS)
 
 screenshots: $(READY) ## take the pictures in docs/ again, in a real Airflow with a real browser
