@@ -30,7 +30,11 @@ WAITING = (
     "The stand-in world makes up thirty days of every campaign in Python, on the same cores as the tasks that wait for "
     "it; the tables below tell its CPU apart and name the tasks that take longest."
 )
-WORKING = "The tables below name the tasks that take it."
+WORKING = (
+    "Thirty days of three channels are read and compared to find what was corrected (the pulls, and PostgreSQL for "
+    "them), and each budget that changes is claimed and closed in transactions of its own; the tables below tell which "
+    "task takes how much."
+)
 DAYS = ("lead_stats", "lead_budgets")
 HISTORY = 31
 PATIENCE = 1800
