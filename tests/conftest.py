@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from hypothesis import settings
+
+# How long an example takes is the machine's, never a reason to fail.
+settings.register_profile("without_deadline", deadline=None)
+settings.load_profile("without_deadline")
+
 pytest_plugins = [
     "tests.fixtures.postgres",
     "tests.fixtures.sandbox",
