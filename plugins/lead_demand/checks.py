@@ -86,7 +86,7 @@ class _Explained(BaseSQLOperator):
 
     def _without(self, context: Context) -> list[str]:
         """The tasks whose failure keeps the checked rows from being written; other channels' pulls are none of them."""
-        states: dict[str, str] = tasks.states(context["dag_run"], context["ti"])
+        states: dict[str, str] = tasks.states(context["ti"].dag_id, context["dag_run"].run_id)
         if states.get(WRITES_LEADS) not in ("failed", "upstream_failed"):
             return []
         failed = {task for task, state in states.items() if state == "failed"}

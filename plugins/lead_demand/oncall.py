@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lead_demand import day, notify
+from lead_demand import day, notify, tasks
 from lead_demand.errors import Facts, explain, explain_silence
 from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
 
@@ -132,7 +132,7 @@ def alert_failed_run(context: Context) -> None:
     if not _is_airflows_own():
         log.info("No alert: %s %s was run by hand in a process of its own.", dag.dag_id, run_id)
         return
-    states = _states(dag, run_id)
+    states = tasks.states(dag.dag_id, run_id)
     failures = sorted(_failures(dag, run_id, states), key=lambda failure: failure["kind"] == "UpstreamFailed")
     roots = [failure for failure in failures if failure["kind"] != "UpstreamFailed"] or failures
     causes = sorted({_cause(failure) for failure in roots})
@@ -238,14 +238,6 @@ def _is_airflows_own() -> bool:
     from airflow.sdk.execution_time import task_runner
 
     return hasattr(task_runner, "SUPERVISOR_COMMS")
-
-
-def _states(dag: Any, run_id: str) -> dict[str, str]:
-    """The state of every task of a run; mapped instances are named task_0, task_1."""
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    states = RuntimeTaskInstance.get_task_states(dag_id=dag.dag_id, run_ids=[run_id]).get(run_id, {})
-    return {name: str(getattr(state, "value", state)) for name, state in states.items()}
 
 
 def _failures(dag: Any, run_id: str, states: dict[str, str]) -> Iterator[dict[str, Any]]:

@@ -216,7 +216,7 @@ def directions_with_work(name: str, dag_run: DagRunProtocol, task_instance: Runt
         key = {"channel": name, "dag_run_id": dag_run.run_id}
         (work,) = sql.read_rows(connection, sql.render("lead_budgets/select_work.sql"), key)
     asking = [run for run in work.pop("asking_runs") if run != dag_run.run_id]
-    if work["ask"] and _is_waiting(task_instance, asking):
+    if work["ask"] and _is_waiting(task_instance.dag_id, asking):
         say(f"The large changes are already asked about in {', '.join(asking)}.")
         work["ask"] = False
     chosen = [DIRECTIONS[direction] for direction, has_work in work.items() if has_work]
@@ -231,7 +231,7 @@ def change_budgets(action: str, name: str, dag_run: DagRunProtocol, task_instanc
     from lead_demand import budgets
 
     # The branch's own value cannot be asked for: Airflow keeps none of a branch that skips anything.
-    if states(dag_run, task_instance).get("choose_directions") != "success":
+    if states(task_instance.dag_id, dag_run.run_id).get("choose_directions") != "success":
         raise AirflowSkipException(f"No budget {action} was sent: the plan or the branch before it failed.")
     day.require_today(dag_run)
     report = budgets.apply_changes(action, name, dag_run.run_id, last_try=_is_last_try(task_instance))
@@ -348,16 +348,17 @@ def _findings(connection: Any, dag_run: DagRunProtocol) -> list[str]:
     return found
 
 
-def states(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> dict[str, str]:
-    """The state of every task instance of this run, by task id (mapped ones as `task_0`, `task_1`)."""
-    found = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=[dag_run.run_id])
-    return {task: str(getattr(state, "value", state)) for task, state in found.get(dag_run.run_id, {}).items()}
+def states(dag_id: str, run_id: str) -> dict[str, str]:
+    """The state of every task instance of a run, by task id (mapped ones as `task_0`, `task_1`)."""
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    found = RuntimeTaskInstance.get_task_states(dag_id=dag_id, run_ids=[run_id]).get(run_id, {})
+    return {task: str(getattr(state, "value", state)) for task, state in found.items()}
 
 
-def _is_waiting(task_instance: RuntimeTaskInstanceProtocol, run_ids: list[str]) -> bool:
+def _is_waiting(dag_id: str, run_ids: list[str]) -> bool:
     """Whether a question of one of these runs still waits for its answer."""
-    found = task_instance.get_task_states(dag_id=task_instance.dag_id, run_ids=run_ids) if run_ids else {}
-    return any(str(getattr(tasks.get(ASK), "value", tasks.get(ASK))) == "awaiting_input" for tasks in found.values())
+    return any(states(dag_id, run_id).get(ASK) == "awaiting_input" for run_id in run_ids)
 
 
 def _is_last_try(task_instance: RuntimeTaskInstanceProtocol) -> bool:
@@ -365,7 +366,7 @@ def _is_last_try(task_instance: RuntimeTaskInstanceProtocol) -> bool:
 
 
 def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
-    failed = sorted(task for task, state in states(dag_run, task_instance).items() if state == "failed")
+    failed = sorted(task for task, state in states(task_instance.dag_id, dag_run.run_id).items() if state == "failed")
     if failed:
         raise UpstreamFailed(
             f"Failed before this report: {', '.join(failed)}.",

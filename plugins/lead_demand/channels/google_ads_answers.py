@@ -11,8 +11,9 @@ from typing import Any
 
 from google.ads.googleads.errors import GoogleAdsException
 from google.api_core import exceptions as api
-from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.exceptions import GoogleAuthError
 
+from lead_demand.channels.google_token import no_token
 from lead_demand.channels.paid import Outcome
 from lead_demand.day import moment_after
 
@@ -70,10 +71,7 @@ def outcome_of_exception(error: Exception, version: str) -> Outcome:
         detail = "; ".join(item.message for item in error.failure.errors)
         return Outcome(first.applied, first.error_code, detail, error.request_id, first.retry_after)
     if isinstance(error, GoogleAuthError):
-        # Without a token nothing was sent, so this is a definite no; only a broken line to the token server may heal.
-        heals = isinstance(error, TransportError) or bool(getattr(error, "retryable", False))
-        # The library says it in words first, then gives the token server's answer.
-        said = str(error.args[0]) if error.args else str(error)
+        said, heals = no_token(error)  # and nothing was sent, so this is a definite no
         return Outcome(False, f"auth.{type(error).__name__}", said, None, 10.0 if heals else None)
     if isinstance(error, api.GoogleAPICallError):
         errors, request_id = _trailer(error, version)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.google.common.hooks.discovery_api import GoogleDiscoveryApiHook
-from google.auth.exceptions import GoogleAuthError, TransportError
+from google.auth.exceptions import GoogleAuthError
 from googleapiclient.errors import HttpError
 from httplib2 import HttpLib2Error
 
+from lead_demand.channels.google_token import no_token
 from lead_demand.errors import SourceRefused, SourceUnavailable
 
 CONNECTION = "google_reporting"
@@ -47,12 +48,12 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
         except HttpLib2Error as error:
             raise SourceUnavailable(f"{subject} could not be reached: {error}.", unchanged=UNCHANGED) from error
         except GoogleAuthError as error:
-            said = f"{subject}: no access token ({error.args[0] if error.args else error})."
-            # Only a broken line to the token server may heal.
-            if isinstance(error, TransportError) or getattr(error, "retryable", False):
-                raise SourceUnavailable(said, unchanged=UNCHANGED) from error
+            said, heals = no_token(error)
+            what = f"{subject}: no access token ({said})."
+            if heals:
+                raise SourceUnavailable(what, unchanged=UNCHANGED) from error
             raise SourceRefused(
-                said,
+                what,
                 unchanged=UNCHANGED,
                 todo=f"Renew the key of the connection {CONNECTION}.",
             ) from error
