@@ -1,7 +1,8 @@
 """e) A whole scheduled day in Airflow at several numbers of segments, beside two empty DAGs of the same shape.
 
-The day is a second morning: thirty days are in place and yesterday is new. `lead_stats` announces it, `lead_budgets`
-starts on that. Google is the stand-in world in a process of its own; its CPU is told apart, its slowness is ours.
+The day is a second morning: thirty days are in place and yesterday is new; the rest of the planner's window is made of
+copies of them. `lead_stats` announces the day, `lead_budgets` starts on that. Google is the stand-in world in a process
+of its own; its CPU is told apart, its slowness is ours.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import psycopg
 
 from bench.pipeline import USAGE_FILE
 from bench.pipeline.measure import ROOT, Figure, Findings, Scale, median
+from lead_demand.planner import PlannerSettings
 from tools.airflow_api import ACTIVE, AirflowApi
 from tools.stack import Stack
 
@@ -37,6 +39,16 @@ WORKING = (
 )
 DAYS = ("lead_stats", "lead_budgets")
 HISTORY = 31
+# Days of the planner's window that are older than what the first morning reads: the last four weeks, over and over.
+OLDER = """
+insert into {table} (date, {columns})
+select date - 28 * back, {columns}
+from {table}, generate_series(1, {window} / 28) as back
+where
+    date between lead_today() - 28 and lead_today() - 1
+    and date - 28 * back between lead_today() - {window} and lead_today() - {history}
+on conflict do nothing
+"""
 PATIENCE = 1800
 AIRFLOW = ("scheduler", "dag-processor", "api-server")
 # As if yesterday had not been read yet.
@@ -126,6 +138,23 @@ class Mornings(Stack):
                 cursor = connection.execute(statement)
             row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
+
+    def fill_window(self, days: int) -> None:
+        """Give the planner as many days as it reads: copies of the last weeks, as one restores a dump."""
+        with psycopg.connect(self.leads_url, autocommit=True) as connection:
+            connection.execute("set session_replication_role = replica")
+            for table in ("lead_generation_stats", "channel_metrics"):
+                columns = connection.execute(
+                    """
+                    select string_agg(column_name, ', ') from information_schema.columns
+                    where
+                        table_schema = 'public' and table_name = %s
+                        and is_generated = 'NEVER' and column_name <> 'date'
+                    """,
+                    [table],
+                ).fetchone()
+                older = OLDER.format(table=table, columns=columns[0], window=days, history=HISTORY)  # type: ignore[index]
+                connection.execute(older)  # type: ignore[call-overload]
 
     def wait(self, api: AirflowApi, dag_id: str, run_id: str) -> dict[str, Any]:
         """The run once it has ended well. Raises RuntimeError where it has not."""
@@ -231,6 +260,7 @@ def _morning(stack: Mornings, segments: int, repeats: int, instances: dict[int, 
         time.sleep(0.5)
     first = stack.wait(api, DAYS[0], runs[0]["dag_run_id"])
     first_wall = _moment(first["end_date"]) - _moment(first["start_date"])
+    stack.fill_window(PlannerSettings().window_days)
     stack.sql(FORGET)
     api.set_paused(DAYS[1], False)
     ours, ids = stack.day(api, DAYS)

@@ -191,7 +191,7 @@ def settle_open_changes(name: str) -> ChangeReport:
                     _close(connection, change, Outcome(False, "not_applied", detail), report)
                 else:
                     report.pending.append((change, "still open; the apply task of today goes on with it"))
-        connection.execute(sql.render("lead_budgets/update_lead_segment_plans_settled.sql"), {"channel": name})
+        _update_plans(connection, name)
         connection.commit()
     return report
 
@@ -210,6 +210,7 @@ def decided_changes(
     :param key: `action` and `dag_run_id`; optionally `decisions` (only these ids) and `decided_by` (who approved).
     A decision that does not fit its budgets any more is marked failed, named in the report, and claimed no more today.
     """
+    sql.join_whole_sets(connection)
     unclaimed = sql.read_rows(
         connection,
         sql.render("lead_budgets/select_unclaimed.sql"),
@@ -366,7 +367,7 @@ def finish(
     for account, changes in _by_account(_open_changes(connection, channel.name, action_type)):
         _finish(connection, channel, account, changes, report, never_sent, last_try)
         _report_overwritten_edits(connection, channel, account, report)
-    connection.execute(sql.render("lead_budgets/update_lead_segment_plans_settled.sql"), {"channel": channel.name})
+    _update_plans(connection, channel.name)
     earlier = connection.execute(
         sql.render("lead_budgets/select_failed_changes.sql"),
         {"channel": channel.name, "action_type": action_type, "dag_run_id": dag_run_id, "decisions": decisions},
@@ -374,6 +375,12 @@ def finish(
     connection.commit()
     now = {change.id for change, _ in report.failed}
     report.failed += [(Change(*row[:-1]), f"on an earlier try: {row[-1]}") for row in earlier if row[0] not in now]
+
+
+def _update_plans(connection: psycopg.Connection[Any], name: str) -> None:
+    """Bring the status and the actual budget of today's plans up to date with the log."""
+    sql.join_whole_sets(connection)
+    connection.execute(sql.render("lead_budgets/update_lead_segment_plans_settled.sql"), {"channel": name})
 
 
 def _refuse(connection: psycopg.Connection[Any], row: dict[str, Any], why: str, report: ChangeReport) -> None:

@@ -222,6 +222,7 @@ class LeadDemandPlanner:
         day = np.datetime64(pd.Timestamp(today).date(), "D")
         known = read_segments(segments, day)
         days = read_days(history, known.ids, day, self.settings.window_days, self.settings.min_history_days)
+        del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
         rates = estimate(days, day, self.settings.assumptions)
         forecast = self._forecast(known, rates)
 

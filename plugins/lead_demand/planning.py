@@ -93,17 +93,13 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
     settings = settings or PlannerSettings()
     key = {"channel": name, "dag_run_id": dag_run_id}
     with working_alone(name), sql.connect() as connection:
+        sql.join_whole_sets(connection)
         switches = read_switches(connection)
         segments, unreadable = _segments(connection, switches, key)
         if switches.error:
             unreadable.append(_unreadable("orchestration_settings", switches.error))
-        history = sql.read_frame(
-            connection,
-            sql.render("lead_budgets/select_history.sql"),
-            {"channel": name, "first": day.today() - timedelta(days=settings.window_days)},
-        )
         settings = _with_limits(connection, settings, switches, key)
-        planned = LeadDemandPlanner(settings).plan(history, segments, day.today())
+        planned = LeadDemandPlanner(settings).plan(_history(connection, name, settings), segments, day.today())
         _write(connection, _decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
         findings.record(connection, unreadable)
     blocked = int(planned["is_blocked"].sum()) if len(planned) else 0
@@ -116,6 +112,13 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
         blocked,
         switches.dry_run,
         dict(Counter(chain.from_iterable(planned["reasons"])).most_common()) if len(planned) else {},
+    )
+
+
+def _history(connection: psycopg.Connection[Any], name: str, settings: PlannerSettings) -> pd.DataFrame:
+    first = day.today() - timedelta(days=settings.window_days)
+    return sql.read_numbers(
+        connection, sql.render("lead_budgets/select_history.sql"), {"channel": name, "first": first}
     )
 
 

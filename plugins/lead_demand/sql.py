@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from functools import cache
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, LiteralString, cast
 
@@ -17,6 +20,8 @@ SQL_FOLDER = INCLUDE / "sql"
 GAQL_FOLDER = INCLUDE / "gaql"
 
 LEADS_CONNECTION = "leads_db"
+ROWS_AT_ONCE = 50_000
+KEYS = ("segment_id", "date")
 
 
 @cache
@@ -65,6 +70,48 @@ def read_frame(
     cursor = connection.execute(statement, values)
     columns = [column.name for column in cursor.description or ()]
     return pd.DataFrame(cursor.fetchall(), columns=columns, dtype=object)
+
+
+def read_numbers(
+    connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
+) -> pd.DataFrame:
+    """The rows of a large query of numbers, by COPY and part after part: a third of the memory of `read_frame`.
+
+    Returns `segment_id` as category, `date` as datetime64, every other column as float64 with NaN for NULL: for
+    estimates, never for an amount that is set.
+    """
+    import numpy as np
+    import pandas as pd
+    from pandas.api.types import union_categoricals
+
+    with connection.cursor() as cursor:
+        columns = [column.name for column in cursor.execute(f"{statement}\nlimit 0", values).description or ()]
+        dtypes = dict.fromkeys(columns, "float64") | dict.fromkeys(KEYS, "category")
+        keys: dict[str, list[Any]] = {key: [] for key in KEYS}
+        numbers = {column: array("d") for column in columns if column not in KEYS}  # they grow where they lie
+        with cursor.copy(f"copy (\n{statement}\n) to stdout (format csv)", values) as copy:
+            rows = iter(copy)  # COPY sends them one by one
+            while text := b"".join(islice(rows, ROWS_AT_ONCE)):
+                part = pd.read_csv(BytesIO(text), names=columns, dtype=dtypes)
+                for key in KEYS:
+                    keys[key].append(part[key])
+                for column, cells in numbers.items():
+                    cells.frombytes(part[column].to_numpy().tobytes())
+    if not keys["date"]:
+        return pd.DataFrame(columns=columns).astype(dtypes | {"date": "datetime64[us]"})
+    segment_id, dates = (union_categoricals(parts) for parts in keys.values())
+    date = pd.to_datetime(dates.categories).take(dates.codes)
+    found = {column: np.frombuffer(cells) for column, cells in numbers.items()}
+    return pd.DataFrame({"segment_id": segment_id, "date": date} | found, copy=False)
+
+
+def join_whole_sets(connection: psycopg.Connection[Any]) -> None:
+    """Let the rest of the transaction join by hash or merge only.
+
+    Of rows that were written a moment ago Postgres has no statistics: it expects one row and plans to compare each with
+    each, which for 10,000 segments takes seconds or hours.
+    """
+    connection.execute(render("join_whole_sets.sql"))
 
 
 def copy_frame(connection: psycopg.Connection[Any], table: str, frame: pd.DataFrame) -> None:

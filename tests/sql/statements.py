@@ -179,6 +179,7 @@ STATEMENTS = {
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
     "lead_stats/insert_pipeline_findings.sql": _statement(),
+    "join_whole_sets.sql": _statement(),
     "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
     "lead_stats/insert_pipeline_findings_channels.sql": _statement(),
     "lead_digest/select_freshness.sql": _statement(),

@@ -27,14 +27,18 @@ left join channel_metrics as leads
         and leads.channel = 'leads'
         and leads.account = 'leads_db'
         and leads.date between %(first)s::date and lead_today() - 1
-left join lateral (
-    select sum(metrics.daily_budget) as daily_budget
-    from channel_metrics as metrics
+left join (
+    select
+        segment_id,
+        date,
+        sum(daily_budget) as daily_budget
+    from channel_metrics
     where
-        metrics.segment_id = stats.segment_id
-        and metrics.channel = %(channel)s
-        and metrics.date = stats.date
-) as paid on true
+        channel = %(channel)s
+        and date between %(first)s::date and lead_today() - 1
+        and daily_budget is not null
+    group by segment_id, date
+) as paid on stats.segment_id = paid.segment_id and stats.date = paid.date
 left join lead_segment_plans as plans
     on
         stats.segment_id = plans.segment_id
