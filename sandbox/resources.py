@@ -247,7 +247,6 @@ class _Numbers:
     """The metrics of some days, per campaign."""
 
     def __init__(self, days: list[Day], campaigns: int) -> None:
-        self.dates = [str(day.date) for day in days]
         shape = (len(days), campaigns)
         self._sums = np.array(
             [
@@ -266,11 +265,10 @@ class _Numbers:
     def total(self, campaigns: list[int]) -> Row:
         return self._row(self._sums[:, :, campaigns].sum(axis=(1, 2)).tolist(), self._lost_views[:, campaigns].sum())
 
-    def by_day(self, campaigns: list[int]) -> Iterator[tuple[str, Row]]:
+    def by_day(self, campaigns: list[int]) -> Iterator[Row]:
         sums = self._sums[:, :, campaigns].sum(axis=2).T.tolist()
         lost_views = self._lost_views[:, campaigns].sum(axis=1).tolist()
-        for day, row, lost in zip(self.dates, sums, lost_views, strict=True):
-            yield day, self._row(row, lost)
+        return map(self._row, sums, lost_views)
 
 
 def _with_metrics(state: State, query: gaql.Query, entities: Iterable[Entity]) -> Iterator[Row]:
@@ -283,13 +281,14 @@ def _with_metrics(state: State, query: gaql.Query, entities: Iterable[Entity]) -
     dates = [day for day in state.dates(date.min, date.max) if all(c.holds(str(day)) for c in on_date)]
     numbers = _Numbers([state.day(day) for day in dates], len(state.catalogue.campaigns))
     selected = [name.removeprefix("metrics.") for name in query.select if name.startswith("metrics.")]
+    segments = [{"date": str(day)} for day in dates]
     for entity in entities:
         if "segments.date" not in query.select:
             yield {**entity.row, "metrics": numbers.total(entity.campaigns)}
             continue
-        for day, metrics in numbers.by_day(entity.campaigns):
-            if any(metrics[name] for name in selected or ("impressions",)):
-                yield {**entity.row, "segments": {"date": day}, "metrics": metrics}
+        for segment, metrics in zip(segments, numbers.by_day(entity.campaigns), strict=True):
+            if any(map(metrics.__getitem__, selected or ("impressions",))):
+                yield {**entity.row, "segments": segment, "metrics": metrics}
 
 
 def search(state: State, customer: str, text: str) -> tuple[gaql.Query, list[Row]]:
@@ -304,7 +303,9 @@ def search(state: State, customer: str, text: str) -> tuple[gaql.Query, list[Row
     kept = (e for e in entities if all(c.holds(value(e.row, c.field)) for c in plain))
     if any(name.startswith(("metrics.", "segments.")) for name in query.fields):
         on_metrics = [c for c in query.where if c.field.startswith("metrics.")]
-        rows = [r for r in _with_metrics(state, query, kept) if all(c.holds(value(r, c.field)) for c in on_metrics)]
+        rows = list(_with_metrics(state, query, kept))
+        if on_metrics:
+            rows = [row for row in rows if all(c.holds(value(row, c.field)) for c in on_metrics)]
     else:
         rows = [entity.row for entity in kept]
     for name, descending in reversed(query.order):
