@@ -33,6 +33,7 @@ _BASE = f"google.ads.googleads.{VERSION}"
 FAILURE_TRAILER = f"{_BASE}.errors.googleadsfailure-bin"
 MAX_OPERATIONS = 10_000
 PAGE = 10_000
+_ROWS_A_PART = 500
 MINIMUM_MICROS, MAXIMUM_MICROS = 10_000, 10**13
 _REMEMBERED_RESULTS = 4  # of searches with several pages
 _S = grpc.StatusCode
@@ -113,10 +114,10 @@ def cut_connection(context: grpc.ServicerContext) -> None:
     raise RuntimeError(f"No connection to {context.peer()} was found, so it could not be cut.")
 
 
-def _broken_off(batches: Iterable[Any], cut: Callable[[], None]) -> Iterator[Any]:
+def _broken_off(batches: Iterable[bytes], cut: Callable[[], None]) -> Iterator[bytes]:
     """The first half of the rows of a stream, and then no more."""
-    rows = [row for batch in batches for row in batch.results]
-    yield StreamResponse(results=rows[: len(rows) // 2])
+    rows = [row for batch in batches for row in StreamResponse.FromString(batch).results]
+    yield StreamResponse(results=rows[: len(rows) // 2]).SerializeToString()
     cut()
 
 
@@ -225,7 +226,7 @@ class AdsServer:
             call = make(
                 self._stream(run) if stream else self._unary(method, run),
                 request_deserializer=request.FromString,
-                response_serializer=response.SerializeToString,
+                response_serializer=None if stream else response.SerializeToString,  # a stream comes serialised
             )
             return grpc.method_handlers_generic_handler(f"{_BASE}.services.{service}", {method: call})
 
@@ -366,16 +367,22 @@ class AdsServer:
         write(response, rows[at : at + PAGE])
         return response
 
-    def _search_stream(self, request: Any, fault: Fault | None, request_id: str) -> Iterator[Any]:
+    def _search_stream(self, request: Any, fault: Fault | None, request_id: str) -> Iterator[bytes]:
+        """Serialised StreamResponses."""
         query, rows, write = self._rows(request, fault)
 
-        # One at a time, when the client takes it: a row takes 7 kB of memory, however few of its fields are set.
-        def batches() -> Iterator[Any]:
+        # A row takes 7 kB of memory, however few of its fields are set. So a batch is made when the client takes it, and
+        # in parts: the bytes of a message are those of its parts, one after another.
+        def batches() -> Iterator[bytes]:
             while page := list(itertools.islice(rows, PAGE)):
-                response = StreamResponse(request_id=request_id)
-                write(response, page)
-                response.field_mask.paths.extend(query.select)
-                yield response
+                parts = []
+                for at in range(0, len(page), _ROWS_A_PART):
+                    part = StreamResponse()
+                    write(part, page[at : at + _ROWS_A_PART])
+                    parts.append(part.SerializeToString())
+                end = StreamResponse(request_id=request_id)
+                end.field_mask.paths.extend(query.select)
+                yield b"".join([*parts, end.SerializeToString()])
 
         return batches()
 
