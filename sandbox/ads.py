@@ -371,8 +371,8 @@ class AdsServer:
         """Serialised StreamResponses."""
         query, rows, write = self._rows(request, fault)
 
-        # A row takes 7 kB of memory, however few of its fields are set. So a batch is made when the client takes it, and
-        # in parts: the bytes of a message are those of its parts, one after another.
+        # A row takes 7 kB of memory, however few of its fields are set. So a batch is made when the client takes it,
+        # and in parts: the bytes of a message are those of its parts, one after another.
         def batches() -> Iterator[bytes]:
             while page := list(itertools.islice(rows, PAGE)):
                 parts = []
