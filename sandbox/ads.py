@@ -25,7 +25,7 @@ from google.protobuf.descriptor import FieldDescriptor
 
 from sandbox import catalogue, gaql
 from sandbox.faults import FAILURES, Fault
-from sandbox.resources import BILLABLE_UNIT_MICROS, QueryRefused, Row, search, value
+from sandbox.resources import BILLABLE_UNIT_MICROS, QueryRefused, Row, search
 from sandbox.state import State
 
 VERSION = "v26"
@@ -33,6 +33,7 @@ _BASE = f"google.ads.googleads.{VERSION}"
 FAILURE_TRAILER = f"{_BASE}.errors.googleadsfailure-bin"
 MAX_OPERATIONS = 10_000
 PAGE = 10_000
+_ROWS_A_PART = 500
 MINIMUM_MICROS, MAXIMUM_MICROS = 10_000, 10**13
 _REMEMBERED_RESULTS = 4  # of searches with several pages
 _S = grpc.StatusCode
@@ -113,20 +114,28 @@ def cut_connection(context: grpc.ServicerContext) -> None:
     raise RuntimeError(f"No connection to {context.peer()} was found, so it could not be cut.")
 
 
-def _broken_off(batches: Iterable[Any], cut: Callable[[], None]) -> Iterator[Any]:
+def _broken_off(batches: Iterable[bytes], cut: Callable[[], None]) -> Iterator[bytes]:
     """The first half of the rows of a stream, and then no more."""
-    rows = [row for batch in batches for row in batch.results]
-    yield StreamResponse(results=rows[: len(rows) // 2])
+    rows = [row for batch in batches for row in StreamResponse.FromString(batch).results]
+    yield StreamResponse(results=rows[: len(rows) // 2]).SerializeToString()
     cut()
 
 
 # -- rows to messages ---------------------------------------------------------------------------------------------
 
 
-def _setter(path: str) -> Callable[[Any, Any], None]:
-    """A function that writes a plain value at a GAQL path into a GoogleAdsRow. Raises QueryRefused."""
+Step = tuple[str, str]  # the name of a field in GAQL and in the message
+Writer = Callable[[Any, list[Row]], None]  # adds rows to a response
+
+
+def _setter(path: str) -> tuple[tuple[Step, ...], Callable[[Any, Any], None]]:
+    """For a GAQL path: the steps to its parent in a GoogleAdsRow, and what writes a plain value into that parent.
+
+    Raises QueryRefused.
+    """
     fields: list[FieldDescriptor] = []
-    for part in path.split("."):
+    parts = path.split(".")
+    for part in parts:
         within = fields[-1].message_type if fields else GoogleAdsRow.DESCRIPTOR
         known = within.fields_by_name if within else {}
         found = known.get(part) or known.get(f"{part}_")  # Python's keywords carry an underscore
@@ -134,36 +143,43 @@ def _setter(path: str) -> Callable[[Any, Any], None]:
             raise QueryRefused(("query_error", "UNRECOGNIZED_FIELD"), f"Unrecognized field in the query: '{path}'.")
         fields.append(found)
     *parents, leaf = fields
+    name, is_message = leaf.name, leaf.message_type is not None
     numbers = {v.name: v.number for v in leaf.enum_type.values} if leaf.enum_type else {}
 
-    def write(message: Any, content: Any) -> None:
-        for parent in parents:
-            message = getattr(message, parent.name)
+    def write(parent: Any, content: Any) -> None:
         if isinstance(content, dict):
-            json_format.ParseDict(content, getattr(message, leaf.name))
+            json_format.ParseDict(content, getattr(parent, name))
         elif isinstance(content, list):
-            target = getattr(message, leaf.name)
-            (target.paths if leaf.message_type else target).extend(numbers.get(item, item) for item in content)
+            target = getattr(parent, name)
+            (target.paths if is_message else target).extend(numbers.get(item, item) for item in content)
         else:
-            setattr(message, leaf.name, numbers.get(content, content) if numbers else content)
+            setattr(parent, name, numbers.get(content, content) if numbers else content)
 
-    return write
+    return tuple((part, parent.name) for part, parent in zip(parts, parents, strict=False)), write
 
 
-def _messages(query: gaql.Query, rows: list[Row]) -> list[Any]:
-    """GoogleAdsRow messages with the selected fields, and the resource names that always come along."""
+def _writer(query: gaql.Query) -> Writer:
+    """The writer of the selected fields, and the resource names that always come along."""
     resources = {name.partition(".")[0] for name in query.select} - {"metrics", "segments"} | {query.resource}
-    paths = {*query.select, *(f"{resource}.resource_name" for resource in resources)}
-    setters = [(path, _setter(path)) for path in sorted(paths)]
-    messages = []
-    for row in rows:
-        message = GoogleAdsRow()
-        for path, write in setters:
-            content = value(row, path)
-            if content is not None:
-                write(message, content)
-        messages.append(message)
-    return messages
+    # By parent, which is then looked up once a row for all of its fields.
+    parents: dict[tuple[Step, ...], list[tuple[str, Callable[[Any, Any], None]]]] = {}
+    for path in sorted({*query.select, *(f"{resource}.resource_name" for resource in resources)}):
+        steps, write = _setter(path)
+        parents.setdefault(steps, []).append((path.rpartition(".")[2], write))
+
+    def add(response: Any, rows: list[Row]) -> None:
+        for row in rows:
+            message = response.results.add()
+            for steps, fields in parents.items():
+                plain, target = row, message
+                for part, name in steps:
+                    plain, target = plain.get(part) or {}, getattr(target, name)
+                for leaf, write in fields:
+                    content = plain.get(leaf)
+                    if content is not None:
+                        write(target, content)
+
+    return add
 
 
 def _spoil(rows: list[Row], fault: Fault | None) -> list[Row]:
@@ -193,7 +209,7 @@ class AdsServer:
     def __init__(self, state: State) -> None:
         self.state = state
         self._ids = itertools.count(1)
-        self._results: OrderedDict[str, list[Any]] = OrderedDict()
+        self._results: OrderedDict[str, tuple[list[Row], Writer]] = OrderedDict()
 
     def serve(self, key: bytes, chain: bytes, port: int = 0) -> tuple[grpc.Server, int]:
         """Start with that private key and certificate chain (PEM); raises RuntimeError when the port is taken."""
@@ -210,7 +226,7 @@ class AdsServer:
             call = make(
                 self._stream(run) if stream else self._unary(method, run),
                 request_deserializer=request.FromString,
-                response_serializer=response.SerializeToString,
+                response_serializer=None if stream else response.SerializeToString,  # a stream comes serialised
             )
             return grpc.method_handlers_generic_handler(f"{_BASE}.services.{service}", {method: call})
 
@@ -317,12 +333,13 @@ class AdsServer:
             raise abort_for(Fault("*", "permission"))
         return customer
 
-    def _rows(self, request: Any, fault: Fault | None) -> tuple[gaql.Query, list[Any]]:
+    def _rows(self, request: Any, fault: Fault | None) -> tuple[gaql.Query, Iterator[Row], Writer]:
+        """The parsed query, its rows, and what writes rows into a response."""
         customer = self._customer(request.customer_id)
         try:
             with self.state.lock:
                 query, rows = search(self.state, customer, request.query)
-            return query, _messages(query, _spoil(rows, fault))
+            return query, iter(_spoil(list(rows), fault)) if fault else rows, _writer(query)
         except gaql.GaqlError as e:
             error, message = ("query_error", e.code), e.message
         except QueryRefused as e:
@@ -336,26 +353,38 @@ class AdsServer:
         result_id, _, offset = request.page_token.partition(":")
         at = int(offset or 0)
         if result_id in self._results:
-            rows = self._results[result_id]
+            rows, write = self._results[result_id]
         else:
-            _, rows = self._rows(request, fault)
-            result_id = request_id
+            _, found, write = self._rows(request, fault)
+            rows, result_id = list(found), request_id
         token = ""
         if at + PAGE < len(rows):
             token = f"{result_id}:{at + PAGE}"
-            self._results[result_id] = rows
+            self._results[result_id] = rows, write
             while len(self._results) > _REMEMBERED_RESULTS:
                 self._results.popitem(last=False)
-        return SearchResponse(results=rows[at : at + PAGE], next_page_token=token, total_results_count=len(rows))
+        response = SearchResponse(next_page_token=token, total_results_count=len(rows))
+        write(response, rows[at : at + PAGE])
+        return response
 
-    def _search_stream(self, request: Any, fault: Fault | None, request_id: str) -> list[Any]:
-        query, rows = self._rows(request, fault)
-        batches = [
-            StreamResponse(results=rows[at : at + PAGE], request_id=request_id) for at in range(0, len(rows), PAGE)
-        ]
-        for batch in batches:
-            batch.field_mask.paths.extend(query.select)
-        return batches
+    def _search_stream(self, request: Any, fault: Fault | None, request_id: str) -> Iterator[bytes]:
+        """Serialised StreamResponses."""
+        query, rows, write = self._rows(request, fault)
+
+        # A row takes 7 kB of memory, however few of its fields are set. So a batch is made when the client takes it,
+        # and in parts: the bytes of a message are those of its parts, one after another.
+        def batches() -> Iterator[bytes]:
+            while page := list(itertools.islice(rows, PAGE)):
+                parts = []
+                for at in range(0, len(page), _ROWS_A_PART):
+                    part = StreamResponse()
+                    write(part, page[at : at + _ROWS_A_PART])
+                    parts.append(part.SerializeToString())
+                end = StreamResponse(request_id=request_id)
+                end.field_mask.paths.extend(query.select)
+                yield b"".join([*parts, end.SerializeToString()])
+
+        return batches()
 
     def _accessible(self, request: Any, fault: Fault | None, request_id: str) -> Any:
         names = [f"customers/{customer}" for customer in (catalogue.MANAGER, *catalogue.CUSTOMERS)]

@@ -168,58 +168,60 @@ def _plans(state: State, days: list[date]) -> Table:
 def _leads(state: State, leads: Leads, as_of: date) -> Table:
     """The leads of one day, in order of their time."""
     names, seed = state.catalogue, state.world.seed
-    midnight = datetime.combine(leads.date, time.min)
     order = np.argsort(leads.second, kind="stable")
+    place, number, source = leads.place[order], leads.number[order], leads.source[order]
     index = (leads.date - state.first_day).days
-    key = leads.place * len(SOURCES) + leads.source
-    people = uniform(seed, _PEOPLE, key[:, None], index, leads.number[:, None], np.arange(3)[None, :])
-    places = uniform(seed, _PLACE, key[:, None], index, leads.number[:, None], np.arange(4)[None, :])
+    key = place * len(SOURCES) + source
+    people = uniform(seed, _PEOPLE, key[:, None], index, number[:, None], np.arange(3)[None, :])
+    places = uniform(seed, _PLACE, key[:, None], index, number[:, None], np.arange(4)[None, :])
     decided = np.array([leads.date + timedelta(days=int(n)) < as_of for n in range(8)])[leads.delay]
-    ids = leads.id
 
-    table: Table = {name: [] for name in (
-        "id", "created_at", "status", "branch", "postal_code", "region", "city", "name", "email", "phone", "price",
-        "partner_id", "source_channel", "source_campaign_id", "source_keyword",
-    )}  # fmt: skip
-    for i in order.tolist():
-        position = int(leads.segment[i])
-        branch, region, towns = _home(names, position)
-        town, letters = towns[int(places[i, 0] * len(towns))], int(places[i, 1] * 676)
-        has_code = places[i, 2] >= _WITHOUT_POSTAL_CODE
-        source, is_known = int(leads.source[i]), bool(leads.attributed[i])
-        is_paid = is_known and source == PAID
-        first = _FIRST_NAMES[int(people[i, 0] * len(_FIRST_NAMES))]
-        last = _LAST_NAMES[int(people[i, 1] * len(_LAST_NAMES))]
-        status = "new" if not decided[i] else "accepted" if leads.accepted[i] else "rejected"
+    homes = [(s.branch, s.region.title(), s.towns) for s in names.segments]
+    branch, region, towns = catalogue.ELSEWHERE
+    homes.append((branch, region.title(), towns))  # the last one serves segment -1
+    midnight = datetime.combine(leads.date, time.min)
+    hours = [(midnight + timedelta(hours=n)).replace(tzinfo=AMSTERDAM).isoformat() for n in range(24)]
+    # Plain numbers, because taking them out of an array one by one is most of the work.
+    facts = (leads.id[order], leads.second[order], leads.segment[order], place, source)
+    flags = (leads.attributed[order], decided[order], leads.accepted[order])
+    rows = []
+    for id_, second, position, campaign, origin, is_known, is_decided, is_accepted, person, spot in zip(
+        *(array.tolist() for array in (*facts, *flags, people, places)), strict=True
+    ):
+        branch, region, towns = homes[position]
+        (digits, town), letters = towns[int(spot[0] * len(towns))], int(spot[1] * 676)
+        has_code = spot[2] >= _WITHOUT_POSTAL_CODE
+        first = _FIRST_NAMES[int(person[0] * len(_FIRST_NAMES))]
+        last = _LAST_NAMES[int(person[1] * len(_LAST_NAMES))]
+        status = "new" if not is_decided else "accepted" if is_accepted else "rejected"
         is_bought = status == "accepted" and position >= 0  # a lead from elsewhere goes to a partner outside the books
-        keyword = _KEYWORDS[int(places[i, 3] * len(_KEYWORDS))].format(branch=branch, town=town[1].lower())
+        keyword = None
+        if is_known and origin in (PAID, SEO):
+            keyword = _KEYWORDS[int(spot[3] * len(_KEYWORDS))].format(branch=branch, town=town.lower())
+        hour = hours[second // 3600]
         row = (
-            int(ids[i]),
-            (midnight + timedelta(seconds=int(leads.second[i]))).replace(tzinfo=AMSTERDAM).isoformat(),
+            id_,
+            f"{hour[:14]}{second % 3600 // 60:02d}:{second % 60:02d}{hour[19:]}",
             status,
             branch,
-            f"{town[0]} {chr(65 + letters // 26)}{chr(65 + letters % 26)}" if has_code else None,
-            region.title(),
-            town[1] if has_code else None,
+            f"{digits} {chr(65 + letters // 26)}{chr(65 + letters % 26)}" if has_code else None,
+            region,
+            town if has_code else None,
             f"{first} {last}",
-            f"{first}.{last}.{ids[i]}@example.invalid".lower(),
-            f"000 555 {int(people[i, 2] * 10_000):04d}",
+            f"{first}.{last}.{id_}@example.invalid".lower(),
+            f"000 555 {int(person[2] * 10_000):04d}",
             "35.00" if status == "accepted" else None,
-            _partner_id(position, int(ids[i]) % names.segments[position].partners) if is_bought else None,
-            SOURCES[source] if is_known else None,
-            str(names.campaigns[int(leads.place[i])].id) if is_paid else None,
-            keyword if is_known and source in (PAID, SEO) else None,
+            _partner_id(position, id_ % names.segments[position].partners) if is_bought else None,
+            SOURCES[origin] if is_known else None,
+            str(names.campaigns[campaign].id) if is_known and origin == PAID else None,
+            keyword,
         )
-        for column, content in zip(table.values(), row, strict=True):
-            column.append(content)
-    return table
-
-
-def _home(names: Catalogue, segment: int) -> tuple[str, str, tuple[tuple[str, str], ...]]:
-    if segment < 0:
-        return catalogue.ELSEWHERE
-    found = names.segments[segment]
-    return found.branch, found.region, found.towns
+        rows.append(row)
+    columns = (
+        "id", "created_at", "status", "branch", "postal_code", "region", "city", "name", "email", "phone", "price",
+        "partner_id", "source_channel", "source_campaign_id", "source_keyword",
+    )  # fmt: skip
+    return {name: [row[n] for row in rows] for n, name in enumerate(columns)}
 
 
 def _merge(tables: list[Table]) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any
 
 _CLAUSES = re.compile(
@@ -48,6 +49,10 @@ class Condition:
     op: str
     value: Any
 
+    @cached_property
+    def _listed(self) -> frozenset[str]:
+        return frozenset(self.value)
+
     def holds(self, have: Any) -> bool:
         """Whether a row whose field is ``have`` passes. Numbers compare as numbers, the rest as text."""
         if self.op.startswith("IS"):
@@ -61,7 +66,7 @@ class Condition:
             have = str(have).upper()
             return (have == str(self.value).upper()) == (self.op == "=")
         if self.op in ("IN", "NOT IN"):
-            return (str(have) in self.value) == (self.op == "IN")
+            return (str(have) in self._listed) == (self.op == "IN")
         if self.op.endswith("LIKE"):
             pattern = re.escape(self.value).replace("%", ".*").replace("_", ".")
             return bool(re.fullmatch(pattern, str(have), re.IGNORECASE | re.DOTALL)) == (self.op == "LIKE")

@@ -6,9 +6,11 @@ today are incomplete and only shown with ``dataState: all``. GA4's last two days
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
+from functools import cache
 from operator import itemgetter
 from typing import Any
 
@@ -43,20 +45,21 @@ class BadRequest(Exception):
 def _search_rows(state: State, first: date, last: date) -> Iterator[Json]:
     """One row a (date, page) with clicks and impressions as known today."""
     base, today = f"https://{catalogue.MAIN_HOST}", state.today()
+    pages = []
+    for segment in state.catalogue.segments:
+        town = re.sub(r"\W+", "-", segment.towns[0][1].lower()).strip("-")
+        pages.append((f"{base}{segment.page_prefix}/", f"{base}{segment.page_prefix}/{town}"))
     for day in state.days(first, last):
+        name = str(day.date)
         shown = _SEARCH_SHOWN.get((today - day.date).days, 1.0)
         clicks = np.floor(day.seo_clicks * shown).astype(int).tolist()
         impressions = np.floor(day.seo_impressions * shown).astype(int).tolist()
-        for segment, all_clicks, all_impressions in zip(state.catalogue.segments, clicks, impressions, strict=True):
-            town = re.sub(r"\W+", "-", segment.towns[0][1].lower()).strip("-")
-            in_town, shown_in_town = int(all_clicks * _TOWN_SHARE), int(all_impressions * _TOWN_SHARE)
-            for path, count, views in (
-                (f"{segment.page_prefix}/", all_clicks - in_town, all_impressions - shown_in_town),
-                (f"{segment.page_prefix}/{town}", in_town, shown_in_town),
-            ):
-                yield {"date": str(day.date), "page": base + path, "clicks": count, "impressions": views}
+        for (page, town_page), all_clicks, all_views in zip(pages, clicks, impressions, strict=True):
+            in_town, seen_in_town = int(all_clicks * _TOWN_SHARE), int(all_views * _TOWN_SHARE)
+            yield {"date": name, "page": page, "clicks": all_clicks - in_town, "impressions": all_views - seen_in_town}
+            yield {"date": name, "page": town_page, "clicks": in_town, "impressions": seen_in_town}
         total = sum(clicks)
-        yield {"date": str(day.date), "page": base + _BLOG, "clicks": total // 25, "impressions": total}
+        yield {"date": name, "page": base + _BLOG, "clicks": total // 25, "impressions": total}
 
 
 def _search_filter(filter_: Json, row: Json) -> bool:
@@ -78,6 +81,24 @@ def _search_filter(filter_: Json, row: Json) -> bool:
             raise BadRequest(f"Unknown filter operator '{other}'.")
 
 
+def _search_totals(
+    rows: Iterable[Json], dimensions: list[str], filters: list[Json]
+) -> list[tuple[tuple[str, ...], int, int]]:
+    """(keys, clicks, impressions) of every group: by key where the date leads, else the most clicks first."""
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for row in rows:
+        if row["impressions"] and (not filters or all(_search_filter(f, row) for f in filters)):
+            total = groups.setdefault(tuple([row[name] for name in dimensions]), [0, 0])
+            total[0] += row["clicks"]
+            total[1] += row["impressions"]
+    totals = [(keys, clicks, views) for keys, (clicks, views) in groups.items()]
+    if dimensions[:1] == ["date"]:
+        totals.sort(key=itemgetter(0))
+    else:
+        totals.sort(key=itemgetter(1), reverse=True)
+    return totals
+
+
 def search_analytics(state: State, site: str, query: Json) -> Json:
     """The answer to searchAnalytics.query; dimensions date and page."""
     if site != catalogue.SITE_URL:
@@ -93,13 +114,13 @@ def search_analytics(state: State, site: str, query: Json) -> Json:
     first_incomplete = state.today() - timedelta(days=INCOMPLETE_DAYS)
 
     filters = [f for group in query.get("dimensionFilterGroups", []) for f in group["filters"]]
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for row in _search_rows(state, first, last if is_all else min(last, first_incomplete - timedelta(days=1))):
-        if row["impressions"] and all(_search_filter(f, row) for f in filters):
-            total = groups.setdefault(tuple(row[name] for name in dimensions), [0, 0])
-            total[0] += row["clicks"]
-            total[1] += row["impressions"]
-    rows: list[Json] = [
+    end = last if is_all else min(last, first_incomplete - timedelta(days=1))
+
+    def totals() -> list[tuple[tuple[str, ...], int, int]]:
+        return _search_totals(_search_rows(state, first, end), dimensions, filters)
+
+    found = state.report("searchAnalytics", first, end, *dimensions, json.dumps(filters), make=totals)
+    page: list[Json] = [
         {
             "keys": list(keys),
             "clicks": float(clicks),
@@ -107,15 +128,10 @@ def search_analytics(state: State, site: str, query: Json) -> Json:
             "ctr": clicks / views,
             "position": 6.5,
         }
-        for keys, (clicks, views) in groups.items()
+        for keys, clicks, views in found[start : start + limit]
     ]
-    if dimensions[:1] == ["date"]:
-        rows.sort(key=itemgetter("keys"))
-    else:
-        rows.sort(key=itemgetter("clicks"), reverse=True)
-
     answer: Json = {"responseAggregationType": "byPage" if "page" in dimensions else "byProperty"}
-    if page := rows[start : start + limit]:
+    if page:
         answer["rows"] = page
     if is_all and "date" in dimensions and first_incomplete <= last:
         answer["metadata"] = {"firstIncompleteDate": str(first_incomplete)}
@@ -131,25 +147,29 @@ _METRICS = ("sessions", "eventCount", "keyEvents")
 def _visits(state: State, first: date, last: date) -> Iterator[Json]:
     """One row a (date, host, page, channel group, event). Sessions are counted on their session_start event."""
     paid_of = state.catalogue.campaigns_of_segment
+    main, pages = catalogue.MAIN_HOST, [f"{segment.page_prefix}/" for segment in state.catalogue.segments]
     for day in state.days(first, last):
-        shown = _VISITS_SHOWN.get((state.today() - day.date).days, 1.0)
-        for n, segment in enumerate(state.catalogue.segments):
-            paid = paid_of.get(n, [])
-            main, page = catalogue.MAIN_HOST, f"{segment.page_prefix}/"
+        name, shown = day.date.strftime("%Y%m%d"), _VISITS_SHOWN.get((state.today() - day.date).days, 1.0)
+        clicks, paid_leads = day.clicks.tolist(), day.paid_leads.tolist()
+        counts = zip(
+            *(day.seo_clicks.tolist(), day.seo_leads.tolist(), day.direct_sessions.tolist(), day.direct_leads.tolist()),
+            *(day.microsite_sessions.tolist(), day.microsite_leads.tolist()),
+            strict=True,
+        )
+        for n, (seo, seo_leads, direct, direct_leads, microsite, microsite_leads) in enumerate(counts):
+            paid, page, microsite_host = paid_of.get(n, []), pages[n], state.catalogue.segments[n].microsite_host
             visits = [
-                (main, page, "Organic Search", day.seo_clicks[n], day.seo_leads[n]),
-                (main, page, "Direct", day.direct_sessions[n], day.direct_leads[n]),
-                (main, page, "Paid Search", day.clicks[paid].sum(), day.paid_leads[paid].sum()),
+                (main, page, "Organic Search", seo, seo_leads),
+                (main, page, "Direct", direct, direct_leads),
+                (main, page, "Paid Search", sum(clicks[c] for c in paid), sum(paid_leads[c] for c in paid)),
             ]
-            if segment.microsite_host:
-                visits.append(
-                    (segment.microsite_host, "/", "Organic Search", day.microsite_sessions[n], day.microsite_leads[n])
-                )
+            if microsite_host:
+                visits.append((microsite_host, "/", "Organic Search", microsite, microsite_leads))
             for host, path, group, sessions, leads in visits:
                 for event, count, is_key in (("session_start", sessions, False), ("generate_lead", leads, True)):
                     known = int(count * shown)
                     yield {
-                        "date": day.date.strftime("%Y%m%d"),
+                        "date": name,
                         "hostName": host,
                         "landingPage": path,
                         "pagePath": path,
@@ -192,6 +212,22 @@ def _report_filter(expression: Json | None, row: Json) -> bool:
             raise BadRequest(f"Unknown matchType '{other}'.")
 
 
+def _report_totals(
+    state: State, query: Json, spans: list[tuple[date, date]]
+) -> list[tuple[tuple[str, ...], list[int]]]:
+    """(dimension values, metric values) of every group that is shown, in order of the dimensions."""
+    dimensions, metrics = ([field["name"] for field in query.get(kind, [])] for kind in ("dimensions", "metrics"))
+    expression = query.get("dimensionFilter")
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for first, last in spans:
+        for row in _visits(state, first, last):
+            if _report_filter(expression, row):
+                total = groups.setdefault(tuple([row[name] for name in dimensions]), [0] * len(metrics))
+                for n, name in enumerate(metrics):
+                    total[n] += row[name]
+    return [group for group in sorted(groups.items()) if query.get("keepEmptyRows") or any(group[1])]
+
+
 def run_report(state: State, property_id: str, query: Json) -> Json:
     """The answer to runReport; all values are strings, dates are YYYYMMDD, int64 fields are strings."""
     if property_id != catalogue.GA4_PROPERTY:
@@ -204,18 +240,15 @@ def run_report(state: State, property_id: str, query: Json) -> Json:
     if not 1 <= limit <= REPORT_ROWS_MAX:
         raise BadRequest(f"limit must be between 1 and {REPORT_ROWS_MAX}.")
 
-    groups: dict[tuple[str, ...], list[int]] = {}
-    for span in query["dateRanges"]:
-        first, last = (_report_date(state, span[name]) for name in ("startDate", "endDate"))
-        for row in _visits(state, first, last):
-            if _report_filter(query.get("dimensionFilter"), row):
-                total = groups.setdefault(tuple(row[name] for name in dimensions), [0] * len(metrics))
-                for n, name in enumerate(metrics):
-                    total[n] += row[name]
-    rows = [
-        {"dimensionValues": [{"value": k} for k in keys], "metricValues": [{"value": str(v)} for v in values]}
-        for keys, values in sorted(groups.items())
-        if query.get("keepEmptyRows") or any(values)
+    spans = [
+        (_report_date(state, span["startDate"]), _report_date(state, span["endDate"])) for span in query["dateRanges"]
+    ]
+    asked = json.dumps({name: part for name, part in query.items() if name not in ("limit", "offset")})
+    found = state.report("runReport", *spans, asked, make=lambda: _report_totals(state, query, spans))
+    cell = cache(lambda content: {"value": str(content)})  # most of them come again and again
+    page = [
+        {"dimensionValues": [cell(k) for k in keys], "metricValues": [cell(v) for v in values]}
+        for keys, values in found[offset : offset + limit]
     ]
     answer: Json = {
         "dimensionHeaders": [{"name": name} for name in dimensions],
@@ -223,9 +256,9 @@ def run_report(state: State, property_id: str, query: Json) -> Json:
         "metadata": {"currencyCode": catalogue.CURRENCY, "timeZone": catalogue.TIME_ZONE},
         "kind": "analyticsData#runReport",
     }
-    if rows:
-        answer["rowCount"] = len(rows)
-        if page := rows[offset : offset + limit]:
+    if found:
+        answer["rowCount"] = len(found)
+        if page:
             answer["rows"] = page
     if query.get("returnPropertyQuota"):
         answer["propertyQuota"] = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -247,7 +248,6 @@ class _Numbers:
     """The metrics of some days, per campaign."""
 
     def __init__(self, days: list[Day], campaigns: int) -> None:
-        self.dates = [str(day.date) for day in days]
         shape = (len(days), campaigns)
         self._sums = np.array(
             [
@@ -266,15 +266,14 @@ class _Numbers:
     def total(self, campaigns: list[int]) -> Row:
         return self._row(self._sums[:, :, campaigns].sum(axis=(1, 2)).tolist(), self._lost_views[:, campaigns].sum())
 
-    def by_day(self, campaigns: list[int]) -> Iterator[tuple[str, Row]]:
+    def by_day(self, campaigns: list[int]) -> Iterator[Row]:
         sums = self._sums[:, :, campaigns].sum(axis=2).T.tolist()
         lost_views = self._lost_views[:, campaigns].sum(axis=1).tolist()
-        for day, row, lost in zip(self.dates, sums, lost_views, strict=True):
-            yield day, self._row(row, lost)
+        return map(self._row, sums, lost_views)
 
 
 def _with_metrics(state: State, query: gaql.Query, entities: Iterable[Entity]) -> Iterator[Row]:
-    """A row an entity, or a row an (entity, day) where the date is selected.
+    """A row an entity, or a row an (entity, day) where the date is selected, made as they are taken.
 
     With the date selected Google Ads leaves out rows whose selected metrics are all zero; filtering on it alone keeps
     them.
@@ -283,17 +282,24 @@ def _with_metrics(state: State, query: gaql.Query, entities: Iterable[Entity]) -
     dates = [day for day in state.dates(date.min, date.max) if all(c.holds(str(day)) for c in on_date)]
     numbers = _Numbers([state.day(day) for day in dates], len(state.catalogue.campaigns))
     selected = [name.removeprefix("metrics.") for name in query.select if name.startswith("metrics.")]
-    for entity in entities:
-        if "segments.date" not in query.select:
-            yield {**entity.row, "metrics": numbers.total(entity.campaigns)}
-            continue
-        for day, metrics in numbers.by_day(entity.campaigns):
-            if any(metrics[name] for name in selected or ("impressions",)):
-                yield {**entity.row, "segments": {"date": day}, "metrics": metrics}
+    segments = [{"date": str(day)} for day in dates]
+
+    def daily() -> Iterator[Row]:
+        for entity in entities:
+            for segment, metrics in zip(segments, numbers.by_day(entity.campaigns), strict=True):
+                if any(map(metrics.__getitem__, selected or ("impressions",))):
+                    yield {**entity.row, "segments": segment, "metrics": metrics}
+
+    if "segments.date" in query.select:
+        return daily()
+    return ({**entity.row, "metrics": numbers.total(entity.campaigns)} for entity in entities)
 
 
-def search(state: State, customer: str, text: str) -> tuple[gaql.Query, list[Row]]:
-    """The rows of a GAQL query. Raises gaql.GaqlError or QueryRefused."""
+def search(state: State, customer: str, text: str) -> tuple[gaql.Query, Iterator[Row]]:
+    """The rows of a GAQL query as the world stands now, however late they are taken.
+
+    Raises gaql.GaqlError or QueryRefused, before the first row.
+    """
     query = gaql.parse(text, state.today())
     _check(query, customer, state.today())
 
@@ -301,12 +307,14 @@ def search(state: State, customer: str, text: str) -> tuple[gaql.Query, list[Row
     if entities:
         _served(entities[0], query)
     plain = [c for c in query.where if not c.field.startswith(("metrics.", "segments."))]
-    kept = (e for e in entities if all(c.holds(value(e.row, c.field)) for c in plain))
+    kept = [e for e in entities if all(c.holds(value(e.row, c.field)) for c in plain)]
     if any(name.startswith(("metrics.", "segments.")) for name in query.fields):
         on_metrics = [c for c in query.where if c.field.startswith("metrics.")]
-        rows = [r for r in _with_metrics(state, query, kept) if all(c.holds(value(r, c.field)) for c in on_metrics)]
+        rows = _with_metrics(state, query, kept)
+        if on_metrics:
+            rows = (row for row in rows if all(c.holds(value(row, c.field)) for c in on_metrics))
     else:
-        rows = [entity.row for entity in kept]
+        rows = (entity.row for entity in kept)
     for name, descending in reversed(query.order):
-        rows.sort(key=lambda row: (value(row, name) is not None, value(row, name)), reverse=descending)
-    return query, rows[: query.limit]
+        rows = iter(sorted(rows, key=lambda row: (value(row, name) is not None, value(row, name)), reverse=descending))
+    return query, islice(rows, query.limit)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import count
@@ -26,6 +26,7 @@ from sandbox.faults import Fault
 from sandbox.world import DAYS_OF_HISTORY, Day, World
 
 AMSTERDAM = ZoneInfo(catalogue.TIME_ZONE)
+_REMEMBERED = 4  # whole reports, each of which is asked for page by page
 
 _SCHEMA = """
 create table if not exists meta (key text primary key, value text not null) without rowid;
@@ -61,6 +62,7 @@ class State:
         self.lock = threading.RLock()
         self.calls: deque[dict[str, Any]] = deque(maxlen=20_000)
         self._days: dict[date, Day] = {}
+        self._reports: OrderedDict[tuple[object, ...], Any] = OrderedDict()
         self._tokens, self._dying = count(1), dict[str, float]()
         self._db = sqlite3.connect(folder / "state.sqlite", check_same_thread=False)
         self._db.executescript("pragma journal_mode = wal; pragma synchronous = full;" + _SCHEMA)
@@ -120,6 +122,7 @@ class State:
                 self._db.execute("delete from faults")
             self._offset = timedelta()
             self._days.clear()
+            self._reports.clear()
             self.calls.clear()
             self._read_budgets()
 
@@ -139,6 +142,20 @@ class State:
                 self._days[day] = self.world.day(day, self.budgets_on(day))
             return self._days[day]
 
+    def report(self, *key: object, make: Callable[[], Any]) -> Any:
+        """What ``make`` gives, made once for all pages of a report; ``key`` is everything that was asked but the page.
+
+        It may only hang on days that are over and on today.
+        """
+        full = (self.today(), *key)
+        with self.lock:
+            if full not in self._reports:
+                self._reports[full] = make()
+                while len(self._reports) > _REMEMBERED:
+                    self._reports.popitem(last=False)
+            self._reports.move_to_end(full)
+            return self._reports[full]
+
     # -- budgets --------------------------------------------------------------------------------------------------
 
     @property
@@ -149,11 +166,11 @@ class State:
     def budgets_on(self, day: date) -> np.ndarray:
         """EUR in force on a day, one a budget: the last amount set on or before it."""
         with self.lock:
-            in_force = (
-                next((c.new_micros for c in reversed(self._history[b.resource_name]) if c.at.date() <= day), 0)
-                for b in self.catalogue.budgets
-            )
-            return np.fromiter(in_force, dtype=float) / 1_000_000
+            budgets, days, micros = np.array(self._edits, dtype=np.int64).T
+        in_force = np.zeros(len(self.catalogue.budgets))
+        is_made = days <= day.toordinal()
+        in_force[budgets[is_made]] = micros[is_made]  # oldest first, so that the last one stays
+        return in_force / 1_000_000
 
     def set_budgets(self, amounts: Mapping[str, int], user: str, client_type: str) -> list[BudgetChange]:
         """Set absolute amounts in micros, all in one durable transaction; amounts already in force leave no trace."""
@@ -205,6 +222,8 @@ class State:
     def _read_budgets(self) -> None:
         self._history: dict[str, list[BudgetChange]] = {b.resource_name: [] for b in self.catalogue.budgets}
         self._amounts: dict[str, int] = {}
+        self._positions = {b.resource_name: n for n, b in enumerate(self.catalogue.budgets)}
+        self._edits: list[tuple[int, int, int]] = []  # (position of the budget, day, micros), oldest first
         self._next_id = 1
         rows = self._db.execute("select * from budget_changes order by id")
         self._remember(
@@ -216,6 +235,8 @@ class State:
         for change in changes:
             self._history[change.resource_name].append(change)
             self._amounts[change.resource_name] = change.new_micros
+            edit = self._positions[change.resource_name], change.at.date().toordinal(), change.new_micros
+            self._edits.append(edit)
             self._next_id = change.id + 1
 
     # -- tokens ---------------------------------------------------------------------------------------------------

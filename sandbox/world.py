@@ -37,6 +37,7 @@ PAID, SEO, MICROSITE, DIRECT = range(4)
 # Streams of random numbers: 0-3 are the arrivals of SOURCES, 10-13 the attributes of those leads.
 _ATTRIBUTES, _DELIVERY, _ABSORB, _CLICKS, _CTR, _SEARCH, _VISITS, _CAPACITY = 10, 20, 21, 22, 23, 24, 25, 26
 
+_POINTS = 12  # of each place's arrivals that are looked up in one go
 _CAPACITY_PERIOD = 45  # days between two steps of a segment's capacity
 _CAPACITY_STEPS = np.array([-0.15, 0.0, 0.15, 0.25])
 
@@ -87,8 +88,17 @@ def _arrivals(seed: int, stream: int, expected: Floats, day: int) -> Ints:
     if not expected.size or expected.max() <= 0:
         return np.zeros(expected.size, dtype=np.int64)
     most = int(expected.max() + 8 * np.sqrt(expected.max()) + 12)
-    gaps = -np.log(uniform(seed, stream, np.arange(expected.size)[:, None], day, np.arange(most)[None, :]))
-    return (np.cumsum(gaps, axis=1) <= expected[:, None]).sum(axis=1)
+    arrived, last = np.zeros(expected.size, dtype=np.int64), np.zeros(expected.size)
+    places = np.arange(expected.size)  # whose last point seen lies below what is expected: nearly none after the first
+    for first in range(0, most, _POINTS):
+        numbers = np.arange(first, min(first + _POINTS, most))
+        gaps = -np.log(uniform(seed, stream, places[:, None], day, numbers[None, :]))
+        gaps[:, 0] += last[places]
+        points = np.cumsum(gaps, axis=1)
+        arrived[places] += (points <= expected[places, None]).sum(axis=1)
+        last[places] = points[:, -1]
+        places = places[last[places] <= expected[places]]
+    return arrived
 
 
 def _about(mean: Floats, z: Floats) -> Ints:
