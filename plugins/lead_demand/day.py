@@ -69,8 +69,8 @@ def latest_whole_day(now: datetime | None = None) -> date:
 
 def moment_after(seconds: float, now: datetime | None = None) -> str:
     """The minute that so many seconds from now lie before, for people: `04:17 on 2026-11-24 (Europe/Amsterdam)`."""
-    # Added in UTC: wall clocks jump twice a year.
-    at = (now or datetime.now(tz=UTC)).astimezone(UTC) + timedelta(seconds=seconds + 59)
+    # Added in UTC: wall clocks jump twice a year. And rounded up: what is said must not be too early.
+    at = (now or datetime.now(tz=UTC)).astimezone(UTC) + timedelta(seconds=seconds + 60, microseconds=-1)
     return f"{at.astimezone(AMSTERDAM):%H:%M on %Y-%m-%d} (Europe/Amsterdam)"
 
 

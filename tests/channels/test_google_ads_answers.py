@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lead_demand.channels.google_ads import GoogleAds
 from lead_demand.day import AMSTERDAM, moment_after
@@ -64,3 +66,12 @@ def test_a_moment_is_told_by_the_clock_on_the_wall_even_when_it_jumps() -> None:
     before_summer_time = datetime(2026, 3, 29, 1, 30, tzinfo=ZoneInfo("Europe/Amsterdam"))
     assert moment_after(3600, before_summer_time) == "03:30 on 2026-03-29 (Europe/Amsterdam)"
     assert moment_after(1, before_summer_time) == "01:31 on 2026-03-29 (Europe/Amsterdam)"
+
+
+@given(
+    now=st.datetimes(datetime(2026, 5, 1), datetime(2026, 9, 1), timezones=st.just(AMSTERDAM)),
+    seconds=st.integers(0, 86_400),
+)
+def test_a_moment_is_never_told_too_early(now: datetime, seconds: int) -> None:
+    late = moment_in(moment_after(seconds, now)) - (now + timedelta(seconds=seconds))
+    assert timedelta(0) <= late < timedelta(minutes=1)
