@@ -68,10 +68,8 @@ def test_a_moment_is_told_by_the_clock_on_the_wall_even_when_it_jumps() -> None:
     assert moment_after(1, before_summer_time) == "01:31 on 2026-03-29 (Europe/Amsterdam)"
 
 
-@given(
-    now=st.datetimes(datetime(2026, 5, 1), datetime(2026, 9, 1), timezones=st.just(AMSTERDAM)),
-    seconds=st.integers(0, 86_400),
-)
-def test_a_moment_is_never_told_too_early(now: datetime, seconds: int) -> None:
+@given(past=st.timedeltas(timedelta(0), timedelta(days=90)), seconds=st.integers(0, 86_400))
+def test_a_moment_is_never_told_too_early(past: timedelta, seconds: int) -> None:
+    now = datetime(2026, 5, 1, tzinfo=AMSTERDAM) + past
     late = moment_in(moment_after(seconds, now)) - (now + timedelta(seconds=seconds))
     assert timedelta(0) <= late < timedelta(minutes=1)
