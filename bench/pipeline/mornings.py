@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -24,18 +25,20 @@ import psycopg
 
 from bench.pipeline import USAGE_FILE
 from bench.pipeline.measure import ROOT, Figure, Findings, Scale, median
+from lead_demand import sql
 from lead_demand.planner import PlannerSettings
 from tools.airflow_api import ACTIVE, AirflowApi
 from tools.stack import Stack
 
 WAITING = (
-    "The stand-in world makes up thirty days of every campaign in Python, on the same cores as the tasks that wait for "
-    "it; the tables below tell its CPU apart and name the tasks that take longest."
+    "The empty tasks do nothing for a quarter of a second each; ours wait for the stand-in world, which shares the two "
+    "cores, and for PostgreSQL: the tables below name the tasks and the statements that take longest."
 )
 WORKING = (
-    "Thirty days of three channels are read and compared to find what was corrected (the pulls, and PostgreSQL for "
-    "them), and each budget that changes is claimed and closed in transactions of its own; the tables below tell which "
-    "task takes how much."
+    "Nobody says which leads changed, so thirty days of them are counted again; thirty days of every campaign are "
+    "compared with what is stored; the planner reads 112 days; and each budget that changes is claimed and closed in "
+    "transactions of its own. The tables below tell which task and which statement takes how much. A day on which most "
+    "budgets change is the dearest there is."
 )
 DAYS = ("lead_stats", "lead_budgets")
 HISTORY = 31
@@ -50,6 +53,7 @@ where
 on conflict do nothing
 """
 PATIENCE = 1800
+SLOW = 100  # ms: what PostgreSQL writes down of a statement
 AIRFLOW = ("scheduler", "dag-processor", "api-server")
 # As if yesterday had not been read yet.
 FORGET = """
@@ -209,6 +213,31 @@ class Mornings(Stack):
         (self.dags / f"empty_{dag_id}.py").write_text(EMPTY.format(of=dag_id, tasks=repr(shape), schedule=schedule))
         return sum(ran.values())
 
+    def logged(self) -> int:
+        """How long PostgreSQL's log is by now."""
+        return Path(self.postgres.process()[2]).stat().st_size
+
+    def slow_statements(self, since: int) -> dict[str, float]:
+        """Seconds of each statement that took SLOW or longer, by its file in `include/sql`, the longest first."""
+        names = {
+            line: str(path.relative_to(sql.SQL_FOLDER))
+            for path in sql.SQL_FOLDER.rglob("*.sql")
+            for line in path.read_text().splitlines()
+            if line.startswith("-- Grain")
+        }
+        found: dict[str, float] = defaultdict(float)
+        took = 0.0
+        with open(self.postgres.process()[2], errors="replace") as log:
+            log.seek(since)
+            for line in log:
+                if logged := re.search(r" LOG:  duration: ([\d.]+) ms", line):
+                    took = float(logged[1]) / 1000
+                grain = line[line.index("-- Grain") :].strip() if "-- Grain" in line else ""
+                if took and grain in names:
+                    found[names[grain]] += took
+                    took = 0.0
+        return dict(sorted(found.items(), key=lambda each: -each[1]))
+
     def _usage(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.usage.read_text().splitlines()]
 
@@ -263,7 +292,11 @@ def _morning(stack: Mornings, segments: int, repeats: int, instances: dict[int, 
     stack.fill_window(PlannerSettings().window_days)
     stack.sql(FORGET)
     api.set_paused(DAYS[1], False)
+    stack.sql(f"alter system set log_min_duration_statement = {SLOW}; select pg_reload_conf()")
+    since = stack.logged()
     ours, ids = stack.day(api, DAYS)
+    slow = stack.slow_statements(since)
+    stack.sql("alter system reset log_min_duration_statement; select pg_reload_conf()")
     changed = stack.sql("select count(*) from channel_orchestration_log where status = 'success'")
     instances[segments] = sum(stack.write_empty_twin(api, dag_id, run_id) for dag_id, run_id in ids.items())
     twins = (f"empty_{DAYS[0]}", f"empty_{DAYS[1]}")
@@ -319,8 +352,16 @@ def _morning(stack: Mornings, segments: int, repeats: int, instances: dict[int, 
             f"| {task['task_id']} | {task['seconds']:.1f} s | {task['cpu']:.1f} s | {task['megabytes']:.0f} MB |"
             for task in _largest(ours.tasks)
         ),
+        *_slow(slow),
     ]
     return Findings(figures, {f"e, {what}": profile})
+
+
+def _slow(statements: dict[str, float]) -> list[str]:
+    if not statements:
+        return []
+    rows = (f"| {name} | {took:.1f} |" for name, took in statements.items())
+    return ["", f"| statement of {SLOW} ms or more | seconds in PostgreSQL |", "|---|---:|", *rows]
 
 
 def _largest(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
