@@ -158,7 +158,7 @@ def _stage(cursor: psycopg.Cursor[Any], columns: str, rows: list[Json] | dict[st
     with cursor.copy("copy pg_temp.staged from stdin") as copy:
         for line in lines:
             copy.write_row(line)
-    cursor.execute(f"analyze pg_temp.staged ({names[0]})")  # how many rows, and their key: all that a plan needs
+    cursor.execute(f"analyze pg_temp.staged ({names[0]})")  # how many rows there are, and one column: enough for a plan
 
 
 def _load_setup(cursor: psycopg.Cursor[Any], books: Json) -> dict[str, int]:

@@ -63,6 +63,7 @@ class State:
         self.calls: deque[dict[str, Any]] = deque(maxlen=20_000)
         self._days: dict[date, Day] = {}
         self._reports: OrderedDict[tuple[object, ...], Any] = OrderedDict()
+        self._making = threading.Lock()
         self._tokens, self._dying = count(1), dict[str, float]()
         self._db = sqlite3.connect(folder / "state.sqlite", check_same_thread=False)
         self._db.executescript("pragma journal_mode = wal; pragma synchronous = full;" + _SCHEMA)
@@ -122,7 +123,7 @@ class State:
                 self._db.execute("delete from faults")
             self._offset = timedelta()
             self._days.clear()
-            self._reports.clear()
+            self._reports = OrderedDict()  # one that is being made belongs to the old world
             self.calls.clear()
             self._read_budgets()
 
@@ -148,13 +149,14 @@ class State:
         It may only hang on days that are over and on today.
         """
         full = (self.today(), *key)
-        with self.lock:
-            if full not in self._reports:
-                self._reports[full] = make()
-                while len(self._reports) > _REMEMBERED:
-                    self._reports.popitem(last=False)
-            self._reports.move_to_end(full)
-            return self._reports[full]
+        with self._making:  # not `lock`: everything else goes on meanwhile
+            reports = self._reports
+            if full not in reports:
+                reports[full] = make()
+                while len(reports) > _REMEMBERED:
+                    reports.popitem(last=False)
+            reports.move_to_end(full)
+            return reports[full]
 
     # -- budgets --------------------------------------------------------------------------------------------------
 

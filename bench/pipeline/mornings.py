@@ -31,14 +31,14 @@ from tools.airflow_api import ACTIVE, AirflowApi
 from tools.stack import Stack
 
 WAITING = (
-    "The empty tasks do nothing for a quarter of a second each; ours wait for the stand-in world, which shares the two "
-    "cores, and for PostgreSQL: the tables below name the tasks and the statements that take longest."
+    "An empty task does nothing and waits for nobody; ours wait for the stand-in world, which shares their cores, and for "
+    "PostgreSQL: the tables below name the tasks and the statements that take longest."
 )
 WORKING = (
     "Nobody says which leads changed, so thirty days of them are counted again; thirty days of every campaign are "
-    "compared with what is stored; the planner reads 112 days; and each budget that changes is claimed and closed in "
-    "transactions of its own. The tables below tell which task and which statement takes how much. A day on which most "
-    "budgets change is the dearest there is."
+    "compared with what is stored; the planner reads its whole window; and each budget that changes is claimed and closed "
+    "in transactions of its own, thousands of short statements that only the time of `increase_budgets` and "
+    "`decrease_budgets` shows. A day on which most budgets change is the dearest there is."
 )
 DAYS = ("lead_stats", "lead_budgets")
 HISTORY = 31
@@ -219,22 +219,21 @@ class Mornings(Stack):
 
     def slow_statements(self, since: int) -> dict[str, float]:
         """Seconds of each statement that took SLOW or longer, by its file in `include/sql`, the longest first."""
-        names = {
-            line: str(path.relative_to(sql.SQL_FOLDER))
-            for path in sql.SQL_FOLDER.rglob("*.sql")
-            for line in path.read_text().splitlines()
-            if line.startswith("-- Grain")
-        }
+        files = {path: path.read_text().partition("\n")[0] for path in sorted(sql.SQL_FOLDER.rglob("*.sql"))}
+        names = {line: str(path.relative_to(sql.SQL_FOLDER)) for path, line in files.items()}
+        if len(names) < len(files):
+            raise RuntimeError("Two files of include/sql begin with the same line: their statements look the same.")
         found: dict[str, float] = defaultdict(float)
         took = 0.0
         with open(self.postgres.process()[2], errors="replace") as log:
             log.seek(since)
             for line in log:
-                if logged := re.search(r" LOG:  duration: ([\d.]+) ms", line):
-                    took = float(logged[1]) / 1000
-                grain = line[line.index("-- Grain") :].strip() if "-- Grain" in line else ""
-                if took and grain in names:
-                    found[names[grain]] += took
+                if not line.startswith("\t"):  # another entry
+                    logged = re.search(r" LOG:  duration: ([\d.]+) ms", line)
+                    took = float(logged[1]) / 1000 if logged else 0.0
+                begun = line[line.find("-- ") :].strip()
+                if took and begun in names:
+                    found[names[begun]] += took
                     took = 0.0
         return dict(sorted(found.items(), key=lambda each: -each[1]))
 

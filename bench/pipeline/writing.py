@@ -1,4 +1,6 @@
-"""Statistics written to `lead_generation_stats`: our statement, reading included, against COPY of the finished rows."""
+"""Statistics written to `lead_generation_stats`: rows that lie ready against COPY of them; derived and written against
+the bare SELECT that derives them and COPY of what it found, for COPY alone has nothing to derive.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,8 @@ WRITING = (
 )
 DERIVING = (
     "Beside what the bare SELECT reads and sums, the statement asks which accounts each segment should have (a missing "
-    "one makes the day unknown), looks for the rows that are there already, and writes as above."
+    "one makes the day unknown), looks for the rows that are there already, and writes row by row where COPY adds whole "
+    "pages."
 )
 # The same rows without asking what is missing or already there.
 BARE = """

@@ -18,7 +18,7 @@ from airflow.providers.common.sql.operators.sql import (
 )
 from airflow.sdk import Context
 
-from lead_demand import day, findings, sql, tasks
+from lead_demand import day, findings, sql, task_states, tasks
 from lead_demand.errors import CheckFailed, UpstreamFailed
 
 # Without its rows of the day no rule about leads can hold, and that is not news of its own.
@@ -86,7 +86,7 @@ class _Explained(BaseSQLOperator):
 
     def _without(self, context: Context) -> list[str]:
         """The tasks whose failure keeps the checked rows from being written; other channels' pulls are none of them."""
-        states: dict[str, str] = tasks.states(context["ti"].dag_id, context["dag_run"].run_id)
+        states: dict[str, str] = task_states.of_run(context["ti"].dag_id, context["dag_run"].run_id)
         if states.get(WRITES_LEADS) not in ("failed", "upstream_failed"):
             return []
         failed = {task for task, state in states.items() if state == "failed"}

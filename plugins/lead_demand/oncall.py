@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from lead_demand import day, notify, tasks
+from lead_demand import day, notify, task_states
 from lead_demand.errors import Facts, explain, explain_silence
 from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
 
@@ -132,7 +132,7 @@ def alert_failed_run(context: Context) -> None:
     if not _is_airflows_own():
         log.info("No alert: %s %s was run by hand in a process of its own.", dag.dag_id, run_id)
         return
-    states = tasks.states(dag.dag_id, run_id)
+    states = task_states.of_run(dag.dag_id, run_id)
     failures = sorted(_failures(dag, run_id, states), key=lambda failure: failure["kind"] == "UpstreamFailed")
     roots = [failure for failure in failures if failure["kind"] != "UpstreamFailed"] or failures
     causes = sorted({_cause(failure) for failure in roots})

@@ -99,6 +99,7 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
         if switches.error:
             unreadable.append(_unreadable("orchestration_settings", switches.error))
         settings = _with_limits(connection, settings, switches, key)
+        # The history gets no name here: the planner lets go of it before it estimates.
         planned = LeadDemandPlanner(settings).plan(_history(connection, name, settings), segments, day.today())
         _write(connection, _decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
         findings.record(connection, unreadable)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lead_demand import channels, day, sql
+from lead_demand import channels, day, sql, task_states
 from lead_demand.errors import LeadDemandError, SetupIncomplete, UpstreamFailed
 from lead_demand.progress import Done, in_chunks
 
@@ -231,7 +231,7 @@ def change_budgets(action: str, name: str, dag_run: DagRunProtocol, task_instanc
     from lead_demand import budgets
 
     # The branch's own value cannot be asked for: Airflow keeps none of a branch that skips anything.
-    if states(task_instance.dag_id, dag_run.run_id).get("choose_directions") != "success":
+    if task_states.of_run(task_instance.dag_id, dag_run.run_id).get("choose_directions") != "success":
         raise AirflowSkipException(f"No budget {action} was sent: the plan or the branch before it failed.")
     day.require_today(dag_run)
     report = budgets.apply_changes(action, name, dag_run.run_id, last_try=_is_last_try(task_instance))
@@ -348,17 +348,9 @@ def _findings(connection: Any, dag_run: DagRunProtocol) -> list[str]:
     return found
 
 
-def states(dag_id: str, run_id: str) -> dict[str, str]:
-    """The state of every task instance of a run, by task id (mapped ones as `task_0`, `task_1`)."""
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    found = RuntimeTaskInstance.get_task_states(dag_id=dag_id, run_ids=[run_id]).get(run_id, {})
-    return {task: str(getattr(state, "value", state)) for task, state in found.items()}
-
-
 def _is_waiting(dag_id: str, run_ids: list[str]) -> bool:
     """Whether a question of one of these runs still waits for its answer."""
-    return any(states(dag_id, run_id).get(ASK) == "awaiting_input" for run_id in run_ids)
+    return any(task_states.of_run(dag_id, run_id).get(ASK) == "awaiting_input" for run_id in run_ids)
 
 
 def _is_last_try(task_instance: RuntimeTaskInstanceProtocol) -> bool:
@@ -366,7 +358,8 @@ def _is_last_try(task_instance: RuntimeTaskInstanceProtocol) -> bool:
 
 
 def _fail_for_upstream(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
-    failed = sorted(task for task, state in states(task_instance.dag_id, dag_run.run_id).items() if state == "failed")
+    states = task_states.of_run(task_instance.dag_id, dag_run.run_id)
+    failed = sorted(task for task, state in states.items() if state == "failed")
     if failed:
         raise UpstreamFailed(
             f"Failed before this report: {', '.join(failed)}.",

@@ -34,7 +34,7 @@ def read(db: LeadsDatabase, first: str) -> tuple[pd.DataFrame, list[tuple[Any, .
 def test_every_row_arrives_in_order_and_unknown_stays_unknown(
     leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(sql, "ROWS_AT_ONCE", at_once)
+    monkeypatch.setattr(sql, "_ROWS_AT_ONCE", at_once)
     frame, rows = read(leads_db, "2026-03-01")
     found = [
         (segment, when.date(), *(None if pd.isna(cell) else cell for cell in cells))

@@ -9,5 +9,5 @@ set
     closed_at = now()
 where
     id = %(id)s
-    -- Written so that no index on status fits: the row is found by its key, not among all that are still open.
-    and (status = 'pending') is true
+    -- Written so that neither an index on status nor one of the open rows fits: the row is found by its key.
+    and status || '' = 'pending'

@@ -1,4 +1,4 @@
--- Grain: one boolean for the last day of the window.
+-- Grain: one boolean for the last day of the window, of leads and Google Ads together.
 -- Why: a day that is five times off what leads or Google Ads usually give is more likely an error than a day to decide on.
 select count(*) = 0 as no_decision_input_is_unusual
 from pipeline_findings
