@@ -43,8 +43,8 @@ WRITING = (
 )
 DERIVING = (
     "Beside what the bare SELECT reads and sums, the statement asks which accounts each segment should have (a missing "
-    "one makes the day unknown), looks for the rows that are there already, and writes row by row where COPY adds whole "
-    "pages."
+    "one makes the day unknown), looks for the rows that are there already, and writes row by row where COPY adds "
+    "whole pages."
 )
 # The same rows without asking what is missing or already there.
 BARE = """
