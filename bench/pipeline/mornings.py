@@ -31,13 +31,13 @@ from tools.airflow_api import ACTIVE, AirflowApi
 from tools.stack import Stack
 
 WAITING = (
-    "An empty task does nothing and waits for nobody; ours wait for the stand-in world, which shares their cores, and for "
-    "PostgreSQL: the tables below name the tasks and the statements that take longest."
+    "An empty task does nothing and waits for nobody; ours wait for the stand-in world, which shares their cores, and "
+    "for PostgreSQL: the tables below name the tasks and the statements that take longest."
 )
 WORKING = (
     "Nobody says which leads changed, so thirty days of them are counted again; thirty days of every campaign are "
-    "compared with what is stored; the planner reads its whole window; and each budget that changes is claimed and closed "
-    "in transactions of its own, thousands of short statements that only the time of `increase_budgets` and "
+    "compared with what is stored; the planner reads its whole window; and each budget that changes is claimed and "
+    "closed in transactions of its own, thousands of short statements that only the time of `increase_budgets` and "
     "`decrease_budgets` shows. A day on which most budgets change is the dearest there is."
 )
 DAYS = ("lead_stats", "lead_budgets")
