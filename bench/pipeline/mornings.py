@@ -40,6 +40,10 @@ WORKING = (
     "closed in transactions of its own, thousands of short statements that only the time of `increase_budgets` and "
     "`decrease_budgets` shows. A day on which most budgets change is the dearest there is."
 )
+HOLDING = (
+    "A task is forked from a scheduler that has loaded pandas and Google's types, some 270 MB that count for each of "
+    "them; the planner's window of all segments lies on top of it, once as it was read and once as grids."
+)
 DAYS = ("lead_stats", "lead_budgets")
 HISTORY = 31
 # Days of the planner's window that are older than what the first morning reads: the last four weeks, over and over.
@@ -329,7 +333,7 @@ def _morning(stack: Mornings, segments: int, repeats: int, instances: dict[int, 
         ),
         Figure(
             "f", f"largest peak of a task's memory, {segments:,} segments", peak["megabytes"], "MB", at_most=600.0,
-            note=f"({peak['task_id']})",
+            note=f"({peak['task_id']})", why=HOLDING,
         ),
     ]  # fmt: skip
     profile = [

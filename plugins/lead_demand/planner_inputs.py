@@ -222,17 +222,18 @@ def read_days(frame: pd.DataFrame, ids: np.ndarray, today: np.datetime64, window
     """
     segment_codes, found = pd.factorize(frame["segment_id"]) if len(frame) else (np.empty(0, int), np.empty(0, object))
     position = {str(segment_id): index for index, segment_id in enumerate(ids)}
-    row = np.array([position.get(str(value), -1) for value in found] + [-1])[segment_codes].astype(int)
+    row = np.array([position.get(str(value), -1) for value in found] + [-1], dtype=np.int32)[segment_codes]
     day = dates(frame, "date") if len(frame) else np.empty(0, "datetime64[D]")
     column = (day - (today - np.timedelta64(window, "D"))).astype("timedelta64[D]")
     undated = np.isnat(day)
-    column = np.where(undated, -1, column.astype(int))
+    column = np.where(undated, -1, column.astype(int)).astype(np.int32)
 
     known_segment = row >= 0
     bad = np.zeros(len(ids), dtype=bool)
     bad[row[known_segment & undated]] = True
     inside = known_segment & (column >= 0) & (column < window)
     row, column = row[inside], column[inside]
+    del segment_codes, day, undated, known_segment  # as large as a column each, and the grids come on top
     unused = int(column.min()) if len(column) else window - 1
     window, column = window - unused, column - unused  # a shorter history is a smaller grid
     shape = (len(ids), window)

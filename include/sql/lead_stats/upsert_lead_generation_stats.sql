@@ -11,12 +11,12 @@ with expected as (
     group by segment_id
 ),
 
--- Each channel's rows are read once. A column that one channel alone fills needs no FILTER.
+-- Each channel's rows are read once. A column that one channel alone fills needs no FILTER, and leads that were read are
+-- never NULL.
 daily as (
     select
         segment_id,
         date,
-        bool_or(channel = 'leads') as has_leads,
         count(*) filter (where channel = 'google_ads') as google_ads,
         count(*) filter (where channel = 'search_console') as search_console,
         count(*) filter (where channel = 'ga4') as ga4,
@@ -61,7 +61,7 @@ known as (
     from daily
     -- FULL and COALESCE leave no nested loop to choose: of rows just written there are no statistics, and it expects one.
     full join expected on daily.segment_id = expected.segment_id
-    where coalesce(daily.has_leads, false)
+    where coalesce(daily.leads_generated, -1) >= 0
 )
 
 insert into lead_generation_stats (
