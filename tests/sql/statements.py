@@ -184,7 +184,9 @@ STATEMENTS = {
     "lead_stats/insert_pipeline_findings.sql": _statement(),
     "join_whole_sets.sql": _statement(),
     "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
-    "lead_stats/insert_pipeline_findings_channels.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_channels.sql": _statement(
+        times=2,  # a week is judged, each of its days by the week before it
+    ),
     "lead_digest/select_freshness.sql": _statement(),
     "lead_digest/select_undecided.sql": _statement("decided"),
     "lead_stats/select_accounts.sql": _statement(),
