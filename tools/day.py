@@ -256,11 +256,7 @@ def morning(watch: Watch, url: str) -> str:
 def scheduled_run(watch: Watch, since: datetime) -> str | None:
     """The run that the schedule itself starts now because yesterday's is due, if it does."""
 
-    def nothing_due() -> bool:
-        due = watch.api.dags()[STATS]["next_dagrun_run_after"]
-        return due is None or datetime.fromisoformat(due) > datetime.now(tz=ZoneInfo("UTC"))
-
-    watch.until(nothing_due, 30)
+    watch.until(lambda: watch.api.is_caught_up(STATS), 120)
     midnight = datetime.now(tz=ZoneInfo("Europe/Amsterdam")).replace(hour=0, minute=0, second=0, microsecond=0)
     for run in watch.api.runs(STATS, run_type=["scheduled"]):
         ends = run["data_interval_end"] and datetime.fromisoformat(run["data_interval_end"])
