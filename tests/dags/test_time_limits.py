@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import psycopg
 import pytest
+from airflow.sdk import BaseOperator
+from airflow.sdk.execution_time.context import set_current_context
+from airflow.sdk.execution_time.timeout import timeout
 from psycopg.pq import TransactionStatus
 
 from lead_demand import errors, leads_hook, oncall, sql
+from lead_demand.operators import LeadsOperator
 from tests.fixtures.airflow import ROOT, use_database
 from tests.fixtures.morning import Morning
 from tests.fixtures.postgres import LeadsDatabase
@@ -69,53 +76,42 @@ def test_every_statement_runs_without_jit_and_ends_before_its_task_is_killed(
             assert seconds(settings["idle_in_transaction_session_timeout"]) > limit, text
 
 
+@contextmanager
+def task_of(seconds_allowed: float) -> Iterator[None]:
+    """The inside of a task's process: its context, and Airflow's own timeout around it."""
+    task = BaseOperator(task_id="hangs", execution_timeout=timedelta(seconds=seconds_allowed))
+    ti: Any = SimpleNamespace(task=task, start_date=datetime.now(tz=UTC))
+    with set_current_context(cast("Any", {"ti": ti})), timeout(seconds_allowed):
+        yield
+
+
 def test_a_statement_that_hangs_ends_with_its_own_error_and_not_with_the_tasks(
-    morning: Morning, dagbag: Any, monkeypatch: pytest.MonkeyPatch
+    leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    morning.db.fetch(
-        "create function hang() returns trigger language plpgsql as $$ begin perform pg_sleep(60); return new; end $$;"
-        "create trigger hang before insert or update on channel_metrics"
-        " for each statement execute function hang()"
-    )
-    told = explained(monkeypatch)
-    in_seconds(dagbag, monkeypatch, 6)
-    run = morning.run("lead_stats")
-    assert run.tasks["pull_channels.pull_partner_capacity"] == "failed"
-    assert [(facts.kind, "statement timeout" in facts.happened) for facts in told][0] == ("TimedOut", True)
+    use_database(monkeypatch, leads_db)
+    with task_of(3), sql.connect() as connection, pytest.raises(psycopg.errors.QueryCanceled) as hung:
+        connection.execute("select pg_sleep(60)")
+    facts = errors.explain(hung.value)
+    assert (facts.kind, facts.heals) == ("TimedOut", True) and "statement timeout" in facts.happened
 
 
 def test_a_lock_that_somebody_holds_is_named_as_a_lock(
-    morning: Morning, dagbag: Any, monkeypatch: pytest.MonkeyPatch
+    leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told = explained(monkeypatch)
-    in_seconds(dagbag, monkeypatch, 6)
-    with morning.db.connect(autocommit=False) as holder:
-        holder.execute("lock table channel_metrics in share mode")
-        run = morning.run("lead_stats")
-    assert run.tasks["pull_channels.pull_partner_capacity"] == "failed"
-    assert [(facts.kind, "lock timeout" in facts.happened) for facts in told][0] == ("TimedOut", True)
+    use_database(monkeypatch, leads_db)
+    with leads_db.connect(autocommit=False) as holder:
+        holder.execute("lock table channel_metrics in access exclusive mode")
+        with task_of(3), sql.connect() as connection, pytest.raises(psycopg.errors.LockNotAvailable) as waited:
+            connection.execute("select from channel_metrics")
+    facts = errors.explain(waited.value)
+    assert (facts.kind, facts.heals) == ("TimedOut", True) and "lock timeout" in facts.happened
 
 
-def explained(monkeypatch: pytest.MonkeyPatch) -> list[errors.Facts]:
-    """What the failed tasks from here on say of their errors."""
-    told: list[errors.Facts] = []
-
-    def explain(error: BaseException) -> errors.Facts:
-        told.append(errors.explain(error))
-        return told[-1]
-
-    monkeypatch.setattr(oncall, "explain", explain)
-    return told
-
-
-def in_seconds(dagbag: Any, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
-    """Give the capacity's pull so many seconds and one try, and let nothing else write channel_metrics."""
-    tasks = dagbag.dags["lead_stats"].task_dict
-    monkeypatch.setattr(tasks["pull_channels.pull_partner_capacity"], "execution_timeout", timedelta(seconds=limit))
-    for task in tasks.values():
-        monkeypatch.setattr(task, "retries", 0)
-        if task.task_id.startswith("pull_channels.pull_") and "capacity" not in task.task_id:
-            monkeypatch.setattr(task, "execution_timeout", timedelta(seconds=2))
+def test_an_operator_that_hangs_is_limited_too(leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
+    use_database(monkeypatch, leads_db)
+    operator = LeadsOperator(task_id="hangs", conn_id=sql.LEADS_CONNECTION)
+    with task_of(3), pytest.raises(psycopg.errors.QueryCanceled):
+        operator.get_db_hook().get_first("select pg_sleep(60)")
 
 
 def test_limits_shrink_while_a_transaction_lasts(leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +127,7 @@ def test_limits_shrink_while_a_transaction_lasts(leads_db: LeadsDatabase, monkey
 
 def test_a_shorter_patience_of_the_database_stays(leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     use_database(monkeypatch, leads_db)
-    leads_db.fetch(f'alter database "{leads_db.name}" set lock_timeout = \'700ms\'')
+    leads_db.fetch(f"alter database \"{leads_db.name}\" set lock_timeout = '700ms'")
     with sql.connect() as connection:
         for _ in range(2):
             found = connection.execute("show lock_timeout").fetchone()
@@ -154,9 +150,7 @@ def test_every_sql_operator_has_that_hook(
     from airflow.providers.common.sql.operators.sql import BaseSQLOperator
 
     use_database(monkeypatch, leads_db)
-    operators = [
-        task for dag in dagbag.dags.values() for task in dag.tasks if isinstance(task, BaseSQLOperator)
-    ]
+    operators = [task for dag in dagbag.dags.values() for task in dag.tasks if isinstance(task, BaseSQLOperator)]
     assert len(operators) > 5
     for operator in operators:
         assert isinstance(operator.get_db_hook(), leads_hook.LeadsHook), operator.task_id
