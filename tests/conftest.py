@@ -10,6 +10,7 @@ settings.load_profile("without_deadline")
 
 pytest_plugins = [
     "tests.fixtures.postgres",
+    "tests.fixtures.pgbouncer",
     "tests.fixtures.sandbox",
     "tests.fixtures.mailbox",
     "tests.fixtures.airflow",

@@ -11,15 +11,26 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
 
 from lead_demand.day import Window, stats_date, stats_window
+from lead_demand.sql import LEADS_CONNECTION
 
 if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
     from airflow.sdk.types import DagRunProtocol
 
 
 APPROVE, REJECT = "Approve", "Reject"
 
 
-class WindowOperator(BaseSQLOperator):
+class LeadsOperator(BaseSQLOperator):
+    """What every SQL operator here shares: the hook of `sql.connect`, with its limits and its fitness for a pooler."""
+
+    def get_db_hook(self) -> DbApiHook:
+        from lead_demand.leads_hook import LeadsHook
+
+        return LeadsHook(self.conn_id or LEADS_CONNECTION)
+
+
+class WindowOperator(LeadsOperator):
     """One statement over the run's window, chunk after chunk, each in a transaction of its own.
 
     A retry goes on after the last chunk that was finished. See `lead_demand.tasks.run_statement`.

@@ -162,7 +162,8 @@ def migration_missing(stage: Stage) -> Iterator[None]:
         yield
     finally:
         with psycopg.connect(stage.morning.db.owner_url) as connection:
-            connection.execute((MIGRATIONS / "20261101091300_lead_gap.sql").read_bytes())
+            for name in ("20261101091300_lead_gap", "20261126150000_lead_gap_by_name"):
+                connection.execute((MIGRATIONS / f"{name}.sql").read_bytes())
 
 
 @contextmanager

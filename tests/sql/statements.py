@@ -98,6 +98,7 @@ def _statement(state: str = "morning", *, writes: str = "", **given: Any) -> Sta
 
 
 STATEMENTS = {
+    "begin.sql": _statement(values={"statement_timeout": 60_000, "lock_timeout": 20_000, "idle_timeout": 180_000}),
     "findings/select_pipeline_findings.sql": _statement(
         undo="insert into pipeline_findings (name, level, detail) values ('stale', 'warn', 'No fetch.')",
         values={"since": "2020-01-01"},
