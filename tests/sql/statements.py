@@ -216,9 +216,9 @@ STATEMENTS = {
 
 
 def inventory() -> set[str]:
-    """Every file of include/sql but the adapters, which the others include."""
+    """Every file of include/sql but the adapters and what reads them, which the others include."""
     files = {path.relative_to(sql.SQL_FOLDER).as_posix() for path in sql.SQL_FOLDER.rglob("*.sql")}
-    return {name for name in files if not name.startswith("sources/")}
+    return {name for name in files if not name.startswith(("sources/", "reading/"))}
 
 
 def window(today: date, days: int) -> dict[str, Any]:
