@@ -24,6 +24,7 @@ FINDING = {
     "detail": "There is no campaign 77.",
     "remediation": "Correct channel_sources.",
 }
+CHECKED = {"name": "campaign_not_found", "channel": CHANNEL, "account": ACCOUNT, "first": None, "last": None}
 
 # Rows for the temporary tables, as COPY would bring them.
 PULLED = """
@@ -101,7 +102,9 @@ STATEMENTS = {
         undo="insert into pipeline_findings (name, level, detail) values ('stale', 'warn', 'No fetch.')",
         values={"since": "2020-01-01"},
     ),
-    "findings/upsert_pipeline_findings.sql": _statement(values={"findings": Jsonb([FINDING, FINDING])}),
+    "findings/upsert_pipeline_findings.sql": _statement(
+        values={"findings": Jsonb([FINDING, FINDING]), "checked": Jsonb([CHECKED])}
+    ),
     "lead_budget_revert/select_reversible.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",
@@ -179,6 +182,8 @@ STATEMENTS = {
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
     "lead_stats/insert_pipeline_findings.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_leads.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_partners.sql": _statement(),
     "join_whole_sets.sql": _statement(),
     "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
     "lead_stats/insert_pipeline_findings_channels.sql": _statement(),
@@ -216,9 +221,9 @@ STATEMENTS = {
 
 
 def inventory() -> set[str]:
-    """Every file of include/sql but the adapters and what reads them, which the others include."""
+    """Every file of include/sql but the adapters, what reads them and the endings, which the others include."""
     files = {path.relative_to(sql.SQL_FOLDER).as_posix() for path in sql.SQL_FOLDER.rglob("*.sql")}
-    return {name for name in files if not name.startswith(("sources/", "reading/"))}
+    return {name for name in files if not name.startswith(("sources/", "reading/"))} - {"findings/record_found.sql"}
 
 
 def window(today: date, days: int) -> dict[str, Any]:
