@@ -94,7 +94,7 @@ unmapped as (
         'lead_status_unknown' as name,
         case
             when status = '' then 'no status'
-            when lead_slug(status) ~ '^[a-z][a-z0-9-]{0,39}$' then lead_slug(status)
+            when lead_slug(status) ~ '^[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,3}$' and lead_slug(status) !~ '[0-9]{4}' then lead_slug(status)
             else 'a status that is no word'
         end as word,
         date
@@ -104,7 +104,9 @@ unmapped as (
     select
         'lead_source_unknown',
         case
-            when lead_slug(source_channel) ~ '^[a-z][a-z0-9-]{0,39}$' and lead_slug(source_channel) !~ '[0-9]{5}'
+            when
+                lead_slug(source_channel) ~ '^[a-z0-9]{1,20}(-[a-z0-9]{1,20}){0,3}$'
+                and lead_slug(source_channel) !~ '[0-9]{4}'
                 then lead_slug(source_channel)
             else 'a source that is no word'
         end,
