@@ -187,6 +187,19 @@ def lead_stats():
             counts="findings",
             doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and stops nobody else.",
         )
+        WindowOperator(
+            task_id="record_lead_findings",
+            sql="lead_stats/insert_pipeline_findings_leads.sql",
+            restated_days=channels.RESTATED_DAYS["leads"],
+            counts="findings",
+            doc_md="Leads that belong to no segment, and statuses and sources that mean nothing, with their number by day.",
+        )
+        LastDayOperator(
+            task_id="record_partner_findings",
+            sql="lead_stats/insert_pipeline_findings_partners.sql",
+            counts="findings",
+            doc_md="Capacity that fits no segment, with its size and how it is written.",
+        )
         record_channel_findings = LastDayOperator(
             task_id="record_channel_findings",
             sql="lead_stats/insert_pipeline_findings_channels.sql",

@@ -109,7 +109,7 @@ with written as (
         and found.daily_leads is not distinct from before.daily_leads
         and staged.daily_leads is not null
     order by staged.id
-    on conflict (partner_id, branch, region) do update set daily_leads = excluded.daily_leads
+    on conflict (partner_id, country, branch, region) do update set daily_leads = excluded.daily_leads
     returning current.partner_id, current.daily_leads
 )
 insert into sandbox.written_capacity (partner_id, daily_leads)

@@ -183,6 +183,8 @@ STATEMENTS = {
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
     "lead_stats/insert_pipeline_findings.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_leads.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_partners.sql": _statement(),
     "join_whole_sets.sql": _statement(),
     "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
     "lead_stats/insert_pipeline_findings_channels.sql": _statement(
@@ -222,9 +224,9 @@ STATEMENTS = {
 
 
 def inventory() -> set[str]:
-    """Every file of include/sql but the adapters and the endings, which the others include."""
+    """Every file of include/sql but the adapters, what reads them and the endings, which the others include."""
     files = {path.relative_to(sql.SQL_FOLDER).as_posix() for path in sql.SQL_FOLDER.rglob("*.sql")}
-    return {name for name in files if not name.startswith("sources/")} - {"findings/record_found.sql"}
+    return {name for name in files if not name.startswith(("sources/", "reading/"))} - {"findings/record_found.sql"}
 
 
 def window(today: date, days: int) -> dict[str, Any]:

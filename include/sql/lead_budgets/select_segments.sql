@@ -74,6 +74,15 @@ own_sources as (
             and lead_today() - 1 between fetches.date_from and fetches.date_to
 ),
 
+-- As with the source: one lead makes nothing unknown, though it may be more than a tenth of a small segment's.
+unknown_statuses as (
+    select segment_id
+    from channel_metrics
+    where channel = 'leads' and account = 'leads_db' and date between lead_today() - 28 and lead_today() - 1
+    group by segment_id
+    having sum(leads_status_unknown) > greatest(0.1 * sum(leads_generated), 1)
+),
+
 -- The log is never deleted from: each segment's last change and open claims are looked up, the whole of it is not read.
 changes as (
     select
@@ -108,6 +117,7 @@ select
             case when budgets.segment_id is null then 'no_campaign' end,
             case when budgets.is_stale or own_sources.is_stale then 'stale_channel' end,
             case when budgets.other_currency or budgets.other_time_zone then 'currency_mismatch' end,
+            case when unknown_statuses.segment_id is not null then 'lead_status_unknown' end,
             case when changes.has_open_claim then 'open_claim' end,
             case when budgets.is_shared then 'shared_budget' end,
             case when budgets.is_learning then 'learning' end,
@@ -119,6 +129,7 @@ from lead_segments as segments
 left join budgets on segments.id = budgets.segment_id
 left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = lead_today() - 1
 left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = lead_today()
+left join unknown_statuses on segments.id = unknown_statuses.segment_id
 left join changes on segments.id = changes.segment_id
 cross join own_sources
 where
