@@ -32,6 +32,7 @@ class Finding:
     channel: str | None = None
     date: date | str | None = None
     subject: str | None = None
+    evidence_date: date | str | None = None
 
 
 def record(connection: psycopg.Connection[Any], findings: Iterable[Finding]) -> int:

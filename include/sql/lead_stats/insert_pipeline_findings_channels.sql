@@ -11,6 +11,7 @@ daily as (
         metrics.channel,
         metrics.date,
         bool_and(metrics.is_final) as is_final,
+        bool_and(metrics.is_empty) as is_silent,
         case metrics.channel
             when 'leads' then sum(metrics.leads_generated)
             when 'google_ads' then sum(metrics.spend)
@@ -34,7 +35,10 @@ judged as (
         daily.channel in ('leads', 'google_ads') as is_decision_input
     from daily
     cross join day
-    where daily.date = day.date or (daily.is_final and daily.channel not in ('leads', 'google_ads'))
+    where
+        -- Whether a silent day may be believed was decided before.
+        not daily.is_silent
+        and (daily.date = day.date or (daily.is_final and daily.channel not in ('leads', 'google_ads')))
     order by daily.channel, daily.is_final desc, daily.date desc
 ),
 
@@ -62,7 +66,7 @@ newest as (
             sources.account
         from channel_sources as sources
         inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
-        where sources.is_active
+        where sources.is_active and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
         union
         values ('leads', 'leads_db'), ('partner_capacity', 'leads_db')
     ) as used
