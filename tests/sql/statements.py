@@ -24,6 +24,7 @@ FINDING = {
     "detail": "There is no campaign 77.",
     "remediation": "Correct channel_sources.",
 }
+CHECKED = {"name": "campaign_not_found", "channel": CHANNEL, "account": ACCOUNT, "first": None, "last": None}
 
 # Rows for the temporary tables, as COPY would bring them.
 PULLED = """
@@ -61,6 +62,11 @@ where decisions.action = 'increase' and decisions.decision_date = lead_today()
     and not exists (select from channel_orchestration_log as log where log.decision_id = decisions.id)
 order by budgets.budget_id
 limit 1
+"""
+# A campaign that belonged to a segment of old, and to another one now.
+RE_MAPPED = """
+update channel_sources set segment_id = (select min(id::text)::uuid from lead_segments where code like 'stukadoor%')
+where id = (select min(id) from channel_sources where channel = 'google_ads' and account = '1234567890')
 """
 ONE_BUDGET = "select budget_id, amount + 1 as amount from channel_budgets order by budget_id limit 1"
 ONE_CLAIM = "select id from channel_orchestration_log where status = 'pending' order by external_id limit 1"
@@ -101,7 +107,9 @@ STATEMENTS = {
         undo="insert into pipeline_findings (name, level, detail) values ('stale', 'warn', 'No fetch.')",
         values={"since": "2020-01-01"},
     ),
-    "findings/upsert_pipeline_findings.sql": _statement(values={"findings": Jsonb([FINDING, FINDING])}),
+    "findings/upsert_pipeline_findings.sql": _statement(
+        values={"findings": Jsonb([FINDING, FINDING]), "checked": Jsonb([CHECKED])}
+    ),
     "lead_budget_revert/select_reversible.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",
@@ -186,6 +194,16 @@ STATEMENTS = {
     "lead_digest/select_undecided.sql": _statement("decided"),
     "lead_stats/select_accounts.sql": _statement(),
     "lead_stats/select_channel_sources.sql": _statement(),
+    "lead_stats/select_doubtful_days.sql": _statement(),
+    "lead_stats/select_known_days.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_silent_days.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_sources.sql": _statement(),
+    "lead_stats/update_channel_metrics.sql": _statement(
+        undo=RE_MAPPED,
+        first=("lead_stats/insert_channel_fetches.sql",),
+        values={"rows": 1},
+        writes="channel_metrics",
+    ),
     "lead_stats/select_report.sql": _statement(),
     "lead_stats/update_budget_decisions.sql": _statement(
         undo="insert into budget_decisions (segment_id, decision_date, action)"
@@ -216,9 +234,9 @@ STATEMENTS = {
 
 
 def inventory() -> set[str]:
-    """Every file of include/sql but the adapters, which the others include."""
+    """Every file of include/sql but the adapters and the endings, which the others include."""
     files = {path.relative_to(sql.SQL_FOLDER).as_posix() for path in sql.SQL_FOLDER.rglob("*.sql")}
-    return {name for name in files if not name.startswith("sources/")}
+    return {name for name in files if not name.startswith("sources/")} - {"findings/record_found.sql"}
 
 
 def window(today: date, days: int) -> dict[str, Any]:

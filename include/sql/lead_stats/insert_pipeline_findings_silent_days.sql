@@ -34,6 +34,6 @@ with found as (
 
 checked (name, channel, account, first, last) as (
     values ('silent_day_doubtful', null::text, null::text, %(first)s::date, %(last)s::date)
-)
+),
 
 {% include 'findings/record_found.sql' %}

@@ -123,6 +123,6 @@ found as (
 
 checked (name, channel, account, first, last) as (
     values ('sources_changed', null::text, null::text, %(first)s::date, %(last)s::date)
-)
+),
 
 {% include 'findings/record_found.sql' %}

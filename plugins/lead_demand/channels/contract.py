@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from lead_demand.day import Window
 
 KEY = ["segment_id", "date"]
+# What the step from raw rows to contract rows may find; each pull closes those of its account that are gone.
+FINDINGS = (
+    "impossible_metric",
+    "duplicate_row",
+    "source_without_segment",
+    "unmatched_spend_growing",
+    "empty_report",
+    "day_without_rows",
+    "inactive_segment_spends",
+)
 # So many clicks of a day may belong to impressions just before midnight.
 FEW_CLICKS = 10
 # Spend of no segment is worth a finding of its own where it grew by half, and is more than a twentieth of the account.
@@ -394,6 +404,7 @@ def _silent_days(
             channel=channel.name,
             date=day,
             subject=account,
+            evidence_date=days[-1] if everything else None,
         )
         for day in late
     )

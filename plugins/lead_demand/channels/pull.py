@@ -144,7 +144,7 @@ def _without_unknown_campaigns(
 
 def _never_there(row: dict[str, Any], account: str, channel: str, window: Window) -> findings.Finding:
     return findings.Finding(
-        "campaign_not_found",
+        NOT_FOUND,
         "stop",
         f"{channel} {account} has no campaign {row['external_id']} and never had, which channel_sources gives to "
         f"{row['segment']}. The segment's {window} was not written, and while the row is valid its budget is held.",
@@ -163,7 +163,7 @@ def _was_removed(row: dict[str, Any], account: str, channel: str, last_day: str 
     # Not before the row begins.
     end = max(end, date.fromisoformat(row["valid_from"]))
     return findings.Finding(
-        "campaign_not_found",
+        NOT_FOUND,
         "stop",
         f"Campaign {row['external_id']} of {channel} {account} was removed, and channel_sources still gives it to "
         f"{row['segment']}. Its past stays with the segment, whose budget is held until it is known what replaced it.",
@@ -192,7 +192,10 @@ def write(
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
     key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
-    findings.record(connection, pulled.findings)
+    looked_for = [
+        findings.Checked(kind, channel.name, account, window.first, window.last) for kind in (*FINDINGS, NOT_FOUND)
+    ]
+    findings.record(connection, pulled.findings, looked_for)
     connection.execute(
         sql.render("lead_stats/insert_channel_fetches.sql"),
         key | {"rows": len(pulled.frame), "dag_run_id": dag_run_id},
