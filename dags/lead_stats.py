@@ -142,8 +142,8 @@ def lead_stats():
         sql="lead_stats/update_channel_metrics.sql",
         restated_days=WIDEST,
         trigger_rule=TriggerRule.ALL_DONE,
-        doc_md="What a change of channel_sources gave to another segment leaves the one that had it. After the pulls: a "
-        "figure goes once the other segment has it.",
+        doc_md="What a change of channel_sources gave to another segment leaves the one that had it, once that other "
+        "one was read.",
     )
 
     upsert_lead_generation_stats = WindowOperator(
@@ -200,14 +200,14 @@ def lead_stats():
             task_id="record_source_findings",
             sql="lead_stats/insert_pipeline_findings_sources.sql",
             counts="findings",
-            doc_md="Which days still have figures of before a change of channel_sources; closed once they were restated.",
+            doc_md="Days that still have their figures of before a change of channel_sources, until they are restated.",
         )
         WindowOperator(
             task_id="record_silent_days",
             sql="lead_stats/insert_pipeline_findings_silent_days.sql",
             restated_days=WIDEST,
             counts="findings",
-            doc_md="Days on which an account said nothing although leads say otherwise: unknown until a person states it.",
+            doc_md="Days on which an account said nothing although leads say otherwise: unknown until it is stated.",
         )
         record_channel_findings = LastDayOperator(
             task_id="record_channel_findings",

@@ -110,7 +110,7 @@ def _is_gone(state: State, position: int) -> bool:
 
 
 def _identities(state: State, position: int) -> Iterator[tuple[Row, date, date]]:
-    """A campaign's row with the days that are its own: a removed one that was replaced shares them with its successor."""
+    """A campaign's row with the days that are its own: a removed one shares them with the one that replaced it."""
     row, became = _campaign(state, position), state.campaign_state(state.catalogue.campaigns[position].id)
     if became is None:
         yield row, date.min, date.max
@@ -306,9 +306,7 @@ def _with_metrics(state: State, customer: str, query: gaql.Query, entities: Iter
     on_date = [c for c in query.where if c.field == "segments.date"]
     hidden = state.account_days(customer).hidden
     dates = [
-        day
-        for day in state.dates(date.min, date.max)
-        if day not in hidden and all(c.holds(str(day)) for c in on_date)
+        day for day in state.dates(date.min, date.max) if day not in hidden and all(c.holds(str(day)) for c in on_date)
     ]
     numbers = _Numbers([state.day(day) for day in dates], len(state.catalogue.campaigns))
     selected = [name.removeprefix("metrics.") for name in query.select if name.startswith("metrics.")]

@@ -321,7 +321,11 @@ class State:
         return np.array(
             [
                 day.weekday() in self.account_days(campaign.customer).rests_on
-                or ((state := self.campaign_state(campaign.id)) is not None and not state.successor and day >= state.since)
+                or (
+                    (state := self.campaign_state(campaign.id)) is not None
+                    and not state.successor
+                    and day >= state.since
+                )
                 for campaign in self.catalogue.campaigns
             ]
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import pandas as pd
@@ -141,7 +142,7 @@ def to_metrics(
     summed = mapped.groupby(KEY, as_index=False, sort=False).agg({**dict.fromkeys(metrics, "sum"), "is_final": "all"})
     finality = raw.groupby("date")["is_final"].all()
     frame = _segment_days(sources, [day for day in days if silent.get(day, True)])
-    frame = frame.merge(summed.astype({key: object for key in KEY}), on=KEY, how="left")
+    frame = frame.merge(summed.astype(dict.fromkeys(KEY, object)), on=KEY, how="left")
     frame[metrics] = frame[metrics].astype("Float64").fillna(0).astype("Int64")
     frame["is_final"] = (
         frame["is_final"].astype("boolean").fillna(frame["date"].map(finality).astype("boolean")).fillna(True)
@@ -168,7 +169,7 @@ def valid_on(sources: pd.DataFrame, day: str) -> pd.DataFrame:
 def _spans(sources: pd.DataFrame, days: list[str]) -> list[list[str]]:
     """The days in runs over which the same sources are valid."""
     ends = set(sources["valid_to"])
-    starts = {*sources["valid_from"], *(later for day, later in zip(days, days[1:], strict=False) if day in ends)}
+    starts = {*sources["valid_from"], *(later for day, later in pairwise(days) if day in ends)}
     spans: list[list[str]] = []
     for day in days:
         if not spans or day in starts:
@@ -178,13 +179,11 @@ def _spans(sources: pd.DataFrame, days: list[str]) -> list[list[str]]:
 
 
 def _match_by_day(channel: Channel, raw: pd.DataFrame, sources: pd.DataFrame, days: list[str]) -> pd.DataFrame:
-    """The rows with the segment of their own day, in their own order; without those that are meant to belong to none."""
+    """The rows with the segment of their own day, in their own order; `is_outside`: meant to belong to none."""
     matched = []
     for span in _spans(sources, days):
         rows = raw[raw["date"].between(span[0], span[-1])]
-        outside = sources[
-            (sources["valid_from"] <= span[0]) & (sources["valid_to"] >= span[0]) & ~sources["is_active"]
-        ]
+        outside = sources[(sources["valid_from"] <= span[0]) & (sources["valid_to"] >= span[0]) & ~sources["is_active"]]
         rows = channel.match(rows, valid_on(sources, span[0])).astype({"segment_id": object})
         matched.append(rows.assign(is_outside=rows["external_id"].isin(outside["external_id"])))
     found = pd.concat([part for part in matched if len(part)] or matched[:1])
@@ -312,7 +311,8 @@ def _unmatched_spend(channel: Channel, account: str, raw: pd.DataFrame, findings
     if "spend_micros" not in raw or raw["date"].nunique() < 2 * NEWEST_DAYS:
         return
     spend = raw["spend_micros"].astype("Float64").fillna(0)
-    amounts = pd.DataFrame({"orphan": spend.where(raw["segment_id"].isna() & ~raw["is_outside"], 0), "all": spend, "date": raw["date"]})
+    is_orphan = raw["segment_id"].isna() & ~raw["is_outside"]
+    amounts = pd.DataFrame({"orphan": spend.where(is_orphan, 0), "all": spend, "date": raw["date"]})
     daily = amounts.groupby("date").sum().sort_index()
     newest, before = daily.iloc[-NEWEST_DAYS:], daily.iloc[:-NEWEST_DAYS]
     now, then, everything = newest["orphan"].mean(), before["orphan"].mean(), newest["all"].mean()
@@ -404,7 +404,6 @@ def _silent_days(
             channel=channel.name,
             date=day,
             subject=account,
-            evidence_date=days[-1] if everything else None,
         )
         for day in late
     )
@@ -422,8 +421,8 @@ def _silent_days(
                 f"{channel.name} {account} gave no row at all for {first if first == last else f'{first} to {last}'} "
                 f"({len(doubtful)} days), {why}; nothing was written for it, and earlier values stay.",
                 f"Open the account and compare. If it truly had nothing, {_state_zero(channel, account, first, last)}; "
-                f"then start lead_stats with from = {first} and to = {last}. Else clear pull_{channel.name} when it "
-                "reports again.",
+                f"then start lead_stats with from = {first} and to = {last}. If the account is newer than that, set "
+                f"valid_from of its rows in channel_sources. Else clear pull_{channel.name} when it reports again.",
                 channel=channel.name,
                 subject=account,
                 evidence_date=last,

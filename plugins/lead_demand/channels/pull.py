@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from lead_demand import channels, findings, sql
-from lead_demand.channels.contract import Channel, Known, Pulled, to_metrics, valid_on
+from lead_demand.channels.contract import FINDINGS, Channel, Known, Pulled, to_metrics, valid_on
 from lead_demand.channels.paid import PaidChannel
 from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day, today
 from lead_demand.errors import SourceUnavailable
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # A month of 10,000 campaigns.
 ROWS_AT_ONCE = 310_000
+NOT_FOUND = "campaign_not_found"
 # Reads of an account whose sources a person changes meanwhile.
 TRIES = 3
 
@@ -79,9 +80,7 @@ def _known(connection: psycopg.Connection[Any], name: str, account: str, window:
     )
 
 
-def read(
-    channel: Channel, account: str, sources: pd.DataFrame, window: Window, known: Known | None = None
-) -> Pulled:
+def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window, known: Known | None = None) -> Pulled:
     """The account's rows in contract form, with the budget in force where the window reaches the latest whole day."""
     known = known or Known()
     raw = channel.fetch(account, window)
@@ -168,8 +167,8 @@ def _was_removed(row: dict[str, Any], account: str, channel: str, last_day: str 
         f"Campaign {row['external_id']} of {channel} {account} was removed, and channel_sources still gives it to "
         f"{row['segment']}. Its past stays with the segment, whose budget is held until it is known what replaced it.",
         f"Run: update channel_sources set valid_to = '{end}' where channel = '{channel}' and account = '{account}' and "
-        f"external_id = '{row['external_id']}' and coalesce(valid_to, 'infinity') > '{end}'. If another campaign took its place, add its row "
-        f"with valid_from = '{end + timedelta(days=1)}'. Then clear pull_{channel} and what comes after it.",
+        f"external_id = '{row['external_id']}' and coalesce(valid_to, 'infinity') > '{end}'. If another campaign took "
+        f"its place, add its row with valid_from = '{end + timedelta(days=1)}'. Then clear pull_{channel} and what comes after it.",
         segment_id=row["segment_id"],
         channel=channel,
         subject=f"{account}/{row['external_id']}",
