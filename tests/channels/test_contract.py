@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lead_demand.channels.contract import Known, match_exactly, match_longest_prefix, to_metrics
@@ -122,25 +122,19 @@ def test_a_campaign_belongs_on_each_day_to_the_segment_of_that_day() -> None:
     assert not pulled.findings
 
 
-@given(st.lists(st.tuples(st.sampled_from(DAYS), st.sampled_from(["s1", "s2", None])), max_size=4), st.booleans())
-def test_what_segments_got_and_what_belongs_to_none_is_what_the_account_had(
-    changes: list[tuple[str, str | None]], is_known: bool
+@settings(max_examples=40)
+@given(st.tuples(*[st.sampled_from(["s1", "s2", None])] * len(DAYS)), st.booleans())
+def test_however_a_campaign_is_handed_on_each_of_its_days_is_counted_once(
+    owners: tuple[str | None, ...], is_other_mapped: bool
 ) -> None:
-    """However a campaign is handed from segment to segment."""
-    starts = dict(sorted(changes))
-    days, rows = sorted(starts), []
-    for day, ends in zip(days, [*days[1:], "9999-12-31"], strict=True):
-        last = ends if ends == "9999-12-31" else DAYS[DAYS.index(ends) - 1]
-        if (segment := starts[day]) and last >= day:
-            rows.append(("11", segment, day, last))
-    if is_known:
-        rows.append(("21", "s2", "0001-01-01", "9999-12-31"))
-    pulled = to_metrics(paid(), "1", raw(*full()), spans(*rows), WINDOW, Known(latest=date(2026, 4, 9)))
-    owner = {
-        day: next((seg for _, seg, first, last in rows if _ == "11" and first <= day <= last), None) for day in DAYS
-    }
-    expected = sum(1_000_000 for day in DAYS if owner[day]) + is_known * 4_000_000
-    assert pulled.frame["spend_micros"].sum() == expected
+    rows = [("11", owner, day, day) for owner, day in zip(owners, DAYS, strict=True) if owner]
+    rows += [("21", "s2", "0001-01-01", "9999-12-31")] * is_other_mapped
+    frame = to_metrics(paid(), "1", raw(*full()), spans(*rows), WINDOW).frame
+    got = by_key(frame, "spend_micros")
+    for owner, day in zip(owners, DAYS, strict=True):
+        assert got.get(("s1", day), 0) == 1_000_000 * (owner == "s1")
+        assert got.get(("s2", day), 0) == 1_000_000 * ((owner == "s2") + is_other_mapped)
+        assert ("s1", day) not in got or owner == "s1", "a day of another segment is not a zero"
 
 
 def test_a_campaign_that_is_meant_to_stay_outside_is_counted_nowhere_and_not_named() -> None:

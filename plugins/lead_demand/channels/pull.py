@@ -168,7 +168,8 @@ def _was_removed(row: dict[str, Any], account: str, channel: str, last_day: str 
         f"{row['segment']}. Its past stays with the segment, whose budget is held until it is known what replaced it.",
         f"Run: update channel_sources set valid_to = '{end}' where channel = '{channel}' and account = '{account}' and "
         f"external_id = '{row['external_id']}' and coalesce(valid_to, 'infinity') > '{end}'. If another campaign took "
-        f"its place, add its row with valid_from = '{end + timedelta(days=1)}'. Then clear pull_{channel} and what comes after it.",
+        f"its place, add its row with valid_from = '{end + timedelta(days=1)}'. Then clear pull_{channel} and what "
+        "comes after it.",
         segment_id=row["segment_id"],
         channel=channel,
         subject=f"{account}/{row['external_id']}",
