@@ -137,6 +137,15 @@ def lead_stats():
         )
         read_sources >> pull_partner_capacity
 
+    release_moved_metrics = WindowOperator(
+        task_id="release_moved_metrics",
+        sql="lead_stats/update_channel_metrics.sql",
+        restated_days=WIDEST,
+        trigger_rule=TriggerRule.ALL_DONE,
+        doc_md="What a change of channel_sources gave to another segment leaves the one that had it, once that other "
+        "one was read.",
+    )
+
     upsert_lead_generation_stats = WindowOperator(
         task_id="upsert_lead_generation_stats",
         sql="lead_stats/upsert_lead_generation_stats.sql",
@@ -200,6 +209,19 @@ def lead_stats():
             counts="findings",
             doc_md="Capacity that fits no segment, with its size and how it is written.",
         )
+        LastDayOperator(
+            task_id="record_source_findings",
+            sql="lead_stats/insert_pipeline_findings_sources.sql",
+            counts="findings",
+            doc_md="Days that still have their figures of before a change of channel_sources, until they are restated.",
+        )
+        WindowOperator(
+            task_id="record_silent_days",
+            sql="lead_stats/insert_pipeline_findings_silent_days.sql",
+            restated_days=WIDEST,
+            counts="findings",
+            doc_md="Days on which an account said nothing although leads say otherwise: unknown until it is stated.",
+        )
         record_channel_findings = LastDayOperator(
             task_id="record_channel_findings",
             sql="lead_stats/insert_pipeline_findings_channels.sql",
@@ -245,7 +267,7 @@ def lead_stats():
     def report(dag_run=None, ti=None) -> None:
         tasks.report_stats(dag_run, ti)
 
-    pull_channels >> upsert_lead_generation_stats >> check_stats >> update_lead_gap
+    pull_channels >> release_moved_metrics >> upsert_lead_generation_stats >> check_stats >> update_lead_gap
     update_lead_gap >> [announce_day(), update_decision_outcomes] >> report()
 
 

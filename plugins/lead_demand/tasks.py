@@ -44,7 +44,8 @@ def accounts_to_pull(name: str, dag_run: DagRunProtocol) -> list[dict[str, Any]]
 
     covered = day.stats_window(dag_run, channels.RESTATED_DAYS[name])
     with sql.connect() as connection:
-        rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
+        days = {"first": covered.first, "last": covered.last}
+        rows = connection.execute(sql.render("lead_stats/select_accounts.sql"), days).fetchall()
     if not rows:
         raise SetupIncomplete(
             "channel_sources has no active row of an active segment.",
@@ -164,7 +165,8 @@ def paid_accounts(name: str, dag_run: DagRunProtocol, announced: Sequence[str | 
             todo="Run lead_stats for yesterday: it starts a run of lead_budgets.",
         )
     with sql.connect() as connection:
-        rows = connection.execute(sql.render("lead_stats/select_accounts.sql")).fetchall()
+        days = {"first": day.today(), "last": day.latest_whole_day()}
+        rows = connection.execute(sql.render("lead_stats/select_accounts.sql"), days).fetchall()
     accounts = [account for channel, account in rows if channel == name]
     say(f"{len(accounts)} {name} account(s) to read.")
     return accounts

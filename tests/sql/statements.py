@@ -63,6 +63,11 @@ where decisions.action = 'increase' and decisions.decision_date = lead_today()
 order by budgets.budget_id
 limit 1
 """
+# A campaign that belonged to a segment of old, and to another one now.
+RE_MAPPED = """
+update channel_sources set segment_id = (select min(id::text)::uuid from lead_segments where code like 'stukadoor%')
+where id = (select min(id) from channel_sources where channel = 'google_ads' and account = '1234567890')
+"""
 ONE_BUDGET = "select budget_id, amount + 1 as amount from channel_budgets order by budget_id limit 1"
 ONE_CLAIM = "select id from channel_orchestration_log where status = 'pending' order by external_id limit 1"
 ONE_PLAN = """
@@ -194,6 +199,16 @@ STATEMENTS = {
     "lead_digest/select_undecided.sql": _statement("decided"),
     "lead_stats/select_accounts.sql": _statement(),
     "lead_stats/select_channel_sources.sql": _statement(),
+    "lead_stats/select_doubtful_days.sql": _statement(),
+    "lead_stats/select_known_days.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_silent_days.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_sources.sql": _statement(),
+    "lead_stats/update_channel_metrics.sql": _statement(
+        undo=RE_MAPPED,
+        first=("lead_stats/insert_channel_fetches.sql",),
+        values={"rows": 1},
+        writes="channel_metrics",
+    ),
     "lead_stats/select_report.sql": _statement(),
     "lead_stats/update_budget_decisions.sql": _statement(
         undo="insert into budget_decisions (segment_id, decision_date, action)"

@@ -26,7 +26,10 @@ with campaigns as (
             and sources.account = budgets.account
             and sources.external_id = budgets.campaign_id
             and budgets.dag_run_id = %(dag_run_id)s
-    where sources.channel = %(channel)s and sources.is_active
+    where
+        sources.channel = %(channel)s
+        and sources.is_active
+        and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
 ),
 
 budgets as (

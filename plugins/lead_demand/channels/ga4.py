@@ -26,6 +26,7 @@ class Ga4:
     name: ClassVar[str] = "ga4"
     metrics: ClassVar[tuple[str, ...]] = ("visits", "microsite_visits", "microsite_leads")
     empty_day: ClassVar[Level] = "warn"
+    late_days: ClassVar[int] = 2
     unmatched: ClassVar[str | None] = "hosts and pages of no segment"
 
     def fetch(self, account: str, window: Window) -> pd.DataFrame:

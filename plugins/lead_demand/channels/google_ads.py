@@ -120,6 +120,7 @@ class GoogleAds:
     name: ClassVar[str] = "google_ads"
     metrics: ClassVar[tuple[str, ...]] = ("spend_micros", "impressions", "clicks", "conversions_micros")
     empty_day: ClassVar[Level] = "stop"
+    late_days: ClassVar[int] = 1
     unmatched: ClassVar[str | None] = None
     billable_unit = Decimal("0.01")
 
@@ -127,7 +128,9 @@ class GoogleAds:
         self.hook = GoogleAdsBudgetHook()
 
     def fetch(self, account: str, window: Window) -> pd.DataFrame:
-        """One row a (campaign, day) that had any activity: the API leaves out days on which every metric is zero."""
+        """One row per (campaign, day) that had any activity, whatever became of the campaign since: the API leaves out
+        days on which every metric is zero, and gives paused and removed campaigns where the query names no status.
+        """
         query = sql.render_gaql("campaign_metrics.gaql", first=window.first, last=window.last)
         records = [
             (
@@ -196,6 +199,13 @@ class GoogleAds:
             "changed_by",
         ]
         return pd.DataFrame(records, columns=columns)
+
+    def removed_campaigns(self, account: str, campaigns: Sequence[str]) -> set[str]:
+        removed: set[str] = set()
+        for start in range(0, len(campaigns), NAMES_PER_QUERY):
+            query = sql.render_gaql("removed_campaigns.gaql", campaigns=campaigns[start : start + NAMES_PER_QUERY])
+            removed |= {str(row.campaign.id) for row in self.hook.rows(account, query, timeout=60)}
+        return removed
 
     def foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
         # Newest first, as the query orders them, so the first one seen of a budget is its last.

@@ -25,6 +25,7 @@ class SearchConsole:
     name: ClassVar[str] = "search_console"
     metrics: ClassVar[tuple[str, ...]] = ("impressions", "clicks")
     empty_day: ClassVar[Level] = "info"
+    late_days: ClassVar[int] = 4
     unmatched: ClassVar[str | None] = "pages outside every prefix"
 
     def fetch(self, account: str, window: Window) -> pd.DataFrame:
