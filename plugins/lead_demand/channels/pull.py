@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from lead_demand import channels, findings, sql
+from lead_demand.channels import sums
 from lead_demand.channels.contract import Channel, Pulled, to_metrics
 from lead_demand.channels.paid import PaidChannel
 from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day
@@ -61,8 +62,19 @@ def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport
 
 
 def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window) -> Pulled:
-    """The account's rows in contract form, with the budget in force where the window reaches the latest whole day."""
+    """The account's rows in contract form, with the budget in force where the window reaches the latest whole day, and
+    with what the source says of the whole account.
+    """
+    pulled = _read(channel, account, sources, window)
+    if sums.should_be_asked_again(list(sums.addends(channel, pulled))):
+        log.info("%s %s does not add up; it is asked again.", channel.name, account)
+        pulled = _read(channel, account, sources, window)
+    return pulled
+
+
+def _read(channel: Channel, account: str, sources: pd.DataFrame, window: Window) -> Pulled:
     pulled = to_metrics(channel, account, channel.fetch(account, window), sources, window)
+    pulled = replace(pulled, reported=channel.fetch_totals(account, window))
     if channel.name not in channels.PAID:
         return pulled
     paid: PaidChannel = channel  # type: ignore[assignment]
@@ -104,7 +116,7 @@ def _with_daily_budget(
     frame = pulled.frame[~pulled.frame["segment_id"].isin(gone["segment_id"])]
     amount = frame["segment_id"].map(amounts).astype("Int64")
     frame = frame.assign(daily_budget_micros=amount.where(frame["date"] == latest_whole_day().isoformat()))
-    return Pulled(frame, [*pulled.findings, *notes])
+    return replace(pulled, frame=frame, findings=[*pulled.findings, *notes])
 
 
 def write(
@@ -122,9 +134,22 @@ def write(
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
     key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
+    keep_sums(connection, channel, pulled, key)
     findings.record(connection, pulled.findings)
     connection.execute(
         sql.render("lead_stats/insert_channel_fetches.sql"),
         key | {"rows": len(pulled.frame), "dag_run_id": dag_run_id},
     )
     return changed
+
+
+def keep_sums(connection: psycopg.Connection[Any], channel: Channel, pulled: Pulled, key: dict[str, Any]) -> None:
+    """Keep whether it adds up, after the rows themselves were written.
+
+    :param key: channel, account, first, last.
+    """
+    connection.execute(sql.render("lead_stats/create_pulled_totals.sql"))
+    connection.execute(sql.render("lead_stats/create_pulled_left_out.sql"))
+    sql.copy_frame(connection, "pulled_totals", sums.as_rows(list(sums.addends(channel, pulled))))
+    sql.copy_frame(connection, "pulled_left_out", sums.left_out(pulled))
+    connection.execute(sql.render("lead_stats/upsert_channel_totals.sql"), key)
