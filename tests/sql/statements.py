@@ -24,6 +24,7 @@ FINDING = {
     "detail": "There is no campaign 77.",
     "remediation": "Correct channel_sources.",
 }
+CHECKED = {"name": "campaign_not_found", "channel": CHANNEL, "account": ACCOUNT, "first": None, "last": None}
 
 # Rows for the temporary tables, as COPY would bring them.
 PULLED = """
@@ -106,7 +107,9 @@ STATEMENTS = {
         undo="insert into pipeline_findings (name, level, detail) values ('stale', 'warn', 'No fetch.')",
         values={"since": "2020-01-01"},
     ),
-    "findings/upsert_pipeline_findings.sql": _statement(values={"findings": Jsonb([FINDING, FINDING])}),
+    "findings/upsert_pipeline_findings.sql": _statement(
+        values={"findings": Jsonb([FINDING, FINDING]), "checked": Jsonb([CHECKED])}
+    ),
     "lead_budget_revert/select_reversible.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",
@@ -240,7 +243,7 @@ STATEMENTS = {
 
 
 # The ends of other files, which run with those.
-FRAGMENTS = {"sums/keep_known.sql"}
+FRAGMENTS = {"findings/record_found.sql", "sums/keep_known.sql"}
 
 
 def inventory() -> set[str]:

@@ -153,6 +153,6 @@ checked as (
         null::text as account,
         %(first)s::date as first,
         %(last)s::date as last
-)
+),
 
 {% include 'findings/record_found.sql' %}
