@@ -194,8 +194,8 @@ def lead_stats():
             sql="lead_stats/check_sums.sql",
             restated_days=WIDEST,
             counts="findings",
-            doc_md="Segments + what belongs to none = the whole account, all leads, all capacity. A difference is named "
-            "in pipeline_findings; of spend, leads and capacity it holds the budgets that are decided on it.",
+            doc_md="Segments + what belongs to none = the whole account, all leads, all capacity. A difference is "
+            "named in pipeline_findings; of spend, leads and capacity it holds the budgets that are decided on it.",
         )
         record_channel_findings = LastDayOperator(
             task_id="record_channel_findings",

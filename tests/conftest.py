@@ -14,5 +14,6 @@ pytest_plugins = [
     "tests.fixtures.mailbox",
     "tests.fixtures.airflow",
     "tests.fixtures.morning",
+    "tests.fixtures.steps",
     "tests.fixtures.real_airflow",
 ]

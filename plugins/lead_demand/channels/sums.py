@@ -78,11 +78,13 @@ def addends(channel: Channel, pulled: Pulled) -> Iterator[Addends]:
     rows = pulled.matched.drop_duplicates(["external_id", "date"])
     unknown = set(rows.loc[rows["is_impossible"], "date"])
     rows = rows[~rows["is_impossible"]]
-    written = pd.MultiIndex.from_frame(pulled.frame[KEY])
     of_segment = rows["segment_id"].notna().to_numpy(dtype=bool)
-    is_written = pd.MultiIndex.from_frame(rows[KEY]).isin(written) & of_segment
     read = set(pulled.frame["date"]) | set(pulled.matched["date"])
     for total in channel.sums:
+        # A row that is written without this figure does not believe it.
+        believed = pulled.frame[pulled.frame[list(total.counted)].notna().all(axis=1)]
+        written = pd.MultiIndex.from_frame(believed[KEY])
+        is_written = pd.MultiIndex.from_frame(rows[KEY]).isin(written) & of_segment
         amounts = rows[total.column].astype("Int64")
         counted = rows[list(total.counted)].astype("Int64").sum(axis=1)
         parts = pd.DataFrame(
@@ -93,7 +95,7 @@ def addends(channel: Channel, pulled: Pulled) -> Iterator[Addends]:
             }
         )
         daily: dict[str, dict[str, int]] = parts.groupby(rows["date"]).sum().to_dict("index")  # type: ignore[assignment]
-        given = pulled.frame[list(total.counted)].astype("Int64").sum(axis=1).groupby(pulled.frame["date"]).sum()
+        given = believed[list(total.counted)].astype("Int64").sum(axis=1).groupby(believed["date"]).sum()
         asked = None
         if pulled.reported is not None:
             asked = pulled.reported.groupby("date")[total.column].sum()
