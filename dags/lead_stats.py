@@ -126,6 +126,7 @@ def lead_stats():
         pull_leads = WindowOperator(
             task_id="pull_leads",
             sql="lead_stats/upsert_channel_metrics_leads.sql",
+            sums="lead_stats/upsert_channel_totals_leads.sql",
             restated_days=channels.RESTATED_DAYS["leads"],
             doc_md="Counts by day of creation; acceptance comes days later, so the window is counted again every day.",
         )
@@ -133,6 +134,7 @@ def lead_stats():
         pull_partner_capacity = LastDayOperator(
             task_id="pull_partner_capacity",
             sql="lead_stats/upsert_channel_metrics_partner_capacity.sql",
+            sums="lead_stats/upsert_channel_totals_partner_capacity.sql",
             doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone.",
         )
         read_sources >> pull_partner_capacity
@@ -201,7 +203,7 @@ def lead_stats():
             sql="lead_stats/insert_pipeline_findings_leads.sql",
             restated_days=channels.RESTATED_DAYS["leads"],
             counts="findings",
-            doc_md="Leads that belong to no segment, and statuses and sources that mean nothing, with their number by day.",
+            doc_md="Leads of no segment, and statuses and sources that mean nothing, with their number by day.",
         )
         LastDayOperator(
             task_id="record_partner_findings",
@@ -221,6 +223,14 @@ def lead_stats():
             restated_days=WIDEST,
             counts="findings",
             doc_md="Days on which an account said nothing although leads say otherwise: unknown until it is stated.",
+        )
+        WindowOperator(
+            task_id="check_sums",
+            sql="lead_stats/check_sums.sql",
+            restated_days=WIDEST,
+            counts="findings",
+            doc_md="Segments + what belongs to none = the whole account, all leads, all capacity. A difference is "
+            "named in pipeline_findings; of spend, leads and capacity it holds the budgets that are decided on it.",
         )
         record_channel_findings = LastDayOperator(
             task_id="record_channel_findings",

@@ -49,6 +49,17 @@ def _error(code: int, message: str, reason: str = "badRequest") -> tuple[int, Js
     return code, {"error": {"code": code, "status": _STATUS[code], "message": message, "errors": errors}}
 
 
+def _size(row: Json) -> float:
+    """The first number of a report's row: sessions, or clicks."""
+    return float(row["metricValues"][0]["value"]) if "metricValues" in row else float(row["clicks"])
+
+
+def _larger(row: Json, more: float) -> Json:
+    if "metricValues" in row:
+        return {**row, "metricValues": [{"value": str(int(float(v["value"]) * more))} for v in row["metricValues"]]}
+    return {**row, **{name: float(int(row[name] * more)) for name in ("clicks", "impressions")}}
+
+
 def _spoil(answer: Json, fault: Fault | None) -> Json:
     """A report as a data fault leaves it."""
     match fault.kind if fault else None:
@@ -63,6 +74,13 @@ def _spoil(answer: Json, fault: Fault | None) -> Json:
             else:
                 first |= {"clicks": -first["clicks"], "impressions": -first["impressions"]}
             return {**answer, "rows": [first, *answer["rows"][1:]]}
+        case "row_missing" if answer.get("rows"):
+            rows = answer["rows"]
+            largest = max(range(len(rows)), key=lambda at: _size(rows[at]))
+            return {**answer, "rows": rows[:largest] + rows[largest + 1 :]}
+        case "inflated" if answer.get("rows"):
+            more = 1 + (fault.args.get("share", 0.25) if fault else 0)
+            return {**answer, "rows": [_larger(row, more) for row in answer["rows"]]}
         case _:
             return answer
 

@@ -15,5 +15,6 @@ pytest_plugins = [
     "tests.fixtures.mailbox",
     "tests.fixtures.airflow",
     "tests.fixtures.morning",
+    "tests.fixtures.steps",
     "tests.fixtures.real_airflow",
 ]

@@ -76,6 +76,16 @@ def rows(url: str, name: str, **values: object) -> list[dict[str, Any]]:
         return connection.execute((SQL / f"{name}.sql").read_bytes(), values or None).fetchall()
 
 
+def sums(url: str) -> list[str]:
+    """Whether yesterday adds up, one sentence an account."""
+    statement = REPOSITORY / "include" / "sql" / "lead_stats" / "select_sums.sql"
+    with psycopg.connect(url) as connection:
+        connection.read_only = True
+        last = connection.execute("select public.lead_today() - 1").fetchone()
+        found = connection.execute(statement.read_bytes(), {"last": last and last[0]}).fetchall()
+    return [line for (line,) in found]
+
+
 def one(url: str, statement: str) -> Any:
     """A single value."""
     with psycopg.connect(url) as connection:
@@ -319,6 +329,7 @@ def print_day(url: str) -> None:
     today = one(url, "select public.lead_today()")
     print(f"\n{today}: capacity in accepted, the rest in generated leads a day; budgets in EUR a day\n")
     print(table(rows(url, "select_day")))
+    print("\n" + "\n".join(sums(url)))
     for finding in rows(url, "select_findings"):
         print(f"\n{finding['level']}: {finding['name']} ({finding['how_many']}): {finding['detail']}")
         if finding["remediation"]:

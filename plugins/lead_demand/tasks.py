@@ -97,6 +97,7 @@ def run_statement(
     task_instance: RuntimeTaskInstanceProtocol,
     store: Store,
     counts: str = "rows new or changed",
+    sums: str = "",
 ) -> None:
     """Run a statement over a window, chunk after chunk, each in a transaction of its own.
 
@@ -104,6 +105,7 @@ def run_statement(
 
     :param statement: binds `first`, `last` and `dag_run_id`; a count that it returns is logged, else its row count.
     :param counts: what is counted.
+    :param sums: a statement that is run after it, in its transaction, and keeps whether what was written adds up.
     """
 
     def run(chunk: day.Window) -> Done:
@@ -112,6 +114,8 @@ def run_statement(
             connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": step})
             cursor = connection.execute(statement, values)
             row = cursor.fetchone() if cursor.description else None
+            if sums:
+                connection.execute(sums, values)
             return Done({counts: row[0] if row else cursor.rowcount})
 
     in_chunks(window.chunks(), run, store, task_instance)
@@ -126,10 +130,11 @@ def report_stats(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProt
         cursor = connection.execute(sql.render("lead_stats/select_report.sql"), {"last": last})
         columns, rows = [column.name for column in cursor.description or ()], cursor.fetchall()
         found = _findings(connection, dag_run)
+        sums = [line for (line,) in connection.execute(sql.render("lead_stats/select_sums.sql"), {"last": last})]
     known = sum(1 for row in rows if row[1] is not None)
     say(
         f"{last}: {known} of {len(rows)} active segments have statistics.",
-        [*found, *report.table(columns, rows)],
+        [*found, *sums, *report.table(columns, rows)],
     )
     _fail_for_upstream(dag_run, task_instance)
 

@@ -23,6 +23,9 @@ INSERT = {
     "channel_zero_days": "(channel, account, date) values ('ga4', '1', lead_today() - 1)",
     "orchestration_settings": "default values on conflict do nothing",
     "channel_metrics": f"(segment_id, channel, account, date) values ({SEGMENT}, 'ga4', '1', lead_today() - 1)",
+    "channel_totals": (
+        "(channel, account, date, metric, segments, in_none) values ('ga4', '1', lead_today() - 1, 'sessions', 0, 0)"
+    ),
     "channel_fetches": "(channel, date_from, date_to, row_count) values ('ga4', lead_today() - 1, lead_today(), 0)",
     "pipeline_findings": "(name, level, detail) values ('stale', 'warn', 'No fetch.')",
     "budget_decisions": f"(segment_id, channel, action) values ({SEGMENT}, 'bing_ads', 'hold')",
@@ -48,6 +51,7 @@ UPDATE = {
     "channel_zero_days": "is_zero = false",
     "orchestration_settings": "kill_switch = true",
     "channel_metrics": "spend = 2",
+    "channel_totals": "in_none = 2",
     "channel_fetches": "row_count = 2",
     "pipeline_findings": "last_seen = now() + interval '1 hour'",
     "budget_decisions": "realised_leads_7d = 2",
@@ -78,6 +82,7 @@ ALLOWED = {
         "lead_generation_stats": "select insert update",
         "lead_segment_plans": "select insert update",
         "channel_metrics": "select insert update",
+        "channel_totals": "select insert update",
         "channel_fetches": "select insert",
         "pipeline_findings": "select insert update",
         "budget_decisions": "select insert update",
@@ -217,6 +222,7 @@ def test_freshness_cannot_be_claimed_by_the_pipeline(seeded_db: SeededDatabase) 
         "budget_decisions (segment_id, action, decision_date) values ({}, 'hold', lead_today() + 1)",
         "lead_generation_stats (segment_id, date) values ({}, lead_today())",
         "channel_metrics (segment_id, channel, account, date) values ({}, 'x', '1', lead_today() + 1)",
+        "channel_totals (channel, account, date, metric, segments, in_none) values ('x', '1', lead_today(), 'x', 0, 0)",
     ],
 )
 def test_the_pipeline_writes_only_its_own_days(seeded_db: SeededDatabase, row: str) -> None:

@@ -35,6 +35,11 @@ select segments.id, day::date, 12340000, 50000000, 1500000, 900, 31, true
 from lead_segments as segments, generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
 where segments.is_active
 """
+TOTALS = """
+insert into pulled_totals
+select day::date, 'spend', true, 12.34, 0, 0, 1000, 0.05, 'stop'
+from generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
+"""
 PLANNED = """
 insert into planned
 select
@@ -185,6 +190,25 @@ STATEMENTS = {
     ),
     "lead_stats/check_stats_complete.sql": _statement(),
     "lead_stats/create_pulled_metrics.sql": _statement(),
+    "lead_stats/create_pulled_left_out.sql": _statement(),
+    "lead_stats/create_pulled_totals.sql": _statement(),
+    "lead_stats/check_sums.sql": _statement(
+        undo=f"update lead_generation_stats set google_ads_spend = google_ads_spend + 1 where date {YESTERDAY}",
+        times=2,  # what is held is compared with what is stated
+    ),
+    "lead_stats/select_sums.sql": _statement(),
+    "lead_stats/upsert_channel_totals.sql": _statement(
+        first=("lead_stats/create_pulled_totals.sql", "lead_stats/create_pulled_left_out.sql", TOTALS),
+        writes="channel_totals",
+    ),
+    "lead_stats/upsert_channel_totals_leads.sql": _statement(
+        undo=f"update channel_totals set in_none = in_none + 1 where channel = 'leads' and date {YESTERDAY}",
+        writes="channel_totals",
+    ),
+    "lead_stats/upsert_channel_totals_partner_capacity.sql": _statement(
+        undo=f"update channel_totals set in_none = in_none + 1 where channel = 'partner_capacity' and date {YESTERDAY}",
+        writes="channel_totals",
+    ),
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
     "lead_stats/insert_pipeline_findings.sql": _statement(),
@@ -238,10 +262,14 @@ STATEMENTS = {
 }
 
 
+# The ends of other files, which run with those.
+FRAGMENTS = {"findings/record_found.sql", "sums/keep_known.sql"}
+
+
 def inventory() -> set[str]:
-    """Every file of include/sql but the adapters, what reads them and the endings, which the others include."""
+    """Every file of include/sql but the adapters, what reads them and the fragments, which the others include."""
     files = {path.relative_to(sql.SQL_FOLDER).as_posix() for path in sql.SQL_FOLDER.rglob("*.sql")}
-    return {name for name in files if not name.startswith(("sources/", "reading/"))} - {"findings/record_found.sql"}
+    return {name for name in files if not name.startswith(("sources/", "reading/"))} - FRAGMENTS
 
 
 def window(today: date, days: int) -> dict[str, Any]:

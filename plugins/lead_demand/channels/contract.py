@@ -18,6 +18,7 @@ from lead_demand.day import latest_whole_day
 from lead_demand.findings import Finding, Level
 
 if TYPE_CHECKING:
+    from lead_demand.channels.sums import Sum
     from lead_demand.day import Window
 
 KEY = ["segment_id", "date"]
@@ -48,6 +49,7 @@ class Channel(Protocol):
     `empty_day`: how bad it is when a whole account says nothing about a day, and that cannot be believed.
     `late_days`: for how many days after a day its rows may still be on their way. A silence that lasts longer is a 0.
     `unmatched`: one name for everything that belongs to no segment, None where each is worth a finding of its own.
+    `sums`: the figures that have to add up to what `fetch_totals` gives.
     """
 
     name: ClassVar[str]
@@ -55,9 +57,18 @@ class Channel(Protocol):
     empty_day: ClassVar[Level]
     late_days: ClassVar[int]
     unmatched: ClassVar[str | None]
+    sums: ClassVar[tuple[Sum, ...]]
 
     def fetch(self, account: str, window: Window) -> pd.DataFrame:
-        """Raw rows of one account: `external_id` (str), `date` (str, ISO), the metrics (int64), `is_final` (bool)."""
+        """Raw rows of one account: `external_id` (str), `date` (str, ISO), the metrics (int64), `is_final` (bool), and
+        the columns of `sums` where they are no metrics.
+        """
+        ...
+
+    def fetch_totals(self, account: str, window: Window) -> pd.DataFrame | None:
+        """What the source says of the whole account, asked without the dimension that tells its parts apart: `date`
+        (str, ISO) and the columns of `sums` (int64). A day that is absent had nothing. None where it cannot be asked.
+        """
         ...
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
@@ -83,11 +94,17 @@ class Known:
 @dataclass(frozen=True)
 class Pulled:
     """`frame`: segment_id (str), date (str, ISO), the channel's metrics (Int64), is_final, is_empty (bool: the whole
-    account said nothing that day); one row per (segment, day).
+    account said nothing that day); one row per (segment, day). For `sums`: `matched`, the raw rows with segment_id and
+    is_impossible; `expected`, the keys that a pull without any doubt would have; `days` of the window (ISO);
+    `reported`, see `Channel.fetch_totals`.
     """
 
     frame: pd.DataFrame
     findings: list[Finding] = field(default_factory=list)
+    matched: pd.DataFrame | None = None
+    expected: pd.DataFrame | None = None
+    days: tuple[str, ...] = ()
+    reported: pd.DataFrame | None = None
 
 
 def match_exactly(raw: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
@@ -149,10 +166,17 @@ def to_metrics(
     )
     frame["is_final"] = frame["is_final"].astype(bool)
     frame["is_empty"] = frame["date"].isin(silent)
+    expected = frame[KEY]
     if doubtful:
         rows = pd.MultiIndex.from_frame(frame[KEY])
         frame = frame[~rows.isin(sorted(doubtful))]
-    return Pulled(frame[[*KEY, *metrics, "is_final", "is_empty"]].reset_index(drop=True), findings)
+    return Pulled(
+        frame[[*KEY, *metrics, "is_final", "is_empty"]].reset_index(drop=True),
+        findings,
+        raw.assign(is_impossible=_cannot_be(raw, metrics)),
+        expected,
+        tuple(days),
+    )
 
 
 def _with_spans(sources: pd.DataFrame) -> pd.DataFrame:
@@ -202,6 +226,17 @@ def _segment_days(sources: pd.DataFrame, days: list[str]) -> pd.DataFrame:
     return frame.astype(object).sort_values(KEY, ignore_index=True)
 
 
+def _cannot_be(raw: pd.DataFrame, metrics: list[str]) -> pd.Series:
+    """Which rows have a number that cannot be true."""
+    numbers = raw[metrics].astype("Float64")
+    bad = numbers.isna() | (numbers < 0)
+    for name in set(metrics) & set(LARGEST):
+        bad[name] |= numbers[name] > LARGEST[name]
+    if {"clicks", "impressions"} <= set(metrics):
+        bad["clicks"] |= (numbers["clicks"] > numbers["impressions"]) & (numbers["clicks"] > FEW_CLICKS)
+    return bad.any(axis=1).astype(bool)
+
+
 def _impossible(
     channel: Channel,
     account: str,
@@ -210,16 +245,10 @@ def _impossible(
     codes: dict[str, str],
     findings: list[Finding],
 ) -> set[tuple[str, str]]:
-    numbers = raw[metrics].astype("Float64")
-    bad = numbers.isna() | (numbers < 0)
-    for name in set(metrics) & set(LARGEST):
-        bad[name] |= numbers[name] > LARGEST[name]
-    if {"clicks", "impressions"} <= set(metrics):
-        bad["clicks"] |= (numbers["clicks"] > numbers["impressions"]) & (numbers["clicks"] > FEW_CLICKS)
     return _leave_out(
         channel,
         account,
-        raw[bad.any(axis=1).to_numpy(dtype=bool)],
+        raw[_cannot_be(raw, metrics).to_numpy(dtype=bool)],
         codes,
         findings,
         name="impossible_metric",

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from lead_demand import channels, findings, sql
+from lead_demand.channels import sums
 from lead_demand.channels.contract import FINDINGS, Channel, Known, Pulled, to_metrics, valid_on
 from lead_demand.channels.paid import PaidChannel
 from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day, today
@@ -81,16 +82,25 @@ def _known(connection: psycopg.Connection[Any], name: str, account: str, window:
 
 
 def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window, known: Known | None = None) -> Pulled:
-    """The account's rows in contract form, with the budget in force where the window reaches the latest whole day."""
-    known = known or Known()
-    raw = channel.fetch(account, window)
+    """The account's rows in contract form, with the budget in force where the window reaches the latest whole day, and
+    with what the source says of the whole account.
+    """
+    pulled = _read(channel, account, sources, window, known or Known())
+    if sums.should_be_asked_again(list(sums.addends(channel, pulled))):
+        log.info("%s %s does not add up; it is asked again.", channel.name, account)
+        pulled = _read(channel, account, sources, window, known or Known())
+    return pulled
+
+
+def _read(channel: Channel, account: str, sources: pd.DataFrame, window: Window, known: Known) -> Pulled:
+    raw, reported = channel.fetch(account, window), channel.fetch_totals(account, window)
     if channel.name not in channels.PAID:
-        return to_metrics(channel, account, raw, sources, window, known)
+        return replace(to_metrics(channel, account, raw, sources, window, known), reported=reported)
     paid: PaidChannel = channel  # type: ignore[assignment]
     campaigns = paid.read_budgets(account)
     serving = campaigns.loc[campaigns["is_serving"].astype(bool), "campaign_id"]
     known = replace(known, is_serving=bool(sources["external_id"].isin(serving).any()))
-    pulled = to_metrics(channel, account, raw, sources, window, known)
+    pulled = replace(to_metrics(channel, account, raw, sources, window, known), reported=reported)
     pulled = _with_daily_budget(pulled, campaigns, sources)
     gone = _gone(campaigns, sources)
     removed = paid.removed_campaigns(account, sorted(set(gone["external_id"]))) if len(gone) else set()
@@ -106,7 +116,7 @@ def _with_daily_budget(pulled: Pulled, campaigns: pd.DataFrame, sources: pd.Data
     amounts = budgets.drop_duplicates(["segment_id", "budget_id"]).groupby("segment_id")["amount_micros"].sum()
     amount = pulled.frame["segment_id"].map(amounts).astype("Int64")
     frame = pulled.frame.assign(daily_budget_micros=amount.where(pulled.frame["date"] == latest))
-    return Pulled(frame, pulled.findings)
+    return replace(pulled, frame=frame)
 
 
 def _gone(campaigns: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
@@ -138,7 +148,7 @@ def _without_unknown_campaigns(
         elif row["valid_to"] >= today().isoformat():
             days = raw.loc[raw["external_id"] == row["external_id"], "date"]
             notes.append(_was_removed(row, account, channel, days.max() if len(days) else None))
-    return Pulled(frame, [*pulled.findings, *notes])
+    return replace(pulled, frame=frame, findings=[*pulled.findings, *notes])
 
 
 def _never_there(row: dict[str, Any], account: str, channel: str, window: Window) -> findings.Finding:
@@ -192,6 +202,7 @@ def write(
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
     key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
+    keep_sums(connection, channel, pulled, key)
     looked_for = [
         findings.Checked(kind, channel.name, account, window.first, window.last) for kind in (*FINDINGS, NOT_FOUND)
     ]
@@ -201,3 +212,15 @@ def write(
         key | {"rows": len(pulled.frame), "dag_run_id": dag_run_id},
     )
     return changed
+
+
+def keep_sums(connection: psycopg.Connection[Any], channel: Channel, pulled: Pulled, key: dict[str, Any]) -> None:
+    """Keep whether it adds up, after the rows themselves were written.
+
+    :param key: channel, account, first, last.
+    """
+    connection.execute(sql.render("lead_stats/create_pulled_totals.sql"))
+    connection.execute(sql.render("lead_stats/create_pulled_left_out.sql"))
+    sql.copy_frame(connection, "pulled_totals", sums.as_rows(list(sums.addends(channel, pulled))))
+    sql.copy_frame(connection, "pulled_left_out", sums.left_out(pulled))
+    connection.execute(sql.render("lead_stats/upsert_channel_totals.sql"), key)
