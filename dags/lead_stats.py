@@ -192,7 +192,7 @@ def lead_stats():
             sql="lead_stats/insert_pipeline_findings_leads.sql",
             restated_days=channels.RESTATED_DAYS["leads"],
             counts="findings",
-            doc_md="Leads that belong to no segment, and statuses and sources that mean nothing, with their number by day.",
+            doc_md="Leads that belong to no segment, and statuses and sources that mean nothing, with their number.",
         )
         LastDayOperator(
             task_id="record_partner_findings",

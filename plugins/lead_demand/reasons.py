@@ -146,8 +146,8 @@ class Reason(StrEnum):
     LEAD_STATUS_UNKNOWN = (
         "lead_status_unknown",
         "too many leads have a status that nobody has explained",
-        "More than 10% of the segment's leads of the last 28 days (two at least) have a status that lead_spellings does "
-        "not know, so what partners accept cannot be told.",
+        "More than 10% of the segment's leads of the last 28 days (two at least) have a status that lead_spellings "
+        "does not know, so what partners accept cannot be told.",
         "Add the status that the finding lead_status_unknown names to lead_spellings, run lead_stats for yesterday, "
         "then start lead_budgets again.",
         True,

@@ -32,6 +32,7 @@ INSERT = {
         "(channel, account, campaign_id, budget_id, amount, campaigns_on_budget, is_learning, is_serving, currency,"
         " time_zone, dag_run_id) values ('x', '1', '2', '2', 5, 1, false, true, 'EUR', 'Europe/Amsterdam', 'test')"
     ),
+    "lead_spellings": "(kind, spelling, meaning) values ('region', 'N-Brabant', 'noord-brabant')",
     "leads": "(branch) values ('schilder')",
     "profiles": "(id) select gen_random_uuid() where false",
     "partners": "(name, branch, region) values ('Jan', 'schilder', 'utrecht')",
@@ -49,6 +50,7 @@ UPDATE = {
     "budget_decisions": "realised_leads_7d = 2",
     "channel_orchestration_log": "status = 'success'",
     "channel_budgets": "amount = 6",
+    "lead_spellings": "updated_at = now()",
     "leads": f"segment_id = {SEGMENT}",
     "profiles": "is_admin = true",
     "partners": "is_active = false",
@@ -68,6 +70,7 @@ ALLOWED = {
         "lead_segments": "select",
         "lead_segment_channels": "select",
         "channel_sources": "select",
+        "lead_spellings": "select",
         "orchestration_settings": "select",
         "lead_generation_stats": "select insert update",
         "lead_segment_plans": "select insert update",
@@ -225,6 +228,11 @@ def test_a_user_sees_only_their_own_profile_and_cannot_become_admin(seeded_db: S
 
 FUNCTIONS = {
     "public.lead_today()": {"authenticated", "service_role", "lead_pipeline"},
+    "public.lead_slug(text)": {"authenticated", "service_role", "lead_pipeline"},
+    "public.lead_postal_code(text, text)": {"authenticated", "service_role", "lead_pipeline"},
+    "public.lead_postal_country(text, text)": {"authenticated", "service_role", "lead_pipeline"},
+    "public.lead_time(timestamptz)": {"authenticated", "service_role", "lead_pipeline"},
+    "public.lead_time(timestamp)": {"authenticated", "service_role", "lead_pipeline"},
     "public.calculate_lead_gap(uuid, date)": {"authenticated", "service_role", "lead_pipeline"},
     "public.update_lead_gap(uuid, date)": {"authenticated", "service_role", "lead_pipeline"},
     "public.update_lead_gaps(date, date)": {"authenticated", "service_role", "lead_pipeline"},

@@ -1,6 +1,6 @@
 """What companies, forms and partners really write: each spelling, status, source, country and time has a right value.
 
-The adapters, the statements of `lead_stats` in the DAG's order, as the pipeline's own login; and what they leave behind.
+The adapters, the statements of `lead_stats` in the DAG's order, as the pipeline's own login.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Company:
         self, partner: int, region: str, daily_leads: int, branch: str = "schilder", country: str = "NL"
     ) -> None:
         self.db.fetch(
-            "insert into partner_capacity (partner_id, country, branch, region, daily_leads) values (%s, %s, %s, %s, %s)",
+            "insert into partner_capacity (partner_id, country, branch, region, daily_leads) "
+            "values (%s, %s, %s, %s, %s)",
             [partner, country, branch, region, daily_leads],
         )
 
@@ -82,7 +83,11 @@ class Company:
 
     def run(self, days: int = 30) -> None:
         """The statements of lead_stats for yesterday."""
-        values = {"first": self.today - timedelta(days=days), "last": self.today - timedelta(days=1), "dag_run_id": "test"}
+        values = {
+            "first": self.today - timedelta(days=days),
+            "last": self.today - timedelta(days=1),
+            "dag_run_id": "test",
+        }
         for step in STEPS:
             with psycopg.connect(self.db.pipeline_url, row_factory=dict_row) as connection:
                 connection.execute(sql.render(step), values)
@@ -129,8 +134,8 @@ def company(leads_db: LeadsDatabase) -> Company:
 @pytest.mark.parametrize(
     "region",
     [
-        "Noord-Brabant", "Noord Brabant", "noord_brabant", "NOORD\u2013BRABANT", " Noord\u00a0Brabant ", "Noord-Brabant (NL)",
-        "\uff2eoord\u3000Brabant", "Noord\u2011Brab\u00e1nt", "Noord\u200b-Brabant",
+        "Noord-Brabant", "Noord Brabant", "noord_brabant", "NOORD\u2013BRABANT", " Noord\u00a0Brabant ",
+        "Noord-Brabant (NL)", "\uff2eoord\u3000Brabant", "Noord\u2011Brab\u00e1nt", "Noord\u200b-Brabant",
     ],
 )  # fmt: skip
 def test_one_region_in_every_spelling_is_one_segment_for_leads_and_for_capacity(company: Company, region: str) -> None:
@@ -174,7 +179,10 @@ def test_capacity_and_leads_in_a_spelling_that_fits_no_segment_are_named_and_one
     assert company.stats(segment)["capacity_total_leads"] == 8
     capacity = company.open_findings("capacity_without_segment")
     assert list(capacity) == ["NL, schilder, n-brabant"]
-    assert "2 partner(s)" in capacity["NL, schilder, n-brabant"] and "take 8 leads a day" in capacity["NL, schilder, n-brabant"]
+    assert (
+        "2 partner(s)" in capacity["NL, schilder, n-brabant"]
+        and "take 8 leads a day" in capacity["NL, schilder, n-brabant"]
+    )
     ((subject, detail),) = company.open_findings("leads_without_segment").items()
     assert subject == "NL, branch schilder, region n-brabant, no postal code"
     newest = company.today - timedelta(days=1)
@@ -216,7 +224,9 @@ def test_a_spelling_is_explained_once_however_it_is_typed_and_only_by_an_admin(c
     with pytest.raises(psycopg.errors.CheckViolation):
         company.explain("status", "done", "finished")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        company.db.fetch("insert into lead_spellings (kind, spelling, meaning) values ('region', 'x', 'y')", role="lead_pipeline")
+        company.db.fetch(
+            "insert into lead_spellings (kind, spelling, meaning) values ('region', 'x', 'y')", role="lead_pipeline"
+        )
 
 
 def test_two_segments_that_fit_alike_get_nothing_and_are_named(company: Company) -> None:
@@ -226,7 +236,10 @@ def test_two_segments_that_fit_alike_get_nothing_and_are_named(company: Company)
     company.run()
     assert company.segment_of(lead) is None
     assert {company.stats(each)["capacity_total_leads"] or 0 for each in (one, two)} == {0}
-    assert "fit 2 active segments alike" in company.open_findings("capacity_without_segment")["NL, schilder, noord-brabant"]
+    assert (
+        "fit 2 active segments alike"
+        in company.open_findings("capacity_without_segment")["NL, schilder, noord-brabant"]
+    )
     company.db.fetch("update lead_segments set is_active = false where id = %s", [two])
     company.run()
     assert company.stats(one)["capacity_total_leads"] == 8 and company.segment_of(lead)
@@ -250,12 +263,16 @@ def test_a_branch_that_is_missing_or_blank_is_named_and_breaks_nothing(company: 
 
 def test_no_free_text_that_may_be_a_persons_gets_into_a_finding(company: Company) -> None:
     company.segment("schilder_utrecht")
-    company.lead(region="Dorpsstraat 12, piet@example.invalid", source_channel="utm=piet&tel=0612345678", status="bel 0612345678")
+    company.lead(
+        region="Dorpsstraat 12, piet@example.invalid", source_channel="utm=piet&tel=0612345678", status="bel 0612345678"
+    )
     company.lead(branch="x" * 300, region="y" * 5000)
     company.run()
     text = " ".join(str(row) for row in company.db.fetch("select subject, detail from pipeline_findings"))
     assert "piet" not in text and "12345" not in text and "xxxxx" not in text
-    assert "a region that is no word" in text and "a source that is no word" in text and "a status that is no word" in text
+    assert (
+        "a region that is no word" in text and "a source that is no word" in text and "a status that is no word" in text
+    )
 
 
 # Countries ------------------------------------------------------------------------------------------------------------
@@ -329,7 +346,18 @@ def test_a_spelling_may_mean_different_regions_in_two_countries(two_countries: C
 
 def test_what_is_no_lead_is_not_counted_and_the_others_settle(company: Company) -> None:
     segment = company.segment("schilder_utrecht")
-    statuses = ["accepted", "Accepted ", "rejected", "new", "pending", "invalid", "INVALID", "spam", "test", "duplicate"]
+    statuses = [
+        "accepted",
+        "Accepted ",
+        "rejected",
+        "new",
+        "pending",
+        "invalid",
+        "INVALID",
+        "spam",
+        "test",
+        "duplicate",
+    ]
     for status in statuses:
         company.lead(region="utrecht", status=status)
     company.run()
@@ -343,7 +371,9 @@ def test_what_is_no_lead_is_not_counted_and_the_others_settle(company: Company) 
     assert company.db.value("select bool_and(is_final) from channel_metrics where channel = 'leads'")
 
 
-def test_a_status_that_nobody_has_explained_is_named_with_its_number_until_a_person_explains_it(company: Company) -> None:
+def test_a_status_that_nobody_has_explained_is_named_with_its_number_until_a_person_explains_it(
+    company: Company,
+) -> None:
     segment = company.segment("schilder_utrecht")
     company.lead(region="utrecht", status="accepted")
     for days_ago in (1, 1, 4):
@@ -353,7 +383,9 @@ def test_a_status_that_nobody_has_explained_is_named_with_its_number_until_a_per
     company.run()
     found = company.open_findings("lead_status_unknown")
     assert set(found) == {"terug-gebeld", "no status"}
-    assert "3 leads" in found["terug-gebeld"] and f"{company.today - timedelta(days=4):%d-%m}: 1" in found["terug-gebeld"]
+    assert (
+        "3 leads" in found["terug-gebeld"] and f"{company.today - timedelta(days=4):%d-%m}: 1" in found["terug-gebeld"]
+    )
     stats = company.stats(segment)
     assert (stats["leads_generated"], stats["leads_accepted"], stats["leads_pending"]) == (4, 1, 3)
     unknown = "select leads_status_unknown from channel_metrics where channel = 'leads' and date = lead_today() - 1"
@@ -389,7 +421,9 @@ def test_a_form_that_was_posted_again_within_minutes_is_one_lead(company: Compan
     assert company.stats(segment)["leads_generated"] == 6, "the window's first minutes look at the evening before"
 
 
-def test_double_posts_are_all_counted_where_the_adapter_says_so(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_double_posts_are_all_counted_where_the_adapter_says_so(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
     segment = company.segment("schilder_utrecht")
     for _ in range(2):
         company.lead(region="utrecht", email="piet@example.invalid")
@@ -398,7 +432,11 @@ def test_double_posts_are_all_counted_where_the_adapter_says_so(company: Company
     def switched_off(name: str, **names: Any) -> Any:
         text = render(name, **names)
         start = text.find("    hashtextextended(")
-        return text if start < 0 else text[:start] + "null::bigint as contact" + text[text.index(" as contact", start) + 11 :]
+        return (
+            text
+            if start < 0
+            else text[:start] + "null::bigint as contact" + text[text.index(" as contact", start) + 11 :]
+        )
 
     company.run()
     assert company.stats(segment)["leads_generated"] == 1
@@ -410,7 +448,9 @@ def test_double_posts_are_all_counted_where_the_adapter_says_so(company: Company
 # Sources --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("source", ["", "Google Ads", "google-ads", "t.co", "https://x.example/?" + "q=é&" * 3000, "0", "🙂", None])
+@pytest.mark.parametrize(
+    "source", ["", "Google Ads", "google-ads", "t.co", "https://x.example/?" + "q=é&" * 3000, "0", "🙂", None]
+)
 def test_the_companys_insert_is_never_refused_for_its_source(company: Company, source: str | None) -> None:
     import secrets
 
@@ -434,7 +474,9 @@ def test_a_source_is_read_in_every_spelling_and_what_means_nothing_is_unknown_an
     assert company.open_findings("leads_without_source")
     company.explain("source_channel", "t.co", "twitter")
     company.explain("source_channel", "1und1", "email")
-    company.db.fetch("update leads set source_channel = 'seo' where coalesce(trim(source_channel), '') in ('', '(not set)')")
+    company.db.fetch(
+        "update leads set source_channel = 'seo' where coalesce(trim(source_channel), '') in ('', '(not set)')"
+    )
     company.run()
     assert company.sources(segment) == {"google_ads": 5, "seo": 6, "direct": 1, "twitter": 2, "email": 1}
     assert not company.open_findings("lead_source_unknown") and not company.open_findings("leads_without_source")
@@ -456,9 +498,13 @@ def test_a_source_is_read_in_every_spelling_and_what_means_nothing_is_unknown_an
         ("2026-10-26 00:00", "2026-10-26"),
     ],
 )
-def test_a_column_without_a_time_zone_is_read_as_the_clock_in_amsterdam(company: Company, moment: str, day: str) -> None:
+def test_a_column_without_a_time_zone_is_read_as_the_clock_in_amsterdam(
+    company: Company, moment: str, day: str
+) -> None:
     segment = company.segment("schilder_utrecht")
-    company.db.fetch("alter table leads alter created_at type timestamp using created_at at time zone 'Europe/Amsterdam'")
+    company.db.fetch(
+        "alter table leads alter created_at type timestamp using created_at at time zone 'Europe/Amsterdam'"
+    )
     company.db.fetch("insert into leads (created_at, branch, region) values (%s, 'schilder', 'utrecht')", [moment])
     asked = date.fromisoformat(day)
     for step in STEPS:
@@ -466,7 +512,9 @@ def test_a_column_without_a_time_zone_is_read_as_the_clock_in_amsterdam(company:
             connection.execute("set timezone = 'America/Los_Angeles'")
             values = {"first": asked - timedelta(days=2), "last": asked + timedelta(days=2), "dag_run_id": "test"}
             connection.execute(sql.render(step), values)
-    counted = company.db.fetch("select date from lead_generation_stats where leads_generated > 0 and segment_id = %s", [segment])
+    counted = company.db.fetch(
+        "select date from lead_generation_stats where leads_generated > 0 and segment_id = %s", [segment]
+    )
     assert [row["date"] for row in counted] == [asked]
 
 
