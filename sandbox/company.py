@@ -72,8 +72,12 @@ _SOURCES = """
 insert into public.channel_sources (channel, account, external_id, segment_id, description)
 select channel, account, external_id, segments.id, staged.description
 from staged inner join public.lead_segments as segments on staged.segment = segments.code
+-- Spans of days that a person gave it are theirs.
+where not exists (
+    select from public.channel_sources as known
+    where known.channel = staged.channel and known.account = staged.account and known.external_id = staged.external_id
+)
 order by channel, account, external_id
-on conflict do nothing
 """
 # Only a row that is still as the migration made it: caps that a person set are theirs.
 _SETTINGS = """

@@ -33,6 +33,8 @@ token_expires      with method ``token``: a token that is        the same
                    passed, whatever ``expires_in`` promised
 duplicate_rows     every row twice                               every row twice
 negative_metrics   the numbers of the first row are negative     the numbers of the first row are negative
+row_missing        the row with the largest numbers is missing   the same
+inflated           every number is larger by the part ``share``  the same
 unknown_currency   the customer's currency is ``currency``       (not applicable: ignored)
 empty              no rows                                       no rows
 ================== ============================================= ===========================================
@@ -40,8 +42,8 @@ empty              no rows                                       no rows
 ``args``, all optional: ``customer`` and ``text`` narrow a fault to one customer and to calls whose query contains a
 text; ``sleep`` seconds before the failure (slow: default 2); ``retry_delay`` seconds (quota); ``op_index`` and
 ``error`` (partial, such as ``campaign_budget_error.MONEY_AMOUNT_TOO_LARGE``); ``currency`` (unknown_currency, default
-XXX); ``seconds`` (default 1) and ``expires_in`` (default 3600) (token_expires); ``amount_micros``, ``resource_name``
-(default: the budget of a change's first operation) and ``user`` (foreign_edit).
+XXX); ``share`` (inflated, default 0.25); ``seconds`` (default 1) and ``expires_in`` (default 3600) (token_expires);
+``amount_micros``, ``resource_name`` (default: the budget of a change's first operation) and ``user`` (foreign_edit).
 
 A fault that comes "after the change is stored" comes after the work of a read as well, where that makes a difference:
 a cut or slow read has no such form, and a failed one looks the same.
@@ -62,7 +64,9 @@ METHODS = (
 # Faults that have no answer of their own: the call goes on, or its connection does not.
 WIRE_FAULTS = ("slow", "cut", "foreign_edit")
 TOKEN_FAULTS = ("token", "token_expires")
-DATA_FAULTS = ("partial", "duplicate_rows", "negative_metrics", "unknown_currency", "empty")
+DATA_FAULTS = (
+    "partial", "duplicate_rows", "negative_metrics", "row_missing", "inflated", "unknown_currency", "empty",
+)  # fmt: skip
 KINDS_WITHOUT_FAILURE = (*WIRE_FAULTS, *TOKEN_FAULTS, *DATA_FAULTS)
 
 

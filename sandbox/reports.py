@@ -28,6 +28,7 @@ SEARCH_ROWS, SEARCH_ROWS_MAX = 1_000, 25_000
 REPORT_ROWS, REPORT_ROWS_MAX = 10_000, 250_000
 _TOKENS_A_DAY = 200_000
 _BLOG = "/blog/wat-kost-een-vakman"  # a page that belongs to no segment
+_TWO_PAGES = 0.15  # of the impressions: a search that shows two pages, which counts once by property
 _TOWN_SHARE = 0.3  # of a segment's clicks that land on the page of its first town
 
 
@@ -116,10 +117,16 @@ def search_analytics(state: State, site: str, query: Json) -> Json:
     filters = [f for group in query.get("dimensionFilterGroups", []) for f in group["filters"]]
     end = last if is_all else min(last, first_incomplete - timedelta(days=1))
 
-    def totals() -> list[tuple[tuple[str, ...], int, int]]:
-        return _search_totals(_search_rows(state, first, end), dimensions, filters)
+    asked = query.get("aggregationType", "auto").lower()
+    if asked == "byproperty" and ("page" in dimensions or any(f["dimension"].lower() == "page" for f in filters)):
+        raise BadRequest("Data that is grouped or filtered by page cannot be aggregated by property.")
+    by_page = "page" in dimensions or asked == "bypage"
 
-    found = state.report("searchAnalytics", first, end, *dimensions, json.dumps(filters), make=totals)
+    def totals() -> list[tuple[tuple[str, ...], int, int]]:
+        found = _search_totals(_search_rows(state, first, end), dimensions, filters)
+        return found if by_page else [(keys, clicks, views - int(views * _TWO_PAGES)) for keys, clicks, views in found]
+
+    found = state.report("searchAnalytics", first, end, *dimensions, by_page, json.dumps(filters), make=totals)
     page: list[Json] = [
         {
             "keys": list(keys),
@@ -130,7 +137,7 @@ def search_analytics(state: State, site: str, query: Json) -> Json:
         }
         for keys, clicks, views in found[start : start + limit]
     ]
-    answer: Json = {"responseAggregationType": "byPage" if "page" in dimensions else "byProperty"}
+    answer: Json = {"responseAggregationType": "byPage" if by_page else "byProperty"}
     if page:
         answer["rows"] = page
     if is_all and "date" in dimensions and first_incomplete <= last:

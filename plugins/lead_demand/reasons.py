@@ -92,6 +92,14 @@ class Reason(StrEnum):
         "Look at the failed fetch in lead_stats and clear it; lead_budgets may then be started again.",
         True,
     )
+    SUMS_DIFFER = (
+        "sums_differ",
+        "its figures do not add up",
+        "Spend, leads or capacity of the segments and of no segment differ from what the account or the adapter says "
+        "as a whole: something was counted twice or nowhere.",
+        "See the finding sums_differ in pipeline_findings: it names the account, the day, the amount and what to do.",
+        True,
+    )
     MISSING_LEADS = (
         "missing_leads",
         "yesterday's leads are not known",

@@ -26,7 +26,26 @@ with campaigns as (
             and sources.account = budgets.account
             and sources.external_id = budgets.campaign_id
             and budgets.dag_run_id = %(dag_run_id)s
-    where sources.channel = %(channel)s and sources.is_active
+    where
+        sources.channel = %(channel)s
+        and sources.is_active
+        and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+),
+
+-- What does not add up, on the days that a decision looks at: an account of this channel, or (NULL) what all are decided on.
+differing as materialized (
+    select distinct
+        case
+            when findings.channel = %(channel)s and not starts_with(findings.subject, 'lead_generation_stats/')
+                then split_part(findings.subject, '/', 1)
+        end as account
+    from pipeline_findings as findings
+    where
+        findings.name = 'sums_differ'
+        and findings.level = 'stop'
+        and findings.resolved_at is null
+        and findings.date >= lead_today() - 30
+        and findings.channel in (%(channel)s, 'leads', 'partner_capacity')
 ),
 
 budgets as (
@@ -49,6 +68,13 @@ budgets as (
         (array_agg(changed_by order by changed_at desc nulls last))[1] as changed_by,
         bool_or(campaigns.currency is distinct from %(currency)s::text and budget_id is not null) as other_currency,
         bool_or(campaigns.time_zone is distinct from %(time_zone)s::text and budget_id is not null) as other_time_zone,
+        bool_or(
+            exists (
+                select 1
+                from differing
+                where differing.account = campaigns.account
+            )
+        ) as sums_differ,
         bool_or(
             not exists (
                 select 1
@@ -116,6 +142,10 @@ select
             case when %(is_complete)s and %(kill_switch)s then 'kill_switch' end,
             case when budgets.segment_id is null then 'no_campaign' end,
             case when budgets.is_stale or own_sources.is_stale then 'stale_channel' end,
+            case
+                when budgets.sums_differ or exists (select 1 from differing where differing.account is null)
+                    then 'sums_differ'
+            end,
             case when budgets.other_currency or budgets.other_time_zone then 'currency_mismatch' end,
             case when unknown_statuses.segment_id is not null then 'lead_status_unknown' end,
             case when changes.has_open_claim then 'open_claim' end,

@@ -22,7 +22,11 @@ found as (
         and not exists (
             select 1
             from channel_sources as sources
-            where sources.segment_id = segments.id and sources.channel = 'google_ads' and sources.is_active
+            where
+                sources.segment_id = segments.id
+                and sources.channel = 'google_ads'
+                and sources.is_active
+                and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
         )
         and not exists (
             select 1

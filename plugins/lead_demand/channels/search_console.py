@@ -6,6 +6,7 @@ only, it never holds a budget.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import pandas as pd
 
 from lead_demand.channels.contract import match_longest_prefix
 from lead_demand.channels.reporting_api import ReportingApiHook
+from lead_demand.channels.sums import Sum
 from lead_demand.day import Window
 from lead_demand.findings import Level
 
@@ -25,7 +27,13 @@ class SearchConsole:
     name: ClassVar[str] = "search_console"
     metrics: ClassVar[tuple[str, ...]] = ("impressions", "clicks")
     empty_day: ClassVar[Level] = "info"
+    late_days: ClassVar[int] = 4
     unmatched: ClassVar[str | None] = "pages outside every prefix"
+    # The API gives the top rows of a site only, at most 50,000 a day.
+    sums: ClassVar[tuple[Sum, ...]] = (
+        Sum("clicks", "clicks", ("clicks",), "warn", Decimal(10), Decimal("0.05")),
+        Sum("impressions", "impressions", ("impressions",), "warn", Decimal(100), Decimal("0.10")),
+    )
 
     def fetch(self, account: str, window: Window) -> pd.DataFrame:
         hook = ReportingApiHook("searchconsole", "v1")
@@ -66,6 +74,24 @@ class SearchConsole:
         # http and https, with and without www: the same path may come under several addresses.
         frame = frame.groupby(["external_id", "date"], as_index=False, sort=False).sum()
         return frame.assign(is_final=frame["date"] < (first_incomplete or "9999-12-31"))
+
+    def fetch_totals(self, account: str, window: Window) -> pd.DataFrame:
+        """The site's days. Counted by page like the rows: of a search that shows two pages of a site, a sum by property
+        counts one.
+        """
+        body: dict[str, Any] = {
+            "startDate": window.first.isoformat(),
+            "endDate": window.last.isoformat(),
+            "dimensions": ["date"],
+            "aggregationType": "byPage",
+            "dataState": "all",
+            "rowLimit": ROWS_PER_REQUEST,  # a row a day
+        }
+        answer = ReportingApiHook("searchconsole", "v1").call(
+            "searchconsole.searchanalytics.query", {"siteUrl": account, "body": body}, f"Search Console {account}"
+        )
+        records = [(row["keys"][0], round(row["impressions"]), round(row["clicks"])) for row in answer.get("rows", [])]
+        return pd.DataFrame(records, columns=["date", *self.metrics])
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
         return raw.assign(segment_id=match_longest_prefix(raw["external_id"], sources))
