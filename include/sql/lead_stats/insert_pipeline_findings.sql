@@ -30,18 +30,25 @@ found as (
         )
     union all
     select
-        'capacity_unknown',
+        'capacity_leap',
         'stop',
         segments.id,
         'partner_capacity',
-        day.date,
         null,
-        format('Nobody knows how many leads the partners of %%s can take; its budget is held.', segments.code),
-        'Fill in the daily capacity of every partner of the segment.'
-    from lead_segments as segments
-    cross join day
-    inner join lead_generation_stats as stats on segments.id = stats.segment_id and day.date = stats.date
-    where segments.is_active and day.date = lead_today() - 1 and stats.capacity_total_leads is null
+        null,
+        format(
+            'The partners of %%s take %%s leads a day; usual are %%s. Its budget is held until that has stood for %%s days (now %%s).',
+            segments.code, leaps.capacity, leaps.usual, leaps.days, leaps.stood
+        ),
+        format(
+            'Look at the daily capacity of its partners. If it is wrong, correct it, then clear pull_partner_capacity and what '
+            'comes after it. If it is right, add a row to capacity_confirmations with segment_id %%s and confirmed_capacity '
+            '%%s, then clear record_findings and start lead_budgets.',
+            segments.id, leaps.capacity
+        )
+    from ({% include 'lead_budgets/select_capacity_leaps.sql' %}) as leaps
+    inner join lead_segments as segments on leaps.segment_id::uuid = segments.id
+    inner join day on day.date = lead_today() - 1
     union all
     select
         'leads_without_segment',
