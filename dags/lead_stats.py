@@ -135,8 +135,8 @@ def lead_stats():
         pull_partner_capacity = PartnerCapacityOperator(
             task_id="pull_partner_capacity",
             sql="lead_stats/upsert_channel_metrics_partner_capacity.sql",
-            doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone. A segment that "
-            "the adapter does not name has none; an adapter that lost most segments fails.",
+            doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone. A segment "
+            "that the adapter does not name has none; an adapter that lost most segments fails.",
         )
         read_sources >> pull_partner_capacity
 

@@ -155,7 +155,7 @@ def _segments(
     segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
     leaps, unread = _leaps(connection)
     unreadable += unread
-    segments["capacity_usual"] = segments["segment_id"].map(leaps)  # kept with the decision; known of a leap alone
+    segments["capacity_usual"] = [leaps.get(segment_id) for segment_id in segments["segment_id"]]
     segments["blocks"] = [
         [
             *blocks,
@@ -176,7 +176,7 @@ def _segments(
     return segments, unreadable
 
 
-def _leaps(connection: psycopg.Connection[Any]) -> tuple[dict[str, float], list[Finding]]:
+def _leaps(connection: psycopg.Connection[Any]) -> tuple[dict[str, int], list[Finding]]:
     """The usual capacity (leads a day) of each segment whose capacity leaps.
 
     What tells a leap and cannot be read is unknown for every segment, and a finding says so.

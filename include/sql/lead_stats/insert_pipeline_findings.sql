@@ -32,22 +32,22 @@ found as (
     select
         'capacity_leap',
         'stop',
-        segments.id,
+        leapt.id,
         'partner_capacity',
         null,
         null,
         format(
             'The partners of %%s take %%s leads a day; usual are %%s. Its budget is held until that has stood for %%s days (now %%s).',
-            segments.code, leaps.capacity, leaps.usual, leaps.days, leaps.stood
+            leapt.code, leaps.capacity, leaps.usual, leaps.days, leaps.stood
         ),
         format(
             'Look at the daily capacity of its partners. If it is wrong, correct it, then clear pull_partner_capacity and what '
             'comes after it. If it is right, add a row to capacity_confirmations with segment_id %%s and confirmed_capacity '
-            '%%s, then clear record_findings and start lead_budgets.',
-            segments.id, leaps.capacity
+            '%%s, then clear record_findings and what comes after it.',
+            leapt.id, leaps.capacity
         )
     from ({% include 'lead_budgets/select_capacity_leaps.sql' %}) as leaps
-    inner join lead_segments as segments on leaps.segment_id::uuid = segments.id
+    inner join lead_segments as leapt on leaps.segment_id::uuid = leapt.id
     inner join day on day.date = lead_today() - 1
     union all
     select

@@ -77,7 +77,10 @@ found as (
         'partner_capacity',
         null,
         null,
-        format('The partners of %%s take %%s leads a day together, which cannot be; its budget is held.', partners.code, sum(partners.daily_leads)),
+        format(
+            'The partners of %%s take %%s leads a day together, which cannot be; its budget is held.',
+            partners.code, sum(partners.daily_leads)
+        ),
         'Correct their daily capacity; then clear pull_partner_capacity and what comes after it.',
         day.date
     from partners
@@ -96,6 +99,6 @@ checked as (
         day.date as last
     from day
     cross join (values ('segment_without_partners'), ('capacity_unknown'), ('capacity_impossible')) as names (name)
-)
+),
 
 {% include 'findings/record_found.sql' %}

@@ -31,9 +31,9 @@ before as (
         channel = 'partner_capacity'
         and account = 'leads_db'
         and date between (
-            select coalesce(max(date), %(last)s::date)
-            from channel_metrics
-            where channel = 'partner_capacity' and date < %(last)s::date
+            select coalesce(max(earlier.date), %(last)s::date)
+            from channel_metrics as earlier
+            where earlier.channel = 'partner_capacity' and earlier.date < %(last)s::date
         ) and %(last)s::date
     group by segment_id
 ),
