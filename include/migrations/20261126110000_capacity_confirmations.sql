@@ -61,6 +61,7 @@ for each row when (old.* is distinct from new.*) execute function private.set_up
 
 alter table public.capacity_confirmations enable row level security;
 revoke all on public.capacity_confirmations from public, anon, authenticated, service_role, lead_pipeline;
+revoke all on sequence public.capacity_confirmations_id_seq from public, anon, authenticated, service_role, lead_pipeline;
 
 grant select, insert, update on public.capacity_confirmations to authenticated, service_role;
 grant select on public.capacity_confirmations to lead_pipeline;

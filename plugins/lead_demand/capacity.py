@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lead_demand.errors import CapacitySourceFailed
-from lead_demand.findings import Finding
+from lead_demand.findings import Checked, Finding
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def failure_of_rights(error: psycopg.Error) -> CapacitySourceFailed:
     )
 
 
-def source_findings(failure: Exception | None, of_day: date) -> tuple[Sequence[Finding], Sequence[Any]]:
+def source_findings(failure: Exception | None, of_day: date) -> tuple[Sequence[Finding], Sequence[Checked]]:
     """The finding of a failed source, and what was looked for: without a failure an open one is closed."""
     found = [
         Finding(
@@ -66,7 +66,7 @@ def source_findings(failure: Exception | None, of_day: date) -> tuple[Sequence[F
         )
         for said, todo in ([_words(failure)] if failure else [])
     ]
-    return found, []
+    return found, [Checked(SOURCE_FAILED, CHANNEL, ACCOUNT)]
 
 
 def _words(failure: Exception) -> tuple[str, str]:
