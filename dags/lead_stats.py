@@ -20,8 +20,8 @@ the latest whole day, without a range, announces it; a backfill or an old day ne
 **If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
 - `pull_*` failed: that account's segments hold today, the others go on. After
   [SourceUnavailable](runbook.md#sourceunavailable) wait; [SourceRefused](runbook.md#sourcerefused) needs a person.
-- `pull_partner_capacity` failed with [CapacitySourceFailed](runbook.md#capacitysourcefailed): every segment holds until it
-  succeeds; a person can confirm that the partners are really gone.
+- `pull_partner_capacity` failed with [CapacitySourceFailed](runbook.md#capacitysourcefailed): every segment holds until
+  it succeeds; a person can confirm that the partners are really gone.
 - `check_*` failed: nothing was announced and no budget moves. See [CheckFailed](runbook.md#checkfailed).
 - Anything else of the database: [DatabaseUnavailable](runbook.md#databaseunavailable),
   [LoginRefused](runbook.md#loginrefused), [MigrationMissing](runbook.md#migrationmissing),

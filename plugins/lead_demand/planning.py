@@ -153,9 +153,16 @@ def _segments(
     limits_unreadable = bool(unreadable)
     segments = segments.merge(limits, on="segment_id", how="left")
     segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
-    leaps, unread = _leaps(connection)
+    judged, unread = _judged_capacity(connection)
     unreadable += unread
-    segments["capacity_usual"] = [leaps.get(segment_id) for segment_id in segments["segment_id"]]
+    given = list(zip(segments["segment_id"], segments["capacity_total_leads"], strict=True))
+    # Another capacity than was judged has just been written: it is not known whether that one leaps.
+    leaps = {
+        segment_id
+        for segment_id, capacity in given
+        if judged and capacity is not None and _leaps(judged.get(segment_id), capacity)
+    }
+    segments["capacity_usual"] = [judged[each]["usual"] if each in leaps & judged.keys() else None for each, _ in given]
     segments["blocks"] = [
         [
             *blocks,
@@ -176,8 +183,8 @@ def _segments(
     return segments, unreadable
 
 
-def _leaps(connection: psycopg.Connection[Any]) -> tuple[dict[str, int], list[Finding]]:
-    """The usual capacity (leads a day) of each segment whose capacity leaps.
+def _judged_capacity(connection: psycopg.Connection[Any]) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+    """By segment: the capacity that was judged (`capacity`, leads a day), what is `usual`, and whether it leaps.
 
     What tells a leap and cannot be read is unknown for every segment, and a finding says so.
     """
@@ -188,7 +195,11 @@ def _leaps(connection: psycopg.Connection[Any]) -> tuple[dict[str, int], list[Fi
         raise  # the connection or a lock: the next try reads them
     except psycopg.Error as error:
         return {}, [_unreadable("capacity_confirmations", error.diag.message_primary or str(error))]
-    return {row["segment_id"]: row["usual"] for row in rows}, []
+    return {row["segment_id"]: row for row in rows}, []
+
+
+def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
+    return judged is None or judged["is_leap"] or judged["capacity"] != capacity
 
 
 def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:

@@ -1,13 +1,18 @@
-"""What partners can take: read from the company's tables, recorded by `lead_stats`, decided on by `lead_budgets`."""
+"""What partners can take: read from the company's tables, recorded by `lead_stats`, decided on by `lead_budgets`.
+
+The first tests run both DAGs in Airflow; the others run the same bodies of the same tasks, without a run around them.
+"""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from lead_demand import day
+from lead_demand import day, planning, sql, tasks
+from lead_demand.errors import CapacitySourceFailed
 from lead_demand.reasons import Reason
 from sandbox.partners import play
 from tests.fixtures.morning import Morning
@@ -29,6 +34,27 @@ def capacities(morning: Morning) -> dict[str, tuple[int, int | None]]:
 
 def happens(morning: Morning, shape: str, *segments: str, **values: Any) -> None:
     play(morning.db.owner_url, shape, segments, **values)
+
+
+def read_partners(morning: Morning) -> None:
+    """The tasks of `lead_stats` that capacity goes through, of a run of the latest whole day."""
+    task: Any = SimpleNamespace(run_id="a run", max_tries=0)
+    of_day, store = day.Window(YESTERDAY, YESTERDAY), cast("Any", {})
+    restated = day.Window(YESTERDAY - timedelta(days=29), YESTERDAY)
+    capacity = sql.render("lead_stats/upsert_channel_metrics_partner_capacity.sql")
+    try:
+        tasks.pull_partner_capacity("pull_partner_capacity", capacity, of_day, task, store)
+    finally:
+        for name, window in (("upsert_lead_generation_stats", restated), ("insert_pipeline_findings", of_day)):
+            tasks.run_statement(name, sql.render(f"lead_stats/{name}.sql"), window, task, store)
+
+
+def decide(morning: Morning) -> dict[str, dict[str, Any]]:
+    """The tasks of `lead_budgets` that decide; today's decisions by segment."""
+    for account in ("1234567890", "2345678901"):
+        planning.read_budgets("google_ads", account, "a run")
+    planning.plan("google_ads", "a run")
+    return morning.decisions()
 
 
 def still_open(morning: Morning, name: str) -> list[dict[str, Any]]:
@@ -79,20 +105,20 @@ def test_a_segment_that_never_had_a_partner_has_capacity_0_until_it_is_deactivat
     morning.db.fetch(
         "insert into lead_segments (code, branch, region) values ('glaszetter_drenthe', 'glaszetter', 'drenthe')"
     )
-    assert morning.run("lead_stats").state == "success"
+    read_partners(morning)
     assert capacities(morning)["glaszetter_drenthe"] == (0, 0)
     assert "glaszetter_drenthe" in advised(morning, "segment_without_partners")["detail"]
     morning.db.fetch("update lead_segments set is_active = false where code = 'glaszetter_drenthe'")
-    morning.run("lead_stats")
+    read_partners(morning)
     assert not still_open(morning, "segment_without_partners")
 
 
 def test_a_second_run_of_a_morning_lowers_the_capacity_again(morning: Morning) -> None:
     happens(morning, "enter", BRABANT, daily_leads=9)
-    morning.run("lead_stats")
+    read_partners(morning)
     raised = capacities(morning)[BRABANT]
     happens(morning, "enter", BRABANT, daily_leads=1)
-    morning.run("lead_stats")
+    read_partners(morning)
     assert (raised, capacities(morning)[BRABANT]) == ((4, 18), (4, 10))
 
 
@@ -114,17 +140,27 @@ def test_an_old_day_or_a_backfill_never_records_what_partners_take_now(morning: 
 # A source that lost its partners
 
 
+def test_a_failed_source_makes_the_run_red_and_holds_every_segment(morning: Morning) -> None:
+    happens(morning, "emptied")
+    run = morning.run("lead_stats")
+    assert (run.state, run.tasks["pull_channels.pull_partner_capacity"]) == ("failed", "failed")
+    assert run.tries["pull_channels.pull_partner_capacity"] > 1, "a table that is being loaded again fills up"
+    morning.run("lead_budgets")
+    assert all(Reason.STALE_CHANNEL in decision["reasons"] for decision in morning.decisions().values())
+    assert not morning.log()
+
+
 @pytest.mark.parametrize("shape", ["emptied", "partners_emptied", "row_security", "hidden_capacity", "grant_lost"])
 def test_a_source_that_lost_its_partners_fails_and_no_earlier_capacity_is_used(morning: Morning, shape: str) -> None:
     fetches, before = morning.db.value(FETCHES), capacities(morning)
     happens(morning, shape)
-    run = morning.run("lead_stats")
-    assert run.tasks["pull_channels.pull_partner_capacity"] == "failed"
+    with pytest.raises(CapacitySourceFailed):
+        read_partners(morning)
     assert morning.db.value(FETCHES) == fetches, "nothing counts as read"
     assert capacities(morning) == before
     assert advised(morning, "capacity_source_failed")["level"] == "stop"
     assert not still_open(morning, "segment_without_partners"), "a failed source says nothing of a segment"
-    morning.run("lead_budgets")
+    decide(morning)
     decisions = morning.decisions()
     assert all(decision["action"] == "hold" for decision in decisions.values())
     assert all(Reason.STALE_CHANNEL in decision["reasons"] for decision in decisions.values())
@@ -132,9 +168,9 @@ def test_a_source_that_lost_its_partners_fails_and_no_earlier_capacity_is_used(m
 
     if shape == "grant_lost":
         happens(morning, "repaired")
-        assert morning.run("lead_stats").state == "success"
+        read_partners(morning)
         assert not still_open(morning, "capacity_source_failed"), "the advice closes it"
-        morning.run("lead_budgets")
+        decide(morning)
         assert Reason.STALE_CHANNEL not in morning.decisions()[BRABANT]["reasons"]
 
 
@@ -142,26 +178,29 @@ def test_most_segments_without_partners_at_once_are_a_failed_source_and_some_are
     known = sorted(code for code, (_, leads) in capacities(morning).items() if leads)
     half = len(known) // 2
     happens(morning, "leave", *known[:half])
-    assert morning.run("lead_stats").state == "success"
+    read_partners(morning)
     assert [capacities(morning)[code] for code in known[:half]] == [(0, 0)] * half
     # What this morning's first run recorded is no excuse: together they are more than half of yesterday's.
     happens(morning, "leave", *known[half : half + 2])
-    assert morning.run("lead_stats").tasks["pull_channels.pull_partner_capacity"] == "failed"
+    with pytest.raises(CapacitySourceFailed):
+        read_partners(morning)
     assert f"{half + 2} of the {len(known)} segments" in advised(morning, "capacity_source_failed")["detail"]
 
 
 def test_a_person_confirms_for_the_day_that_the_partners_are_gone(morning: Morning) -> None:
     happens(morning, "partners_emptied")
-    assert morning.run("lead_stats").tasks["pull_channels.pull_partner_capacity"] == "failed"
+    with pytest.raises(CapacitySourceFailed):
+        read_partners(morning)
     advice = advised(morning, "capacity_source_failed")["remediation"]
     assert "capacity_confirmations today, with segment_id NULL and confirmed_capacity 0" in advice
     earlier = morning.db.value(
         "insert into capacity_confirmations (confirmed_capacity, confirmed_at) values (0, now() - interval '1 day') "
         "returning id"
     )
-    assert morning.run("lead_stats").tasks["pull_channels.pull_partner_capacity"] == "failed", "of another day"
+    with pytest.raises(CapacitySourceFailed):
+        read_partners(morning)  # of another day
     morning.db.fetch("update capacity_confirmations set confirmed_at = now() where id = %s", [earlier])
-    assert morning.run("lead_stats").state == "success"
+    read_partners(morning)
     assert set(capacities(morning).values()) == {(0, 0)}
     assert not still_open(morning, "capacity_source_failed"), "the advice closes it"
     # The day after, no partner is what is known: it needs no second confirmation.
@@ -176,7 +215,7 @@ def test_a_person_confirms_for_the_day_that_the_partners_are_gone(morning: Morni
         "where channel = 'partner_capacity' and date = lead_today() - 2"
     )
     morning.db.fetch("update capacity_confirmations set confirmed_at = now() - interval '1 day'")
-    assert morning.run("lead_stats").state == "success"
+    read_partners(morning)
 
 
 # Figures that cannot be, or that nobody knows
@@ -186,22 +225,22 @@ def test_a_person_confirms_for_the_day_that_the_partners_are_gone(morning: Morni
 def test_a_figure_that_cannot_be_is_named_and_holds_its_segment_alone(morning: Morning, figure: str) -> None:
     happens(morning, "wide_figures")
     happens(morning, "enter", BRABANT, daily_leads=figure)
-    assert morning.run("lead_stats").state == "success"
+    read_partners(morning)
     assert capacities(morning)[BRABANT] == (4, None) and capacities(morning)[UTRECHT][1]
     found = advised(morning, "capacity_impossible")
     assert figure in found["detail"] and found["subject"] == "partner 101"
-    morning.run("lead_budgets")
+    decide(morning)
     assert Reason.MISSING_CAPACITY in morning.decisions()[BRABANT]["reasons"]
     assert morning.decisions()[UTRECHT]["action"] == "decrease"
     happens(morning, "enter", BRABANT, daily_leads="3.0")
-    morning.run("lead_stats")
+    read_partners(morning)
     assert capacities(morning)[BRABANT] == (4, 12) and not still_open(morning, "capacity_impossible")
 
 
 def test_a_sum_that_no_segment_can_take_is_named_and_stops_no_other(morning: Morning) -> None:
     happens(morning, "wide_figures")
     morning.db.fetch("update partner_capacity set daily_leads = 2147483647 where partner_id in (101, 102)")
-    assert morning.run("lead_stats").state == "success"
+    read_partners(morning)
     assert capacities(morning)[BRABANT] == (4, None) and capacities(morning)[UTRECHT][1]
     assert "together" in advised(morning, "capacity_impossible")["detail"]
 
@@ -209,7 +248,7 @@ def test_a_sum_that_no_segment_can_take_is_named_and_stops_no_other(morning: Mor
 @pytest.mark.parametrize("shape", ["forget", "never_entered"])
 def test_one_partner_of_unknown_capacity_makes_the_sum_unknown_and_is_named(morning: Morning, shape: str) -> None:
     happens(morning, shape, BRABANT)
-    assert morning.run("lead_stats").state == "success"
+    read_partners(morning)
     assert capacities(morning)[BRABANT] == (4, None)
     (found,) = [row for row in still_open(morning, "capacity_unknown") if BRABANT in row["detail"]]
     assert "partner 101" in found["detail"]
@@ -217,7 +256,7 @@ def test_one_partner_of_unknown_capacity_makes_the_sum_unknown_and_is_named(morn
         "insert into partner_capacity select id, branch, region, 3 from partners where id = 101 "
         "on conflict (partner_id, branch, region) do update set daily_leads = 3"
     )
-    morning.run("lead_stats")
+    read_partners(morning)
     assert capacities(morning)[BRABANT] == (4, 12)
     assert BRABANT not in str([row["detail"] for row in still_open(morning, "capacity_unknown")])
 
@@ -229,8 +268,8 @@ def leaps_to(morning: Morning, figure: int) -> dict[str, Any]:
     """The decision on Noord-Brabant, where 12 a day are usual, after its first partner entered a figure."""
     happens(morning, "steady", BRABANT, daily_leads=12)
     happens(morning, "enter", BRABANT, daily_leads=figure)
-    assert morning.run("lead_stats").state == "success"
-    assert morning.run("lead_budgets").state == "success"
+    read_partners(morning)
+    decide(morning)
     return morning.decisions()[BRABANT]
 
 
@@ -247,39 +286,39 @@ def test_capacity_that_leaps_up_holds_until_a_person_confirms_it(morning: Mornin
     morning.db.fetch(
         "insert into capacity_confirmations (segment_id, confirmed_capacity) values (%s, 100008)", [segment]
     )
-    assert morning.run("lead_stats").state == "success"
+    read_partners(morning)
     assert not still_open(morning, "capacity_leap"), "the advice closes it"
-    morning.run("lead_budgets")
+    decide(morning)
     assert morning.decisions()[BRABANT]["action"] == "increase"
 
 
 def test_capacity_that_is_corrected_is_no_leap_any_more(morning: Morning) -> None:
     leaps_to(morning, 99_999)
     happens(morning, "enter", BRABANT, daily_leads=3)
-    morning.run("lead_stats")
+    read_partners(morning)
     assert not still_open(morning, "capacity_leap")
-    morning.run("lead_budgets")
+    decide(morning)
     assert morning.decisions()[BRABANT]["action"] == "increase"
 
 
 def test_capacity_that_falls_by_more_than_the_bound_holds_too(morning: Morning) -> None:
     happens(morning, "steady", BRABANT, daily_leads=60)
-    morning.run("lead_stats")
-    morning.run("lead_budgets")
+    read_partners(morning)
+    decide(morning)
     assert Reason.CAPACITY_LEAP in morning.decisions()[BRABANT]["reasons"]
 
 
 def test_partners_who_are_there_and_all_say_0_are_a_leap_and_partners_who_left_are_not(morning: Morning) -> None:
     morning.db.fetch("update partner_capacity set daily_leads = 0 where partner_id between 101 and 199")
-    morning.run("lead_stats")
-    morning.run("lead_budgets")
+    read_partners(morning)
+    decide(morning)
     held = morning.decisions()[BRABANT]
     assert capacities(morning)[BRABANT] == (4, 0) and Reason.CAPACITY_LEAP in held["reasons"]
 
 
 def leap_of(morning: Morning) -> list[dict[str, Any]]:
     """What is a leap now, after the day was read again."""
-    assert morning.run("lead_stats").state == "success"
+    read_partners(morning)
     return [row for row in still_open(morning, "capacity_leap") if BRABANT in row["detail"]]
 
 
@@ -337,7 +376,7 @@ def test_a_confirmation_ends(morning: Morning) -> None:
 
 def test_what_tells_a_leap_and_cannot_be_read_holds_every_segment(morning: Morning) -> None:
     morning.db.fetch("revoke select on capacity_confirmations from lead_pipeline")
-    assert morning.run("lead_budgets").state == "success"
+    decide(morning)
     decisions = morning.decisions()
     assert all(decision["action"] == "hold" for decision in decisions.values())
     assert all(Reason.SETTINGS_MISSING in decision["reasons"] for decision in decisions.values())
@@ -358,6 +397,20 @@ def test_a_bound_that_is_no_number_lets_no_leap_through(morning: Morning, settin
         owner.execute(f"update orchestration_settings set {setting} = {value}")
     happens(morning, "steady", BRABANT, daily_leads=12)
     happens(morning, "enter", BRABANT, daily_leads=99_999)
-    morning.run("lead_stats")
-    morning.run("lead_budgets")
+    read_partners(morning)
+    decide(morning)
     assert Reason.CAPACITY_LEAP in morning.decisions()[BRABANT]["reasons"]
+
+
+def test_an_increase_that_was_decided_is_not_sent_once_the_partners_have_left(morning: Morning) -> None:
+    for account in ("1234567890", "2345678901"):
+        planning.read_budgets("google_ads", account, "a run that died")
+    planning.plan("google_ads", "a run that died")
+    decided = {code for code, decision in morning.decisions().items() if decision["action"] == "increase"}
+    assert BRABANT in decided
+    happens(morning, "leave", BRABANT)
+    read_partners(morning)
+    morning.run("lead_budgets")
+    sent = {row["code"] for row in morning.log() if row["action_type"] == "budget_increase"}
+    assert sent == decided - {BRABANT}
+    morning.assert_log_is_the_truth()

@@ -1,7 +1,8 @@
--- Grain: one active segment whose capacity of the latest whole day is far from every level that is known of it.
+-- Grain: one active segment whose capacity of the latest whole day is known, and whether that is far from every level known of it.
 -- Why: one number typed wrong would move its budget for weeks. Known are the median of the last 28 days, that of the same
 -- weekdays (partners who take little on Saturdays), a level that stood for some days, and what a person confirmed. Partners who
--- left are no leap: a segment without any has capacity 0 for a reason that is known.
+-- left are no leap: a segment without any has capacity 0 for a reason that is known; partners who are there and all say 0 are
+-- judged like any other figure. Where no earlier day is recorded there is nothing to compare with.
 with bounds as (
     select
         -- What is no number bounds nothing, so it lets nothing through either.
@@ -26,9 +27,10 @@ recorded as (
 latest as (
     select
         segment_id,
-        capacity
+        capacity,
+        coalesce(partners, 1) > 0 as has_partners
     from recorded
-    where date = lead_today() - 1 and partners is distinct from 0
+    where date = lead_today() - 1
 ),
 
 levels as (
@@ -68,6 +70,7 @@ compared as (
     select
         latest.segment_id,
         latest.capacity,
+        latest.has_partners,
         levels.kind,
         levels.capacity as level,
         bounds.days,
@@ -76,7 +79,7 @@ compared as (
             or (latest.capacity * bounds.fall < levels.capacity and levels.capacity - latest.capacity >= bounds.least)
         ) as is_near
     from latest
-    inner join levels on latest.segment_id = levels.segment_id
+    left join levels on latest.segment_id = levels.segment_id
     cross join bounds
 )
 
@@ -86,11 +89,11 @@ select
     round(max(level) filter (where kind = 'usual'))::integer as usual,
     -- Today is one of the days on which the level stands.
     1 + count(*) filter (where kind = 'day' and is_near) as stood,
-    days
-from compared
-group by segment_id, capacity, days
-having
-    count(*) filter (where kind = 'day') > 0
+    days,
+    has_partners
+    and count(*) filter (where kind = 'day') > 0
     and bool_or(is_near) filter (where kind <> 'day') is not true
-    and (1 + count(*) filter (where kind = 'day' and is_near) >= days) is not true
+    and (1 + count(*) filter (where kind = 'day' and is_near) >= days) is not true as is_leap
+from compared
+group by segment_id, capacity, has_partners, days
 order by segment_id

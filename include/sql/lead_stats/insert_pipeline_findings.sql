@@ -49,7 +49,7 @@ found as (
         ),
         day.date
     from ({% include 'lead_budgets/select_capacity_leaps.sql' %}) as leaps
-    inner join lead_segments as leapt on leaps.segment_id::uuid = leapt.id
+    inner join lead_segments as leapt on leaps.is_leap and leaps.segment_id::uuid = leapt.id
     inner join day on day.date = lead_today() - 1
     union all
     select

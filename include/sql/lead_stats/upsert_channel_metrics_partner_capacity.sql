@@ -11,7 +11,7 @@ capacity as (
         count(partners.daily_leads) filter (where partners.is_possible) as answers,
         -- One partner of unknown capacity makes the sum unknown: a guess would move money.
         case
-            when bool_and(partners.is_possible and partners.daily_leads is not null) is not false
+            when count(partners.segment_id) = count(partners.daily_leads) filter (where partners.is_possible)
                 then coalesce(round(sum(partners.daily_leads)), 0)
         end as total_leads
     from lead_segments as segments
