@@ -174,6 +174,15 @@ class Reason(StrEnum):
         "Enter the capacity of the segment's partners, run lead_stats for yesterday, start lead_budgets again.",
         True,
     )
+    CAPACITY_LEAP = (
+        "capacity_leap",
+        "the partners' capacity leaps",
+        "The capacity is far above or below what is usual for the segment (the median of the last 28 days and of the "
+        "same weekdays), by max_capacity_rise or max_capacity_fall times and at least min_capacity_leap leads.",
+        "Correct the partners' capacity, or add a row with it to capacity_confirmations; else it is believed once it "
+        "has stood for capacity_leap_days.",
+        True,
+    )
     MISSING_LIMITS = (
         "missing_limits",
         "its limits are not set",

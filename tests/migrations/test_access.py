@@ -22,6 +22,7 @@ INSERT = {
     "channel_source_changes": f"(channel, account, external_id, segment_id) values ('ga4', '1', 'x.nl', {SEGMENT})",
     "channel_zero_days": "(channel, account, date) values ('ga4', '1', lead_today() - 1)",
     "orchestration_settings": "default values on conflict do nothing",
+    "capacity_confirmations": f"(segment_id, confirmed_capacity) values ({SEGMENT}, 12)",
     "channel_metrics": f"(segment_id, channel, account, date) values ({SEGMENT}, 'ga4', '1', lead_today() - 1)",
     "channel_totals": (
         "(channel, account, date, metric, segments, in_none) values ('ga4', '1', lead_today() - 1, 'sessions', 0, 0)"
@@ -51,6 +52,7 @@ UPDATE = {
     "channel_source_changes": "restated_at = now()",
     "channel_zero_days": "is_zero = false",
     "orchestration_settings": "kill_switch = true",
+    "capacity_confirmations": "valid_until = lead_today()",
     "channel_metrics": "spend = 2",
     "channel_totals": "in_none = 2",
     "channel_fetches": "row_count = 2",
@@ -82,6 +84,7 @@ ALLOWED = {
         "channel_source_changes": "select update",
         "channel_zero_days": "select",
         "orchestration_settings": "select",
+        "capacity_confirmations": "select",
         "lead_generation_stats": "select insert update",
         "lead_segment_plans": "select insert update",
         "channel_metrics": "select insert update",

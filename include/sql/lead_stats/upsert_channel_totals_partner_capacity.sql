@@ -16,7 +16,7 @@ held as materialized (
 
 placed as (
     select
-        partner_areas.daily_leads,
+        partner_areas.possible_leads,
         held.capacity_total_leads
     from partner_areas
     left join held on partner_areas.segment_id = held.segment_id
@@ -30,15 +30,18 @@ known as (
         'capacity' as metric,
         (select count(capacity_total_leads) from held)::integer as segments,
         coalesce((select sum(capacity_total_leads) from held), 0)::numeric(20, 6) as in_segments,
-        coalesce(sum(offered.daily_leads) filter (where fitting.segment_id is null), 0)::numeric(20, 6) as in_none,
+        coalesce(sum(offered.possible_leads) filter (where fitting.segment_id is null), 0)::numeric(20, 6) as in_none,
         coalesce(
-            coalesce(sum(offered.daily_leads) filter (where fitting.segment_id is not null), 0)
-            - coalesce((select sum(daily_leads) from partner_areas), 0),
+            coalesce(sum(offered.possible_leads) filter (where fitting.segment_id is not null), 0)
+            - coalesce((select sum(possible_leads) from partner_areas), 0),
             0
         )::numeric(20, 6) as not_counted,
-        coalesce((select sum(daily_leads) from placed where capacity_total_leads is null), 0)::numeric(20, 6) as left_out,
-        coalesce(sum(offered.daily_leads), 0)::numeric(20, 6) as reported,
-        0::numeric(20, 6) as tolerance,
+        coalesce((select sum(possible_leads) from placed where capacity_total_leads is null), 0)::numeric(20, 6) as left_out,
+        coalesce(sum(offered.possible_leads), 0)::numeric(20, 6) as reported,
+        -- A segment's sum is a whole number.
+        case
+            when bool_or(offered.possible_leads <> trunc(offered.possible_leads)) then 0.5 * (select count(*) from held) else 0
+        end::numeric(20, 6) as tolerance,
         'stop' as level
     from offered
     left join fitting
