@@ -72,7 +72,7 @@ class DayError(RuntimeError):
 
 def rows(url: str, name: str, **values: object) -> list[dict[str, Any]]:
     """The result of one of the statements in tools/sql."""
-    with psycopg.connect(url, row_factory=dict_row) as connection:
+    with psycopg.connect(url, row_factory=dict_row, prepare_threshold=None) as connection:
         connection.read_only = True
         return connection.execute((SQL / f"{name}.sql").read_bytes(), values or None).fetchall()
 
@@ -89,7 +89,7 @@ def sums(url: str) -> list[str]:
 
 def one(url: str, statement: str) -> Any:
     """A single value."""
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(url, prepare_threshold=None) as connection:
         connection.read_only = True
         row = connection.execute(statement.encode()).fetchone()
     return row[0] if row else None

@@ -107,12 +107,7 @@ def _read_error(account: str, error: Exception) -> SourceUnavailable | SourceRef
         what += f" (request {outcome.request_id})"
     if outcome.retry_after is not None:
         return SourceUnavailable(f"{what.rstrip('.')}.")
-    advice = (
-        "Wait until then; every try before only uses up more of it."
-        if (outcome.error_code or "").startswith("quota_error.")
-        else "Check the account's access and the connection google_ads_default."
-    )
-    return SourceRefused(f"{what.rstrip('.')}.", todo=advice)
+    return SourceRefused(f"{what.rstrip('.')}.", todo=answers.advice(outcome.error_code))
 
 
 class GoogleAds:
