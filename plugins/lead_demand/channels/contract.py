@@ -1,11 +1,13 @@
 """What every channel delivers, and the pure step from a source's own rows to that form.
 
 A channel reads raw rows, one a (external id, day). `to_metrics` maps them to segments, refuses what cannot be true,
-and fills the days on which a source had nothing to say: asked and got none is 0, not asked or not believed is absent.
+and fills the days on which a source had nothing to say: asked and got none is 0, not asked, not believed or not said in
+full is absent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -25,6 +27,36 @@ NEWEST_DAYS, GROWTH, WORTH_NAMING = 3, 1.5, 0.05
 LARGEST = {"spend_micros": 50_000 * 1_000_000, "clicks": 1_000_000, "impressions": 100_000_000}
 
 
+# What a channel's `match` says of rows from hosts that are not the company's site.
+FOREIGN_HOSTS = "hosts that are not the site"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What an answer says of itself: for `days` (ISO) it does not give everything. Nothing of them is final, and what it
+    does not name is unknown, not 0.
+
+    `says` ends the sentence "<channel> <account> ..."; `todo` is for a person, and empty where the next days heal it.
+    `is_usable`: false where even the rows that it gives are not those of the days.
+    """
+
+    says: str
+    todo: str
+    days: frozenset[str]
+    name: str = "partial_report"
+    is_usable: bool = True
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """`frame`: raw rows of one account: `external_id` (str), `date` (str, ISO), the metrics (int64), `is_final` (bool).
+    A row that the source gave more than once comes again, with every metric 0.
+    """
+
+    frame: pd.DataFrame
+    doubts: Sequence[Doubt] = ()
+
+
 class Channel(Protocol):
     """A source of metrics.
 
@@ -38,12 +70,16 @@ class Channel(Protocol):
     empty_day: ClassVar[Level]
     unmatched: ClassVar[str | None]
 
-    def fetch(self, account: str, window: Window) -> pd.DataFrame:
-        """Raw rows of one account: `external_id` (str), `date` (str, ISO), the metrics (int64), `is_final` (bool)."""
+    def fetch(self, account: str, window: Window) -> Fetched:
+        """What the source says of one account."""
         ...
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
-        """The same rows with `segment_id` (str, or None where a row belongs to no segment)."""
+        """The same rows with `segment_id` (str, or None where a row belongs to no segment).
+
+        May add `outside`: a name for what a row without a segment is, in place of `unmatched`; and `is_ambiguous`
+        (bool): the row may be the segment's or not, and `channel_sources` does not tell.
+        """
         ...
 
 
@@ -63,7 +99,9 @@ def match_exactly(raw: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
 
 
 def match_longest_prefix(keys: pd.Series, sources: pd.DataFrame) -> pd.Series:
-    """Segments by the longest external id that a key starts with, ending at a path boundary."""
+    """Segments by the longest external id that a key starts with, ending at a path boundary. Both sides are normalised
+    (see `addresses`).
+    """
     prefixes = dict(zip(sources["external_id"].str.rstrip("/"), sources["segment_id"], strict=True))
 
     def segment(key: str) -> str | None:
@@ -75,10 +113,18 @@ def match_longest_prefix(keys: pd.Series, sources: pd.DataFrame) -> pd.Series:
     return keys.map({key: segment(key.rstrip("/")) for key in keys.unique()})
 
 
-def to_metrics(channel: Channel, account: str, raw: pd.DataFrame, sources: pd.DataFrame, window: Window) -> Pulled:
+def to_metrics(
+    channel: Channel,
+    account: str,
+    raw: pd.DataFrame,
+    sources: pd.DataFrame,
+    window: Window,
+    doubts: Sequence[Doubt] = (),
+) -> Pulled:
     """Raw rows of one account as contract rows, with everything doubtful left out and named.
 
-    :param raw: see `Channel.fetch`.
+    :param raw: see `Fetched.frame`.
+    :param doubts: see `Fetched.doubts`.
     :param sources: this account's rows of `channel_sources`: external_id, segment_id (str), segment (its code).
     :returns: rows for every mapped segment and day of the window that could be believed.
     """
@@ -88,8 +134,14 @@ def to_metrics(channel: Channel, account: str, raw: pd.DataFrame, sources: pd.Da
     findings: list[Finding] = []
 
     raw = channel.match(raw.reset_index(drop=True), sources)
+    # A column without one text in it is of numbers to pandas, and would not join.
+    raw = raw.astype({"external_id": object, "date": object, "segment_id": object})
+    partial_days = {day for doubt in doubts for day in doubt.days}
+    raw = raw.assign(is_final=raw["is_final"].astype(bool) & ~raw["date"].isin(partial_days))
     doubtful = _impossible(channel, account, raw, metrics, codes, findings)
     doubtful |= _repeated(channel, account, raw, codes, findings)
+    doubtful |= _ambiguous(channel, account, raw, findings)
+    _partial(channel, account, doubts, days, findings)
     _without_segment(channel, account, raw, metrics, findings)
     _unmatched_spend(channel, account, raw, findings)
     empty_days = _empty_days(channel, account, raw, days, findings)
@@ -97,13 +149,15 @@ def to_metrics(channel: Channel, account: str, raw: pd.DataFrame, sources: pd.Da
     mapped = raw[raw["segment_id"].notna()]
     summed = mapped.groupby(KEY, as_index=False, sort=False).agg({**dict.fromkeys(metrics, "sum"), "is_final": "all"})
     finality = raw.groupby("date")["is_final"].all()
-    grid = pd.MultiIndex.from_product([sorted(codes), [d for d in days if d not in empty_days]], names=KEY)
-    frame = grid.to_frame(index=False).merge(summed, on=KEY, how="left")
+    unusable_days = {day for doubt in doubts if not doubt.is_usable for day in doubt.days}
+    known_days = [day for day in days if day not in empty_days | unusable_days]
+    grid = pd.MultiIndex.from_product([sorted(codes), known_days], names=KEY).to_frame(index=False)
+    frame = grid.astype(object).merge(summed.astype(dict.fromkeys(KEY, object)), on=KEY, how="left", indicator="given")
+    # Where the answer is not the whole one, what it does not name is unknown.
+    frame = frame[(frame["given"] == "both") | ~frame["date"].isin(partial_days)]
     frame[metrics] = frame[metrics].astype("Float64").fillna(0).astype("Int64")
-    frame["is_final"] = (
-        frame["is_final"].astype("boolean").fillna(frame["date"].map(finality).astype("boolean")).fillna(True)
-    )
-    frame["is_final"] = frame["is_final"].astype(bool)
+    final = frame["is_final"].astype("boolean").fillna(frame["date"].map(finality).astype("boolean")).fillna(True)
+    frame = frame.assign(is_final=final.astype(bool))
     if doubtful:
         rows = pd.MultiIndex.from_frame(frame[KEY])
         frame = frame[~rows.isin(sorted(doubtful))]
@@ -151,6 +205,57 @@ def _repeated(
     )
 
 
+def _ambiguous(channel: Channel, account: str, raw: pd.DataFrame, findings: list[Finding]) -> set[tuple[str, str]]:
+    """Rows that `channel_sources` does not tell from another site's: their segments' days are unknown."""
+    if "is_ambiguous" not in raw or not raw["is_ambiguous"].any():
+        return set()
+    rows = raw[raw["is_ambiguous"].astype(bool) & raw["segment_id"].notna()]
+    hosts = ", ".join(sorted({key.partition("|")[0] for key in rows["external_id"]})[:5])
+    findings.append(
+        Finding(
+            "host_not_stated",
+            "warn",
+            f"{channel.name} {account} has pages of the same prefixes on several hosts ({hosts}), and nothing in "
+            "channel_sources says which of them is the site. Their segments' days were left out; earlier values stay.",
+            f"Name the host in the rows of {account}: path://www.site.nl/prefix in place of path:/prefix. "
+            f"Then clear pull_{channel.name} and what comes after it.",
+            channel=channel.name,
+            subject=account,
+        )
+    )
+    return set(zip(rows["segment_id"], rows["date"], strict=True))
+
+
+def _partial(
+    channel: Channel, account: str, doubts: Sequence[Doubt], days: list[str], findings: list[Finding]
+) -> None:
+    """One finding per account and kind: what the answers say of themselves, and of which days."""
+    for name in sorted({doubt.name for doubt in doubts if doubt.todo}):
+        told: dict[str, set[str]] = {}
+        todo: dict[str, None] = {}
+        for doubt in doubts:
+            if doubt.name == name and doubt.todo and doubt.days:
+                told.setdefault(doubt.says, set()).update(doubt.days)
+                todo[doubt.todo] = None
+        if not told:
+            continue
+        what = " ".join(
+            f"{channel.name} {account} {says} ({len(of)} of {len(days)} days, the last {max(of)})."
+            for says, of in told.items()
+        )
+        findings.append(
+            Finding(
+                name,
+                "warn",
+                f"{what} Nothing of these days is final, and what they do not name is unknown, not 0.",
+                f"{' '.join(todo)} Then start lead_stats for these days (from and to). If it is to stay as it is, set "
+                "the level of this row of pipeline_findings to info.",
+                channel=channel.name,
+                subject=account,
+            )
+        )
+
+
 def _leave_out(
     channel: Channel,
     account: str,
@@ -188,26 +293,35 @@ def _without_segment(
     channel: Channel, account: str, raw: pd.DataFrame, metrics: list[str], findings: list[Finding]
 ) -> None:
     orphans = raw[raw["segment_id"].isna()]
+    named = orphans["external_id"]
     if channel.unmatched:
-        orphans = orphans.assign(external_id=channel.unmatched)
-    for external_id, rows in orphans.groupby("external_id"):
+        named = pd.Series(channel.unmatched, orphans.index, dtype=object)
+    if "outside" in orphans:
+        named = orphans["outside"].where(orphans["outside"].notna(), named)
+    for name, rows in orphans.groupby(named):
         totals = rows[metrics].sum()
         if not (totals != 0).any():
             continue
         figures = ", ".join(
-            f"{name.removesuffix('_micros')} {total / 1e6:.2f}" if name.endswith("_micros") else f"{name} {total}"
-            for name, total in zip(metrics, totals, strict=True)
+            f"{metric.removesuffix('_micros')} {total / 1e6:.2f}" if metric.endswith("_micros") else f"{metric} {total}"
+            for metric, total in zip(metrics, totals, strict=True)
             if total
         )
+        is_foreign = name == FOREIGN_HOSTS
+        largest = rows.groupby("external_id")[metrics[0]].sum().sort_values(ascending=False, kind="stable").index[:3]
+        examples = f"; the largest: {', '.join(largest)}" if channel.unmatched else ""
         findings.append(
             Finding(
                 "source_without_segment",
-                "warn",
-                f"{channel.name} {account}, {external_id} belongs to no segment: "
-                f"{figures} in this window are counted nowhere.",
-                "Add a row to channel_sources, or set it inactive there if it is meant to stay outside.",
+                # Every site has copies and test servers: worth knowing, and nothing to do about.
+                "info" if is_foreign else "warn",
+                f"{channel.name} {account}, {name} belongs to no segment: {figures} in this window are counted nowhere"
+                f"{examples}.",
+                "If one of them is a site of yours, name it in channel_sources; else there is nothing to do."
+                if is_foreign
+                else "Add a row to channel_sources, or set it inactive there if it is meant to stay outside.",
                 channel=channel.name,
-                subject=f"{account}/{external_id}",
+                subject=f"{account}/{name}",
             )
         )
 

@@ -20,7 +20,7 @@ from google.auth.exceptions import GoogleAuthError
 
 from lead_demand import sql
 from lead_demand.channels import google_ads_answers as answers
-from lead_demand.channels.contract import match_exactly
+from lead_demand.channels.contract import Fetched, match_exactly
 from lead_demand.channels.paid import Outcome, from_micros, to_micros
 from lead_demand.day import AMSTERDAM, Window, today
 from lead_demand.errors import SourceRefused, SourceUnavailable
@@ -126,7 +126,7 @@ class GoogleAds:
     def __init__(self) -> None:
         self.hook = GoogleAdsBudgetHook()
 
-    def fetch(self, account: str, window: Window) -> pd.DataFrame:
+    def fetch(self, account: str, window: Window) -> Fetched:
         """One row a (campaign, day) that had any activity: the API leaves out days on which every metric is zero."""
         query = sql.render_gaql("campaign_metrics.gaql", first=window.first, last=window.last)
         records = [
@@ -143,7 +143,7 @@ class GoogleAds:
         frame = pd.DataFrame(records, columns=["external_id", "date", *self.metrics])
         # Conversions land on the day of the click for up to a month, so nothing younger is final.
         settled = (today() - timedelta(days=30)).isoformat()
-        return frame.assign(is_final=frame["date"] < settled)
+        return Fetched(frame.assign(is_final=frame["date"] < settled))
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
         return raw.assign(segment_id=match_exactly(raw, sources))

@@ -62,7 +62,8 @@ def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport
 
 def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window) -> Pulled:
     """The account's rows in contract form, with the budget in force where the window reaches the latest whole day."""
-    pulled = to_metrics(channel, account, channel.fetch(account, window), sources, window)
+    fetched = channel.fetch(account, window)
+    pulled = to_metrics(channel, account, fetched.frame, sources, window, fetched.doubts)
     if channel.name not in channels.PAID:
         return pulled
     paid: PaidChannel = channel  # type: ignore[assignment]
