@@ -102,7 +102,11 @@ def match_longest_prefix(keys: pd.Series, sources: pd.DataFrame) -> pd.Series:
     """Segments by the longest external id that a key starts with, ending at a path boundary. Both sides are normalised
     (see `addresses`).
     """
-    prefixes = dict(zip(sources["external_id"].str.rstrip("/"), sources["segment_id"], strict=True))
+    # Comprehensions here and in the channels, because a column without rows has no strings to split.
+    prefixes = {
+        prefix.rstrip("/"): segment
+        for prefix, segment in zip(sources["external_id"], sources["segment_id"], strict=True)
+    }
 
     def segment(key: str) -> str | None:
         # The candidates are the key's own ancestors, so the cost does not grow with the number of segments.
@@ -239,6 +243,11 @@ def _partial(
                 todo[doubt.todo] = None
         if not told:
             continue
+        left = (
+            "Nothing of these days is final, and what they do not name is unknown, not 0."
+            if all(doubt.is_usable for doubt in doubts if doubt.name == name)
+            else "Nothing was written for these days; earlier values stay."
+        )
         what = " ".join(
             f"{channel.name} {account} {says} ({len(of)} of {len(days)} days, the last {max(of)})."
             for says, of in told.items()
@@ -247,7 +256,7 @@ def _partial(
             Finding(
                 name,
                 "warn",
-                f"{what} Nothing of these days is final, and what they do not name is unknown, not 0.",
+                f"{what} {left}",
                 f"{' '.join(todo)} Then start lead_stats for these days (from and to). If it is to stay as it is, set "
                 "the level of this row of pipeline_findings to info.",
                 channel=channel.name,

@@ -47,8 +47,8 @@ class _Answer:
 class Ga4:
     """Properties; `external_id` is a microsite's host name, or `path://host/prefix` on a main site.
 
-    `path:/prefix` leaves the host to be found: the one that other rows of the property name, else that of the sites
-    that Search Console reports on, else the only one that has sessions.
+    `path:/prefix` leaves the host to be found: those that other rows of the property name and those of the sites that
+    Search Console reports on; without any, the only one that has sessions.
     """
 
     name: ClassVar[str] = "ga4"
@@ -69,25 +69,18 @@ class Ga4:
         """Microsites by host, where every session counts; main-site pages by path prefix, where only free search
         counts.
         """
-        is_path = sources["external_id"].str.startswith("path:").astype(bool)
-        microsites = {
-            addresses.host(external): segment
-            for external, segment in zip(
-                sources["external_id"][~is_path], sources["segment_id"][~is_path], strict=True
-            )
-        }
-        # Comprehensions, because an empty report has no strings to split.
+        given = list(zip(sources["external_id"], sources["segment_id"], strict=True))
+        microsites = {addresses.host(key): segment for key, segment in given if not key.startswith("path:")}
+        paths = [(key.removeprefix("path:"), segment) for key, segment in given if key.startswith("path:")]
         host = pd.Series([key.partition("|")[0] for key in raw["external_id"]], raw.index, dtype=object)
         page = pd.Series([key.replace("|", "", 1) for key in raw["external_id"]], raw.index, dtype=object)
         by_host = host.map(microsites).astype(object)
 
-        paths = sources[is_path].assign(external_id=sources["external_id"][is_path].str.removeprefix("path:"))
-        is_named = paths["external_id"].str.startswith("//").astype(bool)
-        named = {addresses.page(external): segment for external, segment in _pairs(paths[is_named])}
-        open_paths = {addresses.path(external).rstrip("/"): segment for external, segment in _pairs(paths[~is_named])}
-        stated = {key.partition("/")[0] for key in named} or {
-            site_host(site) for sites in sources.get("sites", pd.Series(dtype=object)).head(1) for site in sites
-        }
+        named = {addresses.page(key): segment for key, segment in paths if key.startswith("//")}
+        open_paths = {addresses.path(key).rstrip("/"): segment for key, segment in paths if not key.startswith("//")}
+        # Where nothing states the site's host, the only host that has such pages is it, and of two it is unknown which.
+        stated = {key.partition("/")[0] for key in named}
+        stated |= {site_host(site) for sites in sources["sites"].head(1) for site in sites}
         candidates = {name for name in host.unique() if name not in microsites and not addresses.is_copy(name)}
         prefixes = {
             site + path: segment for site in stated or candidates for path, segment in open_paths.items()
@@ -95,9 +88,8 @@ class Ga4:
         by_path = match_longest_prefix(
             page, pd.DataFrame(list(prefixes.items()), columns=["external_id", "segment_id"], dtype=object)
         ).astype(object)
-        is_ambiguous = by_host.isna() & by_path.notna()
-        if stated or host[is_ambiguous].nunique() < 2:
-            is_ambiguous &= False
+        is_ambiguous = by_host.isna() & by_path.notna() & (not stated)
+        is_ambiguous &= host[is_ambiguous].nunique() > 1
 
         is_foreign = ~host.isin(stated or candidates) & by_host.isna()
         return raw.assign(
@@ -108,10 +100,6 @@ class Ga4:
             outside=pd.Series(None, raw.index, dtype=object).mask(is_foreign, FOREIGN_HOSTS),
             is_ambiguous=is_ambiguous,
         )
-
-
-def _pairs(sources: pd.DataFrame) -> zip[tuple[str, str]]:
-    return zip(sources["external_id"], sources["segment_id"], strict=True)
 
 
 def _read(hook: ReportingApiHook, account: str, window: Window) -> _Answer:
