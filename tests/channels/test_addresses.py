@@ -62,17 +62,17 @@ def test_a_normal_form_stays_as_it_is(path: str, host: str) -> None:
 
 
 def test_the_database_spells_as_the_pull_does(leads_db: LeadsDatabase) -> None:
-    with leads_db.owner() as connection:
+    with leads_db.connect() as connection:
 
         @given(st.lists(PATHS, min_size=20, max_size=20), st.lists(HOSTS, min_size=20, max_size=20))
         @settings(max_examples=25, deadline=None)
         def same(paths: list[str], hosts: list[str]) -> None:
             rows = connection.execute(
-                "select private.source_path(path), private.source_host(host) "
+                "select private.source_path(path) as path, private.source_host(host) as host "
                 "from unnest(%s::text[], %s::text[]) with ordinality as s (path, host, n) order by n",
                 [paths, hosts],
             ).fetchall()
-            assert [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in rows] == [
+            assert [(row["path"], row["host"]) for row in rows] == [
                 (addresses.path(path), addresses.host(host)) for path, host in zip(paths, hosts, strict=True)
             ]
 

@@ -12,11 +12,9 @@ ADD = "insert into channel_sources (channel, account, external_id, segment_id) v
 
 
 def add(db: LeadsDatabase, *sources: tuple[str, str, str]) -> None:
-    segment = db.value("select id from lead_segments where code = 'a_b'") or db.value(
-        "insert into lead_segments (code, branch, region) values ('a_b', 'a', 'b') returning id"
-    )
+    segments = [row["id"] for row in db.fetch("select id from lead_segments limit 1")] or [db.add_segment()]
     for channel, account, external_id in sources:
-        db.fetch(ADD, [channel, account, external_id, segment])
+        db.fetch(ADD, [channel, account, external_id, segments[0]])
 
 
 @pytest.mark.parametrize(
