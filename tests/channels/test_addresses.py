@@ -47,7 +47,8 @@ def test_one_page_under_several_addresses(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "127.0.0.1", "[::1]", "x-nl.translate.goog", "webcache.googleusercontent.com", "", "(not set)"]
+    "host",
+    ["localhost", "127.0.0.1", "[::1]", "x-nl.translate.goog", "webcache.googleusercontent.com", "", "(not set)"],
 )
 def test_a_copy_of_the_site_is_nobodys_site(host: str) -> None:
     assert addresses.is_copy(addresses.host(host))

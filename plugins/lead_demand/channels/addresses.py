@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-# A visitor never gets these from the company's own server, whatever the property is: copies, caches, a developer's desk.
+# No company serves its site from these: copies, caches, a developer's machine.
 _COPIES = (".translate.goog", ".googleusercontent.com", ".local", ".localhost")
 _PAGE_OF_A_FOLDER = ("index.html", "index.htm", "index.php")
 _TOKEN = re.compile(rb"%([0-9A-Fa-f]{2})|(.)", re.DOTALL)

@@ -33,8 +33,9 @@ FOREIGN_HOSTS = "hosts that are not the site"
 
 @dataclass(frozen=True)
 class Doubt:
-    """What an answer says of itself: for `days` (ISO) it does not give everything. Nothing of them is final, and what it
-    does not name is unknown, not 0.
+    """What an answer says of itself: for `days` (ISO) it does not give everything.
+
+    Nothing of them is final, and what it does not name is unknown, not 0.
 
     `says` ends the sentence "<channel> <account> ..."; `todo` is for a person, and empty where the next days heal it.
     `is_usable`: false where even the rows that it gives are not those of the days.
@@ -230,9 +231,7 @@ def _ambiguous(channel: Channel, account: str, raw: pd.DataFrame, findings: list
     return set(zip(rows["segment_id"], rows["date"], strict=True))
 
 
-def _partial(
-    channel: Channel, account: str, doubts: Sequence[Doubt], days: list[str], findings: list[Finding]
-) -> None:
+def _partial(channel: Channel, account: str, doubts: Sequence[Doubt], days: list[str], findings: list[Finding]) -> None:
     """One finding per account and kind: what the answers say of themselves, and of which days."""
     for name in sorted({doubt.name for doubt in doubts if doubt.todo}):
         told: dict[str, set[str]] = {}

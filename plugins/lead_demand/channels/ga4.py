@@ -195,7 +195,9 @@ def _doubts(answer: _Answer) -> list[Doubt]:
         if cut:
             message = truncation.get("dataTruncationMessage") or truncation.get("dataTruncationType", "no reason given")
             doubts.append(
-                Doubt(f"cut its report short ({message})", "Ask for days that GA4 still keeps; see Data retention.", cut)
+                Doubt(
+                    f"cut its report short ({message})", "Ask for days that GA4 still keeps; see Data retention.", cut
+                )
             )
     if zone := said.get("timeZone"):
         other = frozenset(day for day in days if not _same_day(zone, day))
@@ -245,7 +247,9 @@ def _by_external_id(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame[~frame["date"].str.contains("(", regex=False).astype(bool)] if len(frame) else frame
     keys = ["date", "host", "page", "group"]
     again = frame.duplicated(keys)
-    external = [f"{addresses.host(host)}|{_page(page)}" for host, page in zip(frame["host"], frame["page"], strict=True)]
+    external = [
+        f"{addresses.host(host)}|{_page(page)}" for host, page in zip(frame["host"], frame["page"], strict=True)
+    ]
     counted = pd.DataFrame(
         {
             "external_id": external,

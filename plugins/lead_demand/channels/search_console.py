@@ -72,9 +72,7 @@ class SearchConsole:
         account = sources["account"].iloc[0] if len(sources) else ""
         prefixes = sources.assign(external_id=[_prefix(account, external) for external in sources["external_id"]])
         hosts = {site_host(account), *(prefix.partition("/")[0] for prefix in prefixes["external_id"])}
-        is_foreign = ~pd.Series(
-            [key.partition("/")[0] in hosts for key in raw["external_id"]], raw.index, dtype=bool
-        )
+        is_foreign = ~pd.Series([key.partition("/")[0] in hosts for key in raw["external_id"]], raw.index, dtype=bool)
         segment = match_longest_prefix(raw["external_id"], prefixes)
         outside = pd.Series(None, raw.index, dtype=object).mask(is_foreign, FOREIGN_HOSTS)
         return raw.assign(segment_id=segment, outside=outside)
