@@ -57,8 +57,10 @@ unmatched          (not applicable: ignored)                     one row, of a p
 ``args``, all optional: ``customer`` and ``text`` narrow a fault to one customer and to calls whose query contains a
 text; ``sleep`` seconds before the failure (slow: default 2); ``retry_delay`` seconds (quota); ``op_index`` and
 ``error`` (partial, such as ``campaign_budget_error.MONEY_AMOUNT_TOO_LARGE``); ``currency`` (unknown_currency, default
-XXX); ``rows`` of a page (default 100); ``field`` (incomplete: how metadata spells it); ``seconds`` (default 1) and ``expires_in`` (default 3600) (token_expires); ``amount_micros``, ``resource_name``
-(default: the budget of a change's first operation) and ``user`` (foreign_edit).
+XXX); ``rows`` of a page (default 100); ``before`` (truncated), ``date`` (incomplete) and ``field`` (how metadata spells
+it); ``time_zone`` and ``reason`` of the kinds alike; ``seconds`` (default 1) and ``expires_in`` (default 3600)
+(token_expires); ``amount_micros``, ``resource_name`` (default: the budget of a change's first operation) and ``user``
+(foreign_edit).
 
 A fault that comes "after the change is stored" comes after the work of a read as well, where that makes a difference:
 a cut or slow read has no such form, and a failed one looks the same.

@@ -102,7 +102,7 @@ def _spellings(path: str) -> tuple[str, ...]:
 
 
 def _search_shaped(rows: Iterable[Json], kind: str) -> Iterator[Json]:
-    """The rows as the site's visitors reach its pages: copies of the site beside it, or one page under many addresses."""
+    """The rows of a site that has copies, or whose pages are reached under many addresses."""
     for n, row in enumerate(rows):
         if kind == "spellings":
             host, path = row["page"].removeprefix("https://").partition("/")[::2]
@@ -344,8 +344,11 @@ def _report_shaped(
                 spelt.append((tuple(key), values))
             return sorted(spelt)
         case "unmatched":
-            return [(tuple("/over-ons" if d == "landingPage" else catalogue.MAIN_HOST if d == "hostName" else k
-                           for d, k in zip(dimensions, keys, strict=True)), values) for keys, values in groups[:1]]  # fmt: skip
+            elsewhere = {"landingPage": "/over-ons", "hostName": catalogue.MAIN_HOST}
+            return [
+                (tuple(elsewhere.get(name, key) for name, key in zip(dimensions, keys, strict=True)), values)
+                for keys, values in groups[:1]
+            ]
     return groups
 
 

@@ -102,7 +102,7 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
         # The history gets no name here: the planner lets go of it before it estimates.
         planned = LeadDemandPlanner(settings).plan(_history(connection, name, settings), segments, day.today())
         _write(connection, _decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
-        findings.record(connection, unreadable)
+        findings.record(connection, unreadable, [findings.Checked("settings_unreadable")])
     blocked = int(planned["is_blocked"].sum()) if len(planned) else 0
     counts = planned["action"].value_counts().to_dict() if len(planned) else {}
     return PlanReport(

@@ -133,9 +133,9 @@ def _read(hook: ReportingApiHook, account: str, window: Window) -> _Answer:
                 break
         if len(totals) == 1 and totals <= {len(records), None}:
             return _Answer(days, records, metadata)
+    said = " then ".join(sorted(map(str, totals)))
     raise SourceUnavailable(
-        f"GA4 property {account} said that its report of {window} has {' then '.join(map(str, sorted(map(str, totals))))} "
-        f"rows and gave {len(records)}, {TRIES} times.",
+        f"GA4 property {account} said that its report of {window} has {said} rows and gave {len(records)}, {TRIES} times.",
         unchanged=UNCHANGED,
     )
 
@@ -171,7 +171,7 @@ def _doubts(answer: _Answer) -> list[Doubt]:
         doubts.append(
             Doubt(
                 "left out what too few people did (data thresholds)",
-                "In GA4 under Admin, Reporting identity, choose Device-based, or switch off Google signals in reporting.",
+                "In GA4 under Admin, Reporting identity, choose Device-based.",
                 days,
             )
         )
@@ -194,11 +194,7 @@ def _doubts(answer: _Answer) -> list[Doubt]:
         cut = _truncated(truncation, days)
         if cut:
             message = truncation.get("dataTruncationMessage") or truncation.get("dataTruncationType", "no reason given")
-            doubts.append(
-                Doubt(
-                    f"cut its report short ({message})", "Ask for days that GA4 still keeps; see Data retention.", cut
-                )
-            )
+            doubts.append(Doubt(f"cut its report short ({message})", "Ask only for days that GA4 still keeps.", cut))
     if zone := said.get("timeZone"):
         other = frozenset(day for day in days if not _same_day(zone, day))
         doubts.append(
@@ -247,9 +243,8 @@ def _by_external_id(frame: pd.DataFrame) -> pd.DataFrame:
     frame = frame[~frame["date"].str.contains("(", regex=False).astype(bool)] if len(frame) else frame
     keys = ["date", "host", "page", "group"]
     again = frame.duplicated(keys)
-    external = [
-        f"{addresses.host(host)}|{_page(page)}" for host, page in zip(frame["host"], frame["page"], strict=True)
-    ]
+    pages = zip(frame["host"], frame["page"], strict=True)
+    external = [f"{addresses.host(host)}|{_page(page)}" for host, page in pages]
     counted = pd.DataFrame(
         {
             "external_id": external,

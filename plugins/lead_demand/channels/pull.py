@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lead_demand import channels, findings, sql
-from lead_demand.channels.contract import Channel, Pulled, to_metrics
+from lead_demand.channels.contract import FINDINGS, Channel, Pulled, to_metrics
 from lead_demand.channels.paid import PaidChannel
 from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day
 
@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 # A month of 10,000 campaigns.
 ROWS_AT_ONCE = 310_000
+NOT_FOUND = "campaign_not_found"
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def _with_daily_budget(
     gone = sources[~sources["external_id"].isin(campaigns["campaign_id"])]
     notes = [
         findings.Finding(
-            "campaign_not_found",
+            NOT_FOUND,
             "stop",
             f"{channel} {account} has no campaign {row['external_id']}, "
             f"which channel_sources gives to {row['segment']}. "
@@ -123,7 +124,10 @@ def write(
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
     key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
-    findings.record(connection, pulled.findings)
+    looked_for = [
+        findings.Checked(kind, channel.name, account, window.first, window.last) for kind in (*FINDINGS, NOT_FOUND)
+    ]
+    findings.record(connection, pulled.findings, looked_for)
     connection.execute(
         sql.render("lead_stats/insert_channel_fetches.sql"),
         key | {"rows": len(pulled.frame), "dag_run_id": dag_run_id},

@@ -109,8 +109,8 @@ def _read(hook: ReportingApiHook, account: str, window: Window) -> _Answer:
         )
         metadata = answer.get("metadata", {})
         # The reference and the client's own description of the API spell this field differently.
-        said = metadata.get("first_incomplete_date") or metadata.get("firstIncompleteDate")
-        found.first_incomplete = min(filter(None, (said, found.first_incomplete)), default=None)
+        said = (metadata.get("first_incomplete_date"), metadata.get("firstIncompleteDate"), found.first_incomplete)
+        found.first_incomplete = min(filter(None, said), default=None)
         found.aggregated = answer.get("responseAggregationType", found.aggregated).upper().replace("_", "")
         rows = answer.get("rows", [])
         for row in rows:
