@@ -11,9 +11,12 @@ from tests.fixtures.postgres import LeadsDatabase
 
 # What spellings are made of, more often than chance would bring it.
 PARTS = st.sampled_from(
-    ["/", "//", ".", "..", "A", "b", "é", "%C3%A9", "%c3%a9", "%2F", "%2f", "%7E", "~", "%", "%4", "%25", "%41", "%2e", " ",
-     "%20", "+", "(", "%28", "?q=1", "#x", "index.html", "INDEX.PHP", "\\", "%5C", "€", "\u00a0", "\n"]
-)  # fmt: skip
+    [
+        *("/", "//", ".", "..", "A", "b", "é", "%C3%A9", "%c3%a9", "%2F", "%2f", "%7E", "~", "%", "%4", "%25", "%41"),
+        *("%2e", " ", "%20", "+", "(", "%28", "?q=1", "#x", "index.html", "INDEX.PHP", "\\", "%5C", "€", "\u00a0"),
+        "\n",
+    ]
+)
 PATHS = st.lists(PARTS, max_size=10).map("".join)
 HOSTS = st.lists(st.sampled_from(["www.", "WWW.", "x", "X-y", ".", ".nl", ":443", ":", " "]), max_size=6).map("".join)
 

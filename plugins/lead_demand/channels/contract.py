@@ -169,10 +169,10 @@ def to_metrics(
     unusable_days = {day for doubt in doubts if not doubt.is_usable for day in doubt.days}
     known_days = [day for day in days if day not in empty_days | unusable_days]
     grid = pd.MultiIndex.from_product([sorted(codes), known_days], names=KEY).to_frame(index=False)
-    frame = grid.astype(object).merge(summed.astype(dict.fromkeys(KEY, object)), on=KEY, how="left", indicator="given")
-    # Where the answer is not the whole one, what it does not name is unknown.
-    frame = frame[(frame["given"] == "both") | ~frame["date"].isin(partial_days)]
+    frame = grid.astype(object).merge(summed.astype(dict.fromkeys(KEY, object)), on=KEY, how="left")
     frame[metrics] = frame[metrics].astype("Float64").fillna(0).astype("Int64")
+    # Where the answer is not the whole one, what it gives nothing for is unknown.
+    frame = frame[(frame[metrics] != 0).any(axis=1).astype(bool) | ~frame["date"].isin(partial_days)]
     final = frame["is_final"].astype("boolean").fillna(frame["date"].map(finality).astype("boolean")).fillna(True)
     frame = frame.assign(is_final=final.astype(bool))
     if doubtful:

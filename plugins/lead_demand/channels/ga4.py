@@ -135,7 +135,7 @@ def _read(hook: ReportingApiHook, account: str, window: Window) -> _Answer:
             return _Answer(days, records, metadata)
     said = " then ".join(sorted(map(str, totals)))
     raise SourceUnavailable(
-        f"GA4 property {account} said that its report of {window} has {said} rows and gave {len(records)}, {TRIES} times.",
+        f"GA4 property {account} said that its report of {window} has {said} rows, and gave {len(records)}.",
         unchanged=UNCHANGED,
     )
 
@@ -258,9 +258,8 @@ def _by_external_id(frame: pd.DataFrame) -> pd.DataFrame:
     summed = counted[~again].groupby(["external_id", "date"], as_index=False, sort=False).sum()
     if again.any():
         repeated = counted[again].drop_duplicates(["external_id", "date"])
-        summed = pd.concat(
-            [summed, repeated.assign(visits=0, microsite_visits=0, microsite_leads=0)], ignore_index=True
-        )
+        zeros = dict.fromkeys(repeated.columns.drop(["external_id", "date"]), 0)
+        summed = pd.concat([summed, repeated.assign(**zeros)], ignore_index=True)
     grows_until = (today() - timedelta(days=2)).isoformat()
     return summed.assign(is_final=summed["date"] < grows_until)
 
