@@ -126,6 +126,7 @@ def lead_stats():
         pull_leads = WindowOperator(
             task_id="pull_leads",
             sql="lead_stats/upsert_channel_metrics_leads.sql",
+            sums="lead_stats/upsert_channel_totals_leads.sql",
             restated_days=channels.RESTATED_DAYS["leads"],
             doc_md="Counts by day of creation; acceptance comes days later, so the window is counted again every day.",
         )
@@ -133,9 +134,19 @@ def lead_stats():
         pull_partner_capacity = LastDayOperator(
             task_id="pull_partner_capacity",
             sql="lead_stats/upsert_channel_metrics_partner_capacity.sql",
+            sums="lead_stats/upsert_channel_totals_partner_capacity.sql",
             doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone.",
         )
         read_sources >> pull_partner_capacity
+
+    release_moved_metrics = WindowOperator(
+        task_id="release_moved_metrics",
+        sql="lead_stats/update_channel_metrics.sql",
+        restated_days=WIDEST,
+        trigger_rule=TriggerRule.ALL_DONE,
+        doc_md="What a change of channel_sources gave to another segment leaves the one that had it, once that other "
+        "one was read.",
+    )
 
     upsert_lead_generation_stats = WindowOperator(
         task_id="upsert_lead_generation_stats",
@@ -187,6 +198,40 @@ def lead_stats():
             counts="findings",
             doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and stops nobody else.",
         )
+        WindowOperator(
+            task_id="record_lead_findings",
+            sql="lead_stats/insert_pipeline_findings_leads.sql",
+            restated_days=channels.RESTATED_DAYS["leads"],
+            counts="findings",
+            doc_md="Leads of no segment, and statuses and sources that mean nothing, with their number by day.",
+        )
+        LastDayOperator(
+            task_id="record_partner_findings",
+            sql="lead_stats/insert_pipeline_findings_partners.sql",
+            counts="findings",
+            doc_md="Capacity that fits no segment, with its size and how it is written.",
+        )
+        LastDayOperator(
+            task_id="record_source_findings",
+            sql="lead_stats/insert_pipeline_findings_sources.sql",
+            counts="findings",
+            doc_md="Days that still have their figures of before a change of channel_sources, until they are restated.",
+        )
+        WindowOperator(
+            task_id="record_silent_days",
+            sql="lead_stats/insert_pipeline_findings_silent_days.sql",
+            restated_days=WIDEST,
+            counts="findings",
+            doc_md="Days on which an account said nothing although leads say otherwise: unknown until it is stated.",
+        )
+        WindowOperator(
+            task_id="check_sums",
+            sql="lead_stats/check_sums.sql",
+            restated_days=WIDEST,
+            counts="findings",
+            doc_md="Segments + what belongs to none = the whole account, all leads, all capacity. A difference is "
+            "named in pipeline_findings; of spend, leads and capacity it holds the budgets that are decided on it.",
+        )
         record_channel_findings = LastDayOperator(
             task_id="record_channel_findings",
             sql="lead_stats/insert_pipeline_findings_channels.sql",
@@ -232,7 +277,7 @@ def lead_stats():
     def report(dag_run=None, ti=None) -> None:
         tasks.report_stats(dag_run, ti)
 
-    pull_channels >> upsert_lead_generation_stats >> check_stats >> update_lead_gap
+    pull_channels >> release_moved_metrics >> upsert_lead_generation_stats >> check_stats >> update_lead_gap
     update_lead_gap >> [announce_day(), update_decision_outcomes] >> report()
 
 

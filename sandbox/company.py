@@ -72,8 +72,12 @@ _SOURCES = """
 insert into public.channel_sources (channel, account, external_id, segment_id, description)
 select channel, account, external_id, segments.id, staged.description
 from staged inner join public.lead_segments as segments on staged.segment = segments.code
+-- Spans of days that a person gave it are theirs.
+where not exists (
+    select from public.channel_sources as known
+    where known.channel = staged.channel and known.account = staged.account and known.external_id = staged.external_id
+)
 order by channel, account, external_id
-on conflict do nothing
 """
 # Only a row that is still as the migration made it: caps that a person set are theirs.
 _SETTINGS = """
@@ -109,7 +113,7 @@ with written as (
         and found.daily_leads is not distinct from before.daily_leads
         and staged.daily_leads is not null
     order by staged.id
-    on conflict (partner_id, branch, region) do update set daily_leads = excluded.daily_leads
+    on conflict (partner_id, country, branch, region) do update set daily_leads = excluded.daily_leads
     returning current.partner_id, current.daily_leads
 )
 insert into sandbox.written_capacity (partner_id, daily_leads)

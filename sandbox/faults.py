@@ -33,6 +33,8 @@ token_expires      with method ``token``: a token that is        the same
                    passed, whatever ``expires_in`` promised
 duplicate_rows     every row twice                               every row twice
 negative_metrics   the numbers of the first row are negative     the numbers of the first row are negative
+row_missing        the row with the largest numbers is missing   the same
+inflated           every number is larger by the part ``share``  the same
 unknown_currency   the customer's currency is ``currency``       (not applicable: ignored)
 empty              no rows                                       no rows
 sampled            (not applicable: ignored)                     GA4 read a sample, and says so
@@ -57,10 +59,10 @@ unmatched          (not applicable: ignored)                     one row, of a p
 ``args``, all optional: ``customer`` and ``text`` narrow a fault to one customer and to calls whose query contains a
 text; ``sleep`` seconds before the failure (slow: default 2); ``retry_delay`` seconds (quota); ``op_index`` and
 ``error`` (partial, such as ``campaign_budget_error.MONEY_AMOUNT_TOO_LARGE``); ``currency`` (unknown_currency, default
-XXX); ``rows`` of a page (default 100); ``before`` (truncated), ``date`` (incomplete) and ``field`` (how metadata spells
-it); ``time_zone`` and ``reason`` of the kinds alike; ``seconds`` (default 1) and ``expires_in`` (default 3600)
-(token_expires); ``amount_micros``, ``resource_name`` (default: the budget of a change's first operation) and ``user``
-(foreign_edit).
+XXX); ``share`` (inflated, default 0.25); ``rows`` of a page (default 100); ``before`` (truncated), ``date``
+(incomplete) and ``field`` (how metadata spells it); ``time_zone`` and ``reason`` of the kinds alike; ``seconds``
+(default 1) and ``expires_in`` (default 3600) (token_expires); ``amount_micros``, ``resource_name`` (default: the budget
+of a change's first operation) and ``user`` (foreign_edit).
 
 A fault that comes "after the change is stored" comes after the work of a read as well, where that makes a difference:
 a cut or slow read has no such form, and a failed one looks the same.
@@ -85,7 +87,10 @@ REPORT_FAULTS = (
     "sampled", "thresholded", "other_row", "empty_reason", "restricted", "truncated", "time_zone", "growing",
     "incomplete", "by_property", "shifted", "short_pages", "copies", "spellings", "unmatched",
 )  # fmt: skip
-DATA_FAULTS = ("partial", "duplicate_rows", "negative_metrics", "unknown_currency", "empty", *REPORT_FAULTS)
+DATA_FAULTS = (
+    "partial", "duplicate_rows", "negative_metrics", "row_missing", "inflated", "unknown_currency", "empty",
+    *REPORT_FAULTS,
+)  # fmt: skip
 KINDS_WITHOUT_FAILURE = (*WIRE_FAULTS, *TOKEN_FAULTS, *DATA_FAULTS)
 
 

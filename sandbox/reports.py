@@ -29,6 +29,7 @@ SEARCH_ROWS, SEARCH_ROWS_MAX = 1_000, 25_000
 REPORT_ROWS, REPORT_ROWS_MAX = 10_000, 250_000
 _TOKENS_A_DAY = 200_000
 _BLOG = "/blog/wat-kost-een-vakman"  # a page that belongs to no segment
+_TWO_PAGES = 0.15  # of the impressions: a search that shows two pages, which counts once by property
 _TOWN_SHARE = 0.3  # of a segment's clicks that land on the page of its first town
 
 
@@ -190,14 +191,22 @@ def search_analytics(state: State, site: str, query: Json, shape: Shape = PLAIN)
     filters = [f for group in query.get("dimensionFilterGroups", []) for f in group["filters"]]
     end = last if is_all else min(last, first_incomplete - timedelta(days=1))
 
+    asked = query.get("aggregationType", "auto").lower()
+    if asked == "byproperty" and ("page" in dimensions or any(f["dimension"].lower() == "page" for f in filters)):
+        raise BadRequest("Data that is grouped or filtered by page cannot be aggregated by property.")
+    by_page = "page" in dimensions or asked == "bypage"
+
     def totals() -> list[tuple[tuple[str, ...], int, int]]:
         rows = _search_shaped(_search_rows(state, first, end), shape.kind)
-        return _search_totals(rows, dimensions, filters)
+        found = _search_totals(rows, dimensions, filters)
+        return found if by_page else [(keys, clicks, views - int(views * _TWO_PAGES)) for keys, clicks, views in found]
 
-    found = state.report("searchAnalytics", shape.kind, first, end, *dimensions, json.dumps(filters), make=totals)
+    found = state.report(
+        "searchAnalytics", shape.kind, first, end, *dimensions, by_page, json.dumps(filters), make=totals
+    )
     if shape.kind in ("shifted", "short_pages"):
         limit = min(limit, shape.rows)
-    if shape.kind == "unmatched":
+    if shape.kind == "unmatched" and "page" in dimensions:
         found = [((*keys[:-1], "https://www.vakwerkgids.example/over-ons"), *rest) for keys, *rest in found[:1]]
     shown = found[start : start + limit]
     if shape.kind == "shifted" and shown and start:
@@ -213,7 +222,7 @@ def search_analytics(state: State, site: str, query: Json, shape: Shape = PLAIN)
         }
         for keys, clicks, views in shown
     ]
-    answer: Json = {"responseAggregationType": "byPage" if "page" in dimensions else "byProperty"}
+    answer: Json = {"responseAggregationType": "byPage" if by_page else "byProperty"}
     if page:
         answer["rows"] = page
     if is_all and "date" in dimensions and first_incomplete <= last:

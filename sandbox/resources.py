@@ -37,10 +37,12 @@ class QueryRefused(Exception):
 
 @dataclass
 class Entity:
-    """One row without segments; ``campaigns`` are the positions whose metrics it sums."""
+    """One row without segments; ``campaigns`` are the positions whose metrics it sums on its days."""
 
     row: Row
     campaigns: list[int] = field(default_factory=list)
+    first: date = date.min  # the days that are its own
+    last: date = date.max
 
 
 def value(row: Row, path: str) -> Any:
@@ -101,6 +103,27 @@ def _campaign(state: State, position: int) -> Row:
     }
 
 
+def _is_gone(state: State, position: int) -> bool:
+    """Whether a campaign was removed and nothing took its place."""
+    became = state.campaign_state(state.catalogue.campaigns[position].id)
+    return became is not None and became.status == "REMOVED" and not became.successor
+
+
+def _identities(state: State, position: int) -> Iterator[tuple[Row, date, date]]:
+    """A campaign's row with the days that are its own: a removed one shares them with the one that replaced it."""
+    row, became = _campaign(state, position), state.campaign_state(state.catalogue.campaigns[position].id)
+    if became is None:
+        yield row, date.min, date.max
+        return
+    ended = {"status": became.status, "serving_status": "ENDED" if became.status == "REMOVED" else "SUSPENDED"}
+    ended |= {"primary_status": became.status, "primary_status_reasons": [f"CAMPAIGN_{became.status}"]}
+    yield row | ended, date.min, became.since - timedelta(days=1)
+    if became.successor:
+        customer = row["resource_name"].split("/")[1]
+        name = f"customers/{customer}/campaigns/{became.successor}"
+        yield row | {"id": became.successor, "resource_name": name}, became.since, date.max
+
+
 def _budget(state: State, position: int) -> Row:
     budget, users = state.catalogue.budgets[position], state.catalogue.campaigns_of_budget[position]
     micros = state.amounts[budget.resource_name]
@@ -117,7 +140,7 @@ def _budget(state: State, position: int) -> Row:
         "amount_micros": micros,
         "total_amount_micros": None,  # only budgets with a custom period have one
         "explicitly_shared": budget.shared,
-        "reference_count": len(users),
+        "reference_count": sum(not _is_gone(state, user) for user in users),
         "has_recommended_budget": is_recommended,
         "recommended_budget_amount_micros": micros * 13 // 10 // unit * unit if is_recommended else None,
     }
@@ -143,8 +166,9 @@ def _change(state: State, change: BudgetChange, campaign: str) -> Row:
 def _campaigns(state: State, customer: str) -> Iterator[Entity]:
     for position, campaign in enumerate(state.catalogue.campaigns):
         if campaign.customer == customer:
-            row = {"campaign": _campaign(state, position), "campaign_budget": _budget(state, campaign.budget)}
-            yield Entity({"customer": _customer(customer), **row}, [position])
+            for identity, first, last in _identities(state, position):
+                row = {"campaign": identity, "campaign_budget": _budget(state, campaign.budget)}
+                yield Entity({"customer": _customer(customer), **row}, [position], first, last)
 
 
 def _budgets(state: State, customer: str) -> Iterator[Entity]:
@@ -263,8 +287,9 @@ class _Numbers:
         shown = (spend, clicks, impressions, float(leads), lost_views / max(1, impressions))
         return dict(zip(METRICS, shown, strict=True))
 
-    def total(self, campaigns: list[int]) -> Row:
-        return self._row(self._sums[:, :, campaigns].sum(axis=(1, 2)).tolist(), self._lost_views[:, campaigns].sum())
+    def total(self, campaigns: list[int], of_days: list[bool]) -> Row:
+        sums, lost_views = self._sums[:, of_days][:, :, campaigns], self._lost_views[of_days][:, campaigns]
+        return self._row(sums.sum(axis=(1, 2)).tolist(), lost_views.sum())
 
     def by_day(self, campaigns: list[int]) -> Iterator[Row]:
         sums = self._sums[:, :, campaigns].sum(axis=2).T.tolist()
@@ -272,27 +297,36 @@ class _Numbers:
         return map(self._row, sums, lost_views)
 
 
-def _with_metrics(state: State, query: gaql.Query, entities: Iterable[Entity]) -> Iterator[Row]:
+def _with_metrics(state: State, customer: str, query: gaql.Query, entities: Iterable[Entity]) -> Iterator[Row]:
     """A row an entity, or a row an (entity, day) where the date is selected, made as they are taken.
 
     With the date selected Google Ads leaves out rows whose selected metrics are all zero; filtering on it alone keeps
     them.
     """
     on_date = [c for c in query.where if c.field == "segments.date"]
-    dates = [day for day in state.dates(date.min, date.max) if all(c.holds(str(day)) for c in on_date)]
+    hidden = state.account_days(customer).hidden
+    dates = [
+        day for day in state.dates(date.min, date.max) if day not in hidden and all(c.holds(str(day)) for c in on_date)
+    ]
     numbers = _Numbers([state.day(day) for day in dates], len(state.catalogue.campaigns))
     selected = [name.removeprefix("metrics.") for name in query.select if name.startswith("metrics.")]
     segments = [{"date": str(day)} for day in dates]
 
     def daily() -> Iterator[Row]:
         for entity in entities:
-            for segment, metrics in zip(segments, numbers.by_day(entity.campaigns), strict=True):
-                if any(map(metrics.__getitem__, selected or ("impressions",))):
+            for day, segment, metrics in zip(dates, segments, numbers.by_day(entity.campaigns), strict=True):
+                if entity.first <= day <= entity.last and any(map(metrics.__getitem__, selected or ("impressions",))):
                     yield {**entity.row, "segments": segment, "metrics": metrics}
 
     if "segments.date" in query.select:
         return daily()
-    return ({**entity.row, "metrics": numbers.total(entity.campaigns)} for entity in entities)
+    return (
+        {
+            **entity.row,
+            "metrics": numbers.total(entity.campaigns, [entity.first <= day <= entity.last for day in dates]),
+        }
+        for entity in entities
+    )
 
 
 def search(state: State, customer: str, text: str) -> tuple[gaql.Query, Iterator[Row]]:
@@ -310,7 +344,7 @@ def search(state: State, customer: str, text: str) -> tuple[gaql.Query, Iterator
     kept = [e for e in entities if all(c.holds(value(e.row, c.field)) for c in plain)]
     if any(name.startswith(("metrics.", "segments.")) for name in query.fields):
         on_metrics = [c for c in query.where if c.field.startswith("metrics.")]
-        rows = _with_metrics(state, query, kept)
+        rows = _with_metrics(state, customer, query, kept)
         if on_metrics:
             rows = (row for row in rows if all(c.holds(value(row, c.field)) for c in on_metrics))
     else:

@@ -37,7 +37,34 @@ create table if not exists budget_changes (
 create table if not exists faults (
     id integer primary key, method text not null, kind text not null, times integer not null, args text not null
 );
+create table if not exists campaign_states (
+    campaign integer primary key, status text not null, since text not null, successor integer
+);
+create table if not exists account_days (
+    customer text primary key, rests_on text not null, hidden text not null
+);
 """
+
+
+@dataclass(frozen=True)
+class CampaignState:
+    """What a person made of a campaign from a day on: PAUSED, REMOVED, or REMOVED with a ``successor`` (a campaign id)
+    that goes on with its budget and its searches.
+    """
+
+    status: str
+    since: date
+    successor: int | None = None
+
+
+@dataclass(frozen=True)
+class AccountDays:
+    """``rests_on``: weekdays (Monday 0) on which no ad of the account is shown; ``hidden``: days whose rows its reports
+    lack although there was activity.
+    """
+
+    rests_on: frozenset[int] = frozenset()
+    hidden: frozenset[date] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -91,6 +118,7 @@ class State:
         if is_new:
             self._write_beginning(meta)
         self._read_budgets()
+        self._read_states()
 
     def close(self) -> None:
         with self.lock:
@@ -121,11 +149,14 @@ class State:
                 self._db.execute("delete from budget_changes where at >= ?", [self.first_morning.isoformat()])
                 self._db.execute("update meta set value = '0' where key = 'offset_days'")
                 self._db.execute("delete from faults")
+                self._db.execute("delete from campaign_states")
+                self._db.execute("delete from account_days")
             self._offset = timedelta()
             self._days.clear()
             self._reports = OrderedDict()  # one that is being made belongs to the old world
             self.calls.clear()
             self._read_budgets()
+            self._read_states()
 
     def dates(self, first: date, last: date) -> list[date]:
         """The dates in [first, last] that the world has lived through; today is not over yet."""
@@ -140,7 +171,7 @@ class State:
         """A day that is over: it never changes again, because a budget can only be changed today."""
         with self.lock:
             if day not in self._days:
-                self._days[day] = self.world.day(day, self.budgets_on(day))
+                self._days[day] = self.world.day(day, self.budgets_on(day), self._off(day))
             return self._days[day]
 
     def report(self, *key: object, make: Callable[[], Any]) -> Any:
@@ -240,6 +271,64 @@ class State:
             edit = self._positions[change.resource_name], change.at.date().toordinal(), change.new_micros
             self._edits.append(edit)
             self._next_id = change.id + 1
+
+    # -- campaigns and accounts -----------------------------------------------------------------------------------
+
+    def campaign_state(self, campaign: int) -> CampaignState | None:
+        """What became of a campaign; None while it is as the catalogue made it."""
+        return self._campaign_states.get(campaign)
+
+    def account_days(self, customer: str) -> AccountDays:
+        return self._account_days.get(customer, AccountDays())
+
+    def set_campaign(self, campaign: int, state: CampaignState) -> None:
+        """As a person does it in Google's own pages; ``since`` may lie in the past, and what happened since follows."""
+        if campaign not in {c.id for c in self.catalogue.campaigns} or state.status not in ("PAUSED", "REMOVED"):
+            raise ValueError(f"There is no campaign {campaign} that can become {state.status}. Nothing was changed.")
+        with self.lock, self._db:
+            self._db.execute(
+                "insert or replace into campaign_states values (?, ?, ?, ?)",
+                [campaign, state.status, str(state.since), state.successor],
+            )
+            self._read_states()
+
+    def set_account(self, customer: str, days: AccountDays) -> None:
+        if customer not in catalogue.CUSTOMERS:
+            raise ValueError(f"There is no account {customer}. Nothing was changed.")
+        with self.lock, self._db:
+            self._db.execute(
+                "insert or replace into account_days values (?, ?, ?)",
+                [customer, json.dumps(sorted(days.rests_on)), json.dumps(sorted(map(str, days.hidden)))],
+            )
+            self._read_states()
+
+    def _read_states(self) -> None:
+        self._campaign_states = {
+            campaign: CampaignState(status, date.fromisoformat(since), successor)
+            for campaign, status, since, successor in self._db.execute("select * from campaign_states")
+        }
+        self._account_days = {
+            customer: AccountDays(
+                frozenset(json.loads(rests_on)), frozenset(map(date.fromisoformat, json.loads(hidden)))
+            )
+            for customer, rests_on, hidden in self._db.execute("select * from account_days")
+        }
+        self._days.clear()
+        self._reports = OrderedDict()
+
+    def _off(self, day: date) -> np.ndarray:
+        """Which campaigns do not serve on a day."""
+        return np.array(
+            [
+                day.weekday() in self.account_days(campaign.customer).rests_on
+                or (
+                    (state := self.campaign_state(campaign.id)) is not None
+                    and not state.successor
+                    and day >= state.since
+                )
+                for campaign in self.catalogue.campaigns
+            ]
+        )
 
     # -- tokens ---------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,9 @@ POST /step            ``{"days": n}``: moves today ahead, gives ``{"today": date
 POST /reset           back to the first morning: budgets, clock, faults and calls
 GET  /budgets         ``{resource name: micros in force}``
 POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by a person in Google's own pages
+POST /campaigns       ``{"campaign", "status", "since", "successor"}``: a person pauses or removes a campaign from a
+                      day on; a ``successor`` is the id of a new campaign that goes on in its place
+POST /accounts        ``{"customer", "rests_on", "hidden"}``: weekdays (Monday 0) without any ad, days that reports lack
 GET  /changes         every edit of a budget since the first morning, by whomever, oldest first
 POST /faults          queues a fault (see ``faults``); DELETE forgets all
 GET  /calls           what reached the services, oldest first; DELETE forgets it
@@ -28,7 +31,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from sandbox import books, catalogue, reports
 from sandbox.faults import TOKEN_FAULTS, Fault
-from sandbox.state import State
+from sandbox.state import AccountDays, CampaignState, State
 
 Json = dict[str, Any]
 
@@ -44,6 +47,17 @@ _STATUS = {
 def _error(code: int, message: str, reason: str = "badRequest") -> tuple[int, Json]:
     errors = [{"reason": reason, "domain": "global", "message": message}]
     return code, {"error": {"code": code, "status": _STATUS[code], "message": message, "errors": errors}}
+
+
+def _size(row: Json) -> float:
+    """The first number of a report's row: sessions, or clicks."""
+    return float(row["metricValues"][0]["value"]) if "metricValues" in row else float(row["clicks"])
+
+
+def _larger(row: Json, more: float) -> Json:
+    if "metricValues" in row:
+        return {**row, "metricValues": [{"value": str(int(float(v["value"]) * more))} for v in row["metricValues"]]}
+    return {**row, **{name: float(int(row[name] * more)) for name in ("clicks", "impressions")}}
 
 
 def _spoil(answer: Json, fault: Fault | None) -> Json:
@@ -62,6 +76,14 @@ def _spoil(answer: Json, fault: Fault | None) -> Json:
             else:
                 first |= {"clicks": -first["clicks"], "impressions": -first["impressions"]}
             answer = {**answer, "rows": [first, *answer["rows"][1:]]}
+        case "row_missing" if answer.get("rows"):
+            rows = answer["rows"]
+            largest = max(range(len(rows)), key=lambda at: _size(rows[at]))
+            answer = {**answer, "rows": rows[:largest] + rows[largest + 1 :]}
+            answer |= {"rowCount": answer["rowCount"] - 1} if "rowCount" in answer else {}
+        case "inflated" if answer.get("rows"):
+            more = 1 + (fault.args.get("share", 0.25) if fault else 0)
+            answer = {**answer, "rows": [_larger(row, more) for row in answer["rows"]]}
         case "by_property" if "responseAggregationType" in answer:
             answer = {**answer, "responseAggregationType": "byProperty"}
         case "growing" if "rowCount" in answer:
@@ -158,6 +180,18 @@ def _set_budget(state: State, body: Json, query: dict[str, str]) -> Json:
     return {"changed": len(changes)}
 
 
+def _set_campaign(state: State, body: Json, query: dict[str, str]) -> Json:
+    since = date.fromisoformat(body["since"]) if "since" in body else state.today()
+    state.set_campaign(int(body["campaign"]), CampaignState(body["status"], since, body.get("successor")))
+    return {"status": body["status"]}
+
+
+def _set_account(state: State, body: Json, query: dict[str, str]) -> Json:
+    hidden = frozenset(map(date.fromisoformat, body.get("hidden", [])))
+    state.set_account(body["customer"], AccountDays(frozenset(body.get("rests_on", [])), hidden))
+    return {"customer": body["customer"]}
+
+
 def _changes(state: State, body: Json, query: dict[str, str]) -> list[Json]:
     return [vars(change) | {"at": change.at.isoformat()} for change in state.changes(state.first_morning)]
 
@@ -193,6 +227,8 @@ _CONTROL: dict[tuple[str, str], Callable[[State, Json, dict[str, str]], Json | l
     ("POST", "/reset"): _reset,
     ("GET", "/budgets"): lambda state, body, query: dict(state.amounts),
     ("POST", "/budgets"): _set_budget,
+    ("POST", "/campaigns"): _set_campaign,
+    ("POST", "/accounts"): _set_account,
     ("GET", "/changes"): _changes,
     ("POST", "/faults"): _add_fault,
     ("DELETE", "/faults"): lambda state, body, query: {"cleared": state.clear_faults()},

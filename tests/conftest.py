@@ -10,9 +10,11 @@ settings.load_profile("without_deadline")
 
 pytest_plugins = [
     "tests.fixtures.postgres",
+    "tests.fixtures.pgbouncer",
     "tests.fixtures.sandbox",
     "tests.fixtures.mailbox",
     "tests.fixtures.airflow",
     "tests.fixtures.morning",
+    "tests.fixtures.steps",
     "tests.fixtures.real_airflow",
 ]

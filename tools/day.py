@@ -76,6 +76,16 @@ def rows(url: str, name: str, **values: object) -> list[dict[str, Any]]:
         return connection.execute((SQL / f"{name}.sql").read_bytes(), values or None).fetchall()
 
 
+def sums(url: str) -> list[str]:
+    """Whether yesterday adds up, one sentence an account."""
+    statement = REPOSITORY / "include" / "sql" / "lead_stats" / "select_sums.sql"
+    with psycopg.connect(url) as connection:
+        connection.read_only = True
+        last = connection.execute("select public.lead_today() - 1").fetchone()
+        found = connection.execute(statement.read_bytes(), {"last": last and last[0]}).fetchall()
+    return [line for (line,) in found]
+
+
 def one(url: str, statement: str) -> Any:
     """A single value."""
     with psycopg.connect(url) as connection:
@@ -256,11 +266,7 @@ def morning(watch: Watch, url: str) -> str:
 def scheduled_run(watch: Watch, since: datetime) -> str | None:
     """The run that the schedule itself starts now because yesterday's is due, if it does."""
 
-    def nothing_due() -> bool:
-        due = watch.api.dags()[STATS]["next_dagrun_run_after"]
-        return due is None or datetime.fromisoformat(due) > datetime.now(tz=ZoneInfo("UTC"))
-
-    watch.until(nothing_due, 30)
+    watch.until(lambda: watch.api.is_caught_up(STATS), 120)
     midnight = datetime.now(tz=ZoneInfo("Europe/Amsterdam")).replace(hour=0, minute=0, second=0, microsecond=0)
     for run in watch.api.runs(STATS, run_type=["scheduled"]):
         ends = run["data_interval_end"] and datetime.fromisoformat(run["data_interval_end"])
@@ -323,6 +329,7 @@ def print_day(url: str) -> None:
     today = one(url, "select public.lead_today()")
     print(f"\n{today}: capacity in accepted, the rest in generated leads a day; budgets in EUR a day\n")
     print(table(rows(url, "select_day")))
+    print("\n" + "\n".join(sums(url)))
     for finding in rows(url, "select_findings"):
         print(f"\n{finding['level']}: {finding['name']} ({finding['how_many']}): {finding['detail']}")
         if finding["remediation"]:

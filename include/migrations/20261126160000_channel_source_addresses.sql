@@ -137,96 +137,72 @@ as $$
     from generate_series(0, case when $1 = '/' then 0 else cardinality(string_to_array(ltrim($1, '/'), '/')) end) as depth
 $$;
 
--- Every pair of active sources that would count one click twice, or of which one could never count any.
--- A later migration that gives sources a span of days adds here that the spans overlap.
+-- Every pair of active sources that would count one click twice on a day that both are valid, or of which one could never
+-- count any. What two rows of the very same source share is refused by refuse_overlapping_source.
 create function private.source_overlaps()
-returns table (
-    channel text, account text, external_id text, other_account text, other_external_id text
-)
+returns table (id bigint, other_id bigint)
 language sql
 stable
 set search_path = ''
 as $$
     with addresses as materialized (
         select
+            s.id,
             s.channel,
             s.account,
             s.external_id,
+            coalesce(s.valid_from, '-infinity') as valid_from,
+            coalesce(s.valid_to, 'infinity') as valid_to,
             a.*
         from public.channel_sources as s
         cross join lateral private.source_address(s.channel, s.account, s.external_id) as a
         where s.is_active and s.channel in ('search_console', 'ga4') and a.path is not null
     ),
 
-    above as materialized (
-        select
-            a.channel,
-            a.account,
-            a.external_id,
-            p.path as covered
-        from addresses as a
-        cross join lateral private.source_paths_above(a.path) as p (path)
-        where not a.is_host
-    ),
-
     pairs as (
         -- The pages of one lie within those of the other.
         select
-            inner_one.channel,
-            inner_one.account,
-            inner_one.external_id,
-            outer_one.account as other_account,
-            outer_one.external_id as other_external_id
-        from above as inner_one
+            nested.id,
+            outer_one.id as other_id
+        from addresses as nested
+        cross join lateral private.source_paths_above(nested.path) as p (covered)
         inner join addresses as outer_one
-            on inner_one.channel = outer_one.channel and inner_one.covered = outer_one.path and not outer_one.is_host
+            on nested.channel = outer_one.channel and p.covered = outer_one.path and not outer_one.is_host
+        where not nested.is_host
         union all
         -- A microsite covers every page of its host.
         select
-            other.channel,
-            other.account,
-            other.external_id,
-            microsite.account,
-            microsite.external_id
+            other.id,
+            microsite.id
         from addresses as microsite
         inner join addresses as other on microsite.channel = other.channel and microsite.host = other.host
         where microsite.is_host
     )
 
     select
-        pairs.channel,
-        pairs.account,
-        pairs.external_id,
-        pairs.other_account,
-        pairs.other_external_id
+        one.id,
+        two.id
     from pairs
-    inner join addresses as one
-        on pairs.channel = one.channel and pairs.account = one.account and pairs.external_id = one.external_id
-    inner join addresses as two
-        on
-            pairs.channel = two.channel and pairs.other_account = two.account
-            and pairs.other_external_id = two.external_id
+    inner join addresses as one on pairs.id = one.id
+    inner join addresses as two on pairs.other_id = two.id
     where
         (one.account, one.external_id) <> (two.account, two.external_id)
+        and one.valid_from <= two.valid_to
+        and two.valid_from <= one.valid_to
         and coalesce(one.host = two.host, true)
-        and (
+        and case
             -- Within one account the longest prefix wins, so that nesting counts nothing twice; equal pages do.
-            (one.account = two.account and (one.path = two.path or one.is_host or two.is_host))
-            or (
-                one.account <> two.account
-                and case
-                    when one.scope = 'property' then true
-                    when one.scope = 'domain' or two.scope = 'domain'
-                        then true
-                    else
-                        one.scope_host = two.scope_host
-                        and (
-                            one.scope_path in (select private.source_paths_above(two.scope_path))
-                            or two.scope_path in (select private.source_paths_above(one.scope_path))
-                        )
-                end
-            )
-        )
+            when one.account = two.account then one.path = two.path or one.is_host or two.is_host
+            -- Two properties of one scheme and host report on different pages where neither path lies within the other.
+            when one.scope = 'prefix' and two.scope = 'prefix'
+                then
+                    one.scope_host = two.scope_host
+                    and (
+                        one.scope_path in (select private.source_paths_above(two.scope_path))
+                        or two.scope_path in (select private.source_paths_above(one.scope_path))
+                    )
+            else true
+        end
 $$;
 
 -- Refused where it is configured -----------------------------------------------------------------------------------------
@@ -275,15 +251,18 @@ begin
             end;
     end if;
 
-    select o.* into v_found
+    select
+        one.channel,
+        one.account,
+        one.external_id,
+        two.account as other_account,
+        two.external_id as other_external_id
+    into v_found
     from private.source_overlaps() as o
-    where exists (
-        select from changed as c
-        where
-            c.channel = o.channel
-            and (c.account, c.external_id) in ((o.account, o.external_id), (o.other_account, o.other_external_id))
-    )
-    order by o.channel, o.account, o.external_id, o.other_account, o.other_external_id
+    inner join public.channel_sources as one on o.id = one.id
+    inner join public.channel_sources as two on o.other_id = two.id
+    where exists (select from changed as c where c.id in (o.id, o.other_id))
+    order by o.id, o.other_id
     limit 1;
     if found then
         raise exception 'two sources of % cover the same pages: % in % and % in %',
@@ -294,10 +273,10 @@ begin
                 when v_found.account = v_found.other_account
                     then 'Keep one of the two: capitals, slashes at the end, percent-encoding and www. make no difference.'
                 when v_found.channel = 'search_console'
-                    then 'Keep the pages in one property: set is_active to false for the other row, or delete it.'
+                    then 'Keep the pages in one property: set valid_to or is_active of the other row.'
                 else
-                    'Keep them in one property, or name the host of each: path://www.site.nl/prefix. Then set is_active to false '
-                    'for the other row.'
+                    'Keep them in one property, or name the host of each (path://www.site.nl/prefix); or set valid_to or '
+                    'is_active of the other row.'
             end;
     end if;
     return null;

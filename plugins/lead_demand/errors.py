@@ -190,7 +190,8 @@ UNCHANGED = (
 )
 _LOGIN = re.compile(
     r"password authentication failed|no password supplied|(role|user|database) .* does not exist"
-    r"|no pg_hba.conf entry|tenant or user not found|not permitted to log in|invalid connection option|SASL",
+    r"|no pg_hba.conf entry|tenant or user not found|not permitted to log in|invalid connection option"
+    r"|unsupported startup parameter|SASL",
     re.IGNORECASE,
 )
 

@@ -92,6 +92,14 @@ class Reason(StrEnum):
         "Look at the failed fetch in lead_stats and clear it; lead_budgets may then be started again.",
         True,
     )
+    SUMS_DIFFER = (
+        "sums_differ",
+        "its figures do not add up",
+        "Spend, leads or capacity of the segments and of no segment differ from what the account or the adapter says "
+        "as a whole: something was counted twice or nowhere.",
+        "See the finding sums_differ in pipeline_findings: it names the account, the day, the amount and what to do.",
+        True,
+    )
     MISSING_LEADS = (
         "missing_leads",
         "yesterday's leads are not known",
@@ -141,6 +149,15 @@ class Reason(StrEnum):
         "last 14 days, or yesterday's number of them is missing, so paid and free leads cannot be told apart.",
         "Repair the tagging of the form or site that drops source_channel; if the number is missing, run lead_stats "
         "for yesterday.",
+        True,
+    )
+    LEAD_STATUS_UNKNOWN = (
+        "lead_status_unknown",
+        "too many leads have a status that nobody has explained",
+        "More than 10% of the segment's leads of the last 28 days (two at least) have a status that lead_spellings does "
+        "not know, so what partners accept cannot be told.",
+        "Add the status that the finding lead_status_unknown names to lead_spellings, run lead_stats for yesterday, "
+        "then start lead_budgets again.",
         True,
     )
     TRACKING_OUTAGE = (

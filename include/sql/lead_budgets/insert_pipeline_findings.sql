@@ -43,6 +43,7 @@ with found as (
             and sources.external_id = budgets.campaign_id
     where
         sources.is_active
+        and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
         and budgets.channel = %(channel)s
         and budgets.account = %(account)s
         and budgets.dag_run_id = %(dag_run_id)s

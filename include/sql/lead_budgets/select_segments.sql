@@ -26,7 +26,26 @@ with campaigns as (
             and sources.account = budgets.account
             and sources.external_id = budgets.campaign_id
             and budgets.dag_run_id = %(dag_run_id)s
-    where sources.channel = %(channel)s and sources.is_active
+    where
+        sources.channel = %(channel)s
+        and sources.is_active
+        and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+),
+
+-- What does not add up, on the days that a decision looks at: an account of this channel, or (NULL) what all are decided on.
+differing as materialized (
+    select distinct
+        case
+            when findings.channel = %(channel)s and not starts_with(findings.subject, 'lead_generation_stats/')
+                then split_part(findings.subject, '/', 1)
+        end as account
+    from pipeline_findings as findings
+    where
+        findings.name = 'sums_differ'
+        and findings.level = 'stop'
+        and findings.resolved_at is null
+        and findings.date >= lead_today() - 30
+        and findings.channel in (%(channel)s, 'leads', 'partner_capacity')
 ),
 
 budgets as (
@@ -50,6 +69,13 @@ budgets as (
         bool_or(campaigns.currency is distinct from %(currency)s::text and budget_id is not null) as other_currency,
         bool_or(campaigns.time_zone is distinct from %(time_zone)s::text and budget_id is not null) as other_time_zone,
         bool_or(
+            exists (
+                select 1
+                from differing
+                where differing.account = campaigns.account
+            )
+        ) as sums_differ,
+        bool_or(
             not exists (
                 select 1
                 from channel_fetches as fetches
@@ -72,6 +98,15 @@ own_sources as (
             needed.channel = fetches.channel
             and fetches.fetched_at >= lead_today()::timestamp at time zone 'Europe/Amsterdam'
             and lead_today() - 1 between fetches.date_from and fetches.date_to
+),
+
+-- As with the source: one lead makes nothing unknown, though it may be more than a tenth of a small segment's.
+unknown_statuses as (
+    select segment_id
+    from channel_metrics
+    where channel = 'leads' and account = 'leads_db' and date between lead_today() - 28 and lead_today() - 1
+    group by segment_id
+    having sum(leads_status_unknown) > greatest(0.1 * sum(leads_generated), 1)
 ),
 
 -- The log is never deleted from: each segment's last change and open claims are looked up, the whole of it is not read.
@@ -107,7 +142,12 @@ select
             case when %(is_complete)s and %(kill_switch)s then 'kill_switch' end,
             case when budgets.segment_id is null then 'no_campaign' end,
             case when budgets.is_stale or own_sources.is_stale then 'stale_channel' end,
+            case
+                when budgets.sums_differ or exists (select 1 from differing where differing.account is null)
+                    then 'sums_differ'
+            end,
             case when budgets.other_currency or budgets.other_time_zone then 'currency_mismatch' end,
+            case when unknown_statuses.segment_id is not null then 'lead_status_unknown' end,
             case when changes.has_open_claim then 'open_claim' end,
             case when budgets.is_shared then 'shared_budget' end,
             case when budgets.is_learning then 'learning' end,
@@ -119,6 +159,7 @@ from lead_segments as segments
 left join budgets on segments.id = budgets.segment_id
 left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = lead_today() - 1
 left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = lead_today()
+left join unknown_statuses on segments.id = unknown_statuses.segment_id
 left join changes on segments.id = changes.segment_id
 cross join own_sources
 where

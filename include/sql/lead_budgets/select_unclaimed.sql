@@ -26,7 +26,11 @@ inner join (
             sources.channel = found.channel
             and sources.account = found.account
             and sources.external_id = found.campaign_id
-    where sources.channel = %(channel)s and sources.is_active and found.is_serving
+    where
+        sources.channel = %(channel)s
+        and sources.is_active
+        and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+        and found.is_serving
 ) as budgets on decisions.segment_id = budgets.segment_id
 inner join lead_segments as segments on decisions.segment_id = segments.id and segments.is_active
 inner join lead_segment_channels as limits

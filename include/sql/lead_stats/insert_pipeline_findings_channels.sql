@@ -12,6 +12,7 @@ daily as (
         metrics.channel,
         metrics.date,
         bool_and(metrics.is_final) as is_final,
+        bool_and(metrics.is_empty) as is_silent,
         case metrics.channel
             when 'leads' then sum(metrics.leads_generated)
             when 'google_ads' then sum(metrics.spend)
@@ -39,6 +40,8 @@ judged as (
     where
         daily.date > day.date - 7
         and (daily.is_final or daily.date = day.date or daily.channel in ('leads', 'google_ads'))
+        -- Whether a silent day may be believed is asked elsewhere.
+        and not daily.is_silent
 ),
 
 compared as (
@@ -65,7 +68,7 @@ newest as (
             sources.account
         from channel_sources as sources
         inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
-        where sources.is_active
+        where sources.is_active and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
         union
         values ('leads', 'leads_db'), ('partner_capacity', 'leads_db')
     ) as used

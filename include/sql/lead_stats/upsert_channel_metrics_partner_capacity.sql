@@ -1,16 +1,16 @@
 -- Grain: one active segment that has partners, on the latest whole day only.
 -- Why: capacity is known only as it is now; past days keep what was recorded then, so a backfill cannot rewrite a year.
-with capacity as (
+with {% include 'reading/capacity.sql' %}
+
+capacity as (
     select
-        segments.id as segment_id,
-        count(source.partner_id) as partners,
+        segment_id,
+        count(*) as partners,
         -- One partner of unknown capacity makes the sum unknown: a guess would move money.
-        case when count(*) = count(source.daily_leads) then sum(source.daily_leads) end as total_leads
-    from ({% include 'sources/partner_capacity.sql' %}) as source
-    inner join lead_segments as segments
-        on source.branch = segments.branch and source.region = segments.region and segments.is_active
+        case when count(*) = count(daily_leads) then sum(daily_leads) end as total_leads
+    from partner_areas
     where %(last)s::date = lead_today() - 1
-    group by segments.id
+    group by segment_id
 ),
 
 written as (

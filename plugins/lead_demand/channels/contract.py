@@ -1,24 +1,29 @@
 """What every channel delivers, and the pure step from a source's own rows to that form.
 
-A channel reads raw rows, one a (external id, day). `to_metrics` maps them to segments, refuses what cannot be true,
-and fills the days on which a source had nothing to say: asked and got none is 0, not asked, not believed or not said in
-full is absent.
+A channel reads raw rows, one per (external id, day). `to_metrics` maps them to the segments of that day, refuses what
+cannot be true, and fills the days on which a source had nothing to say: asked and got none is 0; not asked, not
+believed or not said in full is absent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import pandas as pd
 
+from lead_demand.day import latest_whole_day
 from lead_demand.findings import Finding, Level
 
 if TYPE_CHECKING:
+    from lead_demand.channels.sums import Sum
     from lead_demand.day import Window
 
 KEY = ["segment_id", "date"]
+_OUTSIDE = "outside"
 # What the step from raw rows to contract rows may find; each pull closes those of its account that are gone.
 FINDINGS = (
     "impossible_metric",
@@ -30,11 +35,14 @@ FINDINGS = (
     "partial_report",
     "property_time_zone",
     "host_not_stated",
+    "inactive_segment_spends",
 )
 # So many clicks of a day may belong to impressions just before midnight.
 FEW_CLICKS = 10
 # Spend of no segment is worth a finding of its own where it grew by half, and is more than a twentieth of the account.
 NEWEST_DAYS, GROWTH, WORTH_NAMING = 3, 1.5, 0.05
+# An account that had figures so many days before or after a silent day was in use on it.
+ALIVE_DAYS = 31
 # No segment of this company comes near these in a day: beyond them a row is a mistake of a source, not a good day.
 LARGEST = {"spend_micros": 50_000 * 1_000_000, "clicks": 1_000_000, "impressions": 100_000_000}
 
@@ -74,17 +82,27 @@ class Channel(Protocol):
     """A source of metrics.
 
     `metrics`: the columns of `channel_metrics` it fills (money as `<name>_micros`, int64).
-    `empty_day`: how bad it is when a whole account says nothing about a day.
+    `empty_day`: how bad it is when a whole account says nothing about a day, and that cannot be believed.
+    `late_days`: for how many days after a day its rows may still be on their way. A silence that lasts longer is a 0.
     `unmatched`: one name for everything that belongs to no segment, None where each is worth a finding of its own.
+    `sums`: the figures that have to add up to what `fetch_totals` gives.
     """
 
     name: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     empty_day: ClassVar[Level]
+    late_days: ClassVar[int]
     unmatched: ClassVar[str | None]
+    sums: ClassVar[tuple[Sum, ...]]
 
     def fetch(self, account: str, window: Window) -> Fetched:
         """What the source says of one account."""
+        ...
+
+    def fetch_totals(self, account: str, window: Window) -> pd.DataFrame | None:
+        """What the source says of the whole account, asked without the dimension that tells its parts apart: `date`
+        (str, ISO) and the columns of `sums` (int64). A day that is absent had nothing. None where it cannot be asked.
+        """
         ...
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
@@ -97,13 +115,34 @@ class Channel(Protocol):
 
 
 @dataclass(frozen=True)
+class Known:
+    """What is known of an account besides its report; days are ISO strings.
+
+    `latest`: the latest whole day. `stated`: days that a person stated as truly zero. `alive`: days around the window
+    for which figures are stored. `is_serving`: whether any mapped campaign may spend; None where there are no campaigns
+    to ask for.
+    """
+
+    latest: date = field(default_factory=latest_whole_day)
+    stated: frozenset[str] = frozenset()
+    alive: frozenset[str] = frozenset()
+    is_serving: bool | None = None
+
+
+@dataclass(frozen=True)
 class Pulled:
-    """`frame`: segment_id (str), date (str, ISO), the channel's metrics (Int64), is_final (bool); one row a (segment,
-    day).
+    """`frame`: segment_id (str), date (str, ISO), the channel's metrics (Int64), is_final, is_empty (bool: the whole
+    account said nothing that day); one row per (segment, day). For `sums`: `matched`, the raw rows with segment_id and
+    is_impossible; `expected`, the keys that a pull without any doubt would have; `days` of the window (ISO);
+    `reported`, see `Channel.fetch_totals`.
     """
 
     frame: pd.DataFrame
     findings: list[Finding] = field(default_factory=list)
+    matched: pd.DataFrame | None = None
+    expected: pd.DataFrame | None = None
+    days: tuple[str, ...] = ()
+    reported: pd.DataFrame | None = None
 
 
 def match_exactly(raw: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
@@ -136,23 +175,25 @@ def to_metrics(
     raw: pd.DataFrame,
     sources: pd.DataFrame,
     window: Window,
+    known: Known | None = None,
     doubts: Sequence[Doubt] = (),
 ) -> Pulled:
     """Raw rows of one account as contract rows, with everything doubtful left out and named.
 
     :param raw: see `Fetched.frame`.
     :param doubts: see `Fetched.doubts`.
-    :param sources: this account's rows of `channel_sources`: external_id, segment_id (str), segment (its code).
-    :returns: rows for every mapped segment and day of the window that could be believed.
+    :param sources: this account's rows of `channel_sources`: external_id, segment_id (str), segment (its code);
+        valid_from and valid_to (str, ISO, both included; absent: every day), is_active and is_segment_active (bool;
+        absent: yes).
+    :returns: rows for every mapped segment and each of its days in the window that could be believed.
     """
     metrics = list(channel.metrics)
     days = [day.date().isoformat() for day in pd.date_range(window.first, window.last)]
+    sources = _with_spans(sources)
     codes = dict(zip(sources["segment_id"], sources["segment"], strict=True))
     findings: list[Finding] = []
 
-    raw = channel.match(raw.reset_index(drop=True), sources)
-    # A column without one text in it is of numbers to pandas, and would not join.
-    raw = raw.astype({"external_id": object, "date": object, "segment_id": object})
+    raw = _match_by_day(channel, raw.reset_index(drop=True), sources, days)
     partial_days = {day for doubt in doubts for day in doubt.days}
     raw = raw.assign(is_final=raw["is_final"].astype(bool) & ~raw["date"].isin(partial_days))
     doubtful = _impossible(channel, account, raw, metrics, codes, findings)
@@ -161,24 +202,98 @@ def to_metrics(
     _partial(channel, account, doubts, days, findings)
     _without_segment(channel, account, raw, metrics, findings)
     _unmatched_spend(channel, account, raw, findings)
-    empty_days = _empty_days(channel, account, raw, days, findings)
+    silent = _silent_days(channel, account, raw, sources, days, known or Known(), partial_days, findings)
+    _of_inactive_segments(channel, account, raw, metrics, sources, findings)
 
     mapped = raw[raw["segment_id"].notna()]
     summed = mapped.groupby(KEY, as_index=False, sort=False).agg({**dict.fromkeys(metrics, "sum"), "is_final": "all"})
     finality = raw.groupby("date")["is_final"].all()
-    unusable_days = {day for doubt in doubts if not doubt.is_usable for day in doubt.days}
-    known_days = [day for day in days if day not in empty_days | unusable_days]
-    grid = pd.MultiIndex.from_product([sorted(codes), known_days], names=KEY).to_frame(index=False)
-    frame = grid.astype(object).merge(summed.astype(dict.fromkeys(KEY, object)), on=KEY, how="left")
+    frame = _segment_days(sources, [day for day in days if silent.get(day, True)])
+    frame = frame.merge(summed.astype(dict.fromkeys(KEY, object)), on=KEY, how="left")
     frame[metrics] = frame[metrics].astype("Float64").fillna(0).astype("Int64")
+    frame["is_final"] = (
+        frame["is_final"].astype("boolean").fillna(frame["date"].map(finality).astype("boolean")).fillna(True)
+    )
+    frame["is_final"] = frame["is_final"].astype(bool)
+    frame["is_empty"] = frame["date"].isin(silent)
+    expected = frame[KEY]
     # Where the answer is not the whole one, what it gives nothing for is unknown.
-    frame = frame[(frame[metrics] != 0).any(axis=1).astype(bool) | ~frame["date"].isin(partial_days)]
-    final = frame["is_final"].astype("boolean").fillna(frame["date"].map(finality).astype("boolean")).fillna(True)
-    frame = frame.assign(is_final=final.astype(bool))
+    unusable_days = {day for doubt in doubts if not doubt.is_usable for day in doubt.days}
+    is_given = (frame[metrics] != 0).any(axis=1).astype(bool) & ~frame["date"].isin(unusable_days)
+    frame = frame[is_given | ~frame["date"].isin(partial_days) | frame["is_empty"]]
     if doubtful:
         rows = pd.MultiIndex.from_frame(frame[KEY])
         frame = frame[~rows.isin(sorted(doubtful))]
-    return Pulled(frame[[*KEY, *metrics, "is_final"]].reset_index(drop=True), findings)
+    return Pulled(
+        frame[[*KEY, *metrics, "is_final", "is_empty"]].reset_index(drop=True),
+        findings,
+        raw.assign(is_impossible=_cannot_be(raw, metrics)),
+        expected,
+        tuple(days),
+    )
+
+
+def _with_spans(sources: pd.DataFrame) -> pd.DataFrame:
+    every_day = {"valid_from": "0001-01-01", "valid_to": "9999-12-31", "is_active": True, "is_segment_active": True}
+    absent = {name: value for name, value in every_day.items() if name not in sources}
+    return sources.assign(**absent).astype({"is_active": bool, "is_segment_active": bool})
+
+
+def valid_on(sources: pd.DataFrame, day: str) -> pd.DataFrame:
+    """The sources that belong to a segment on a day (ISO)."""
+    return sources[(sources["valid_from"] <= day) & (sources["valid_to"] >= day) & sources["is_active"]]
+
+
+def _spans(sources: pd.DataFrame, days: list[str]) -> list[list[str]]:
+    """The days in runs over which the same sources are valid."""
+    ends = set(sources["valid_to"])
+    starts = {*sources["valid_from"], *(later for day, later in pairwise(days) if day in ends)}
+    spans: list[list[str]] = []
+    for day in days:
+        if not spans or day in starts:
+            spans.append([])
+        spans[-1].append(day)
+    return spans
+
+
+def _match_by_day(channel: Channel, raw: pd.DataFrame, sources: pd.DataFrame, days: list[str]) -> pd.DataFrame:
+    """The rows with the segment of their own day, in their own order; `is_outside`: meant to belong to none."""
+    matched = []
+    for span in _spans(sources, days):
+        rows = raw[raw["date"].between(span[0], span[-1])]
+        of_span = sources[(sources["valid_from"] <= span[0]) & (sources["valid_to"] >= span[0])]
+        # What is inactive takes its rows out of a wider prefix too; of two rows for the same, the active one counts.
+        of_span = of_span.sort_values("is_active", kind="stable").astype({"segment_id": object})
+        of_span = of_span.assign(segment_id=of_span["segment_id"].where(of_span["is_active"], _OUTSIDE))
+        # A column without one text in it is of numbers to pandas, and would not join.
+        rows = channel.match(rows, of_span).astype({"external_id": object, "date": object, "segment_id": object})
+        is_outside = rows["segment_id"] == _OUTSIDE
+        matched.append(rows.assign(is_outside=is_outside, segment_id=rows["segment_id"].mask(is_outside, None)))
+    found = pd.concat([part for part in matched if len(part)] or matched[:1])
+    return found.sort_index().reset_index(drop=True)
+
+
+def _segment_days(sources: pd.DataFrame, days: list[str]) -> pd.DataFrame:
+    """Each segment with each of the days on which it has a source here."""
+    known = [
+        pd.MultiIndex.from_product([sorted(set(valid_on(sources, span[0])["segment_id"])), span], names=KEY).to_frame(
+            index=False
+        )
+        for span in _spans(sources, days)
+    ]
+    frame = pd.concat(known, ignore_index=True) if known else pd.DataFrame(columns=KEY)
+    return frame.astype(object).sort_values(KEY, ignore_index=True)
+
+
+def _cannot_be(raw: pd.DataFrame, metrics: list[str]) -> pd.Series:
+    """Which rows have a number that cannot be true."""
+    numbers = raw[metrics].astype("Float64")
+    bad = numbers.isna() | (numbers < 0)
+    for name in set(metrics) & set(LARGEST):
+        bad[name] |= numbers[name] > LARGEST[name]
+    if {"clicks", "impressions"} <= set(metrics):
+        bad["clicks"] |= (numbers["clicks"] > numbers["impressions"]) & (numbers["clicks"] > FEW_CLICKS)
+    return bad.any(axis=1).astype(bool)
 
 
 def _impossible(
@@ -189,16 +304,10 @@ def _impossible(
     codes: dict[str, str],
     findings: list[Finding],
 ) -> set[tuple[str, str]]:
-    numbers = raw[metrics].astype("Float64")
-    bad = numbers.isna() | (numbers < 0)
-    for name in set(metrics) & set(LARGEST):
-        bad[name] |= numbers[name] > LARGEST[name]
-    if {"clicks", "impressions"} <= set(metrics):
-        bad["clicks"] |= (numbers["clicks"] > numbers["impressions"]) & (numbers["clicks"] > FEW_CLICKS)
     return _leave_out(
         channel,
         account,
-        raw[bad.any(axis=1).to_numpy(dtype=bool)],
+        raw[_cannot_be(raw, metrics).to_numpy(dtype=bool)],
         codes,
         findings,
         name="impossible_metric",
@@ -314,7 +423,7 @@ def _leave_out(
 def _without_segment(
     channel: Channel, account: str, raw: pd.DataFrame, metrics: list[str], findings: list[Finding]
 ) -> None:
-    orphans = raw[raw["segment_id"].isna()]
+    orphans = raw[raw["segment_id"].isna() & ~raw["is_outside"]]
     named = orphans["external_id"]
     if channel.unmatched:
         named = pd.Series(channel.unmatched, orphans.index, dtype=object)
@@ -339,9 +448,8 @@ def _without_segment(
                 "info" if is_foreign else "warn",
                 f"{channel.name} {account}, {name} belongs to no segment: {figures} in this window are counted nowhere"
                 f"{examples}.",
-                "If one of them is a site of yours, name it in channel_sources; else there is nothing to do."
-                if is_foreign
-                else "Add a row to channel_sources, or set it inactive there if it is meant to stay outside.",
+                "Add a row to channel_sources, with is_active = false if it is meant to stay outside; with valid_from "
+                "or valid_to if it belongs to the segment on some of the days.",
                 channel=channel.name,
                 subject=f"{account}/{name}",
                 evidence_date=rows["date"].max(),
@@ -354,7 +462,8 @@ def _unmatched_spend(channel: Channel, account: str, raw: pd.DataFrame, findings
     if "spend_micros" not in raw or raw["date"].nunique() < 2 * NEWEST_DAYS:
         return
     spend = raw["spend_micros"].astype("Float64").fillna(0)
-    amounts = pd.DataFrame({"orphan": spend.where(raw["segment_id"].isna(), 0), "all": spend, "date": raw["date"]})
+    is_orphan = raw["segment_id"].isna() & ~raw["is_outside"]
+    amounts = pd.DataFrame({"orphan": spend.where(is_orphan, 0), "all": spend, "date": raw["date"]})
     daily = amounts.groupby("date").sum().sort_index()
     newest, before = daily.iloc[-NEWEST_DAYS:], daily.iloc[:-NEWEST_DAYS]
     now, then, everything = newest["orphan"].mean(), before["orphan"].mean(), newest["all"].mean()
@@ -373,25 +482,116 @@ def _unmatched_spend(channel: Channel, account: str, raw: pd.DataFrame, findings
         )
 
 
-def _empty_days(
-    channel: Channel, account: str, raw: pd.DataFrame, days: list[str], findings: list[Finding]
-) -> set[str]:
-    missing = sorted(set(days) - set(raw["date"]))
-    if not missing:
-        return set()
-    everything = len(missing) == len(days)
+def _of_inactive_segments(
+    channel: Channel,
+    account: str,
+    raw: pd.DataFrame,
+    metrics: list[str],
+    sources: pd.DataFrame,
+    findings: list[Finding],
+) -> None:
+    """Money that still goes to a segment that nobody steers any more."""
+    if "spend_micros" not in metrics:
+        return
+    inactive = sources[~sources["is_segment_active"]].drop_duplicates("segment_id")
+    newest = raw[raw["segment_id"].isin(inactive["segment_id"]) & (raw["date"] == raw["date"].max())]
+    spent = newest.groupby("segment_id")["spend_micros"].sum()
     findings.extend(
         Finding(
-            "empty_report" if everything else "day_without_rows",
-            channel.empty_day,
-            f"{channel.name} {account} gave no row at all for "
-            f"{f'{days[0]} to {days[-1]}' if everything else day}; nothing was written for it.",
-            "Open the account and compare; clear the pull when it reports again.",
+            "inactive_segment_spends",
+            "warn",
+            f"{channel.name} {account} spent €{spent[row['segment_id']] / 1e6:.2f} on {raw['date'].max()} on "
+            f"{row['segment']}, which is not active: it is counted there, and no budget of it is steered.",
+            "Pause the campaigns in the account, or give them to an active segment: set valid_to of their rows in "
+            "channel_sources and add rows with valid_from.",
+            segment_id=row["segment_id"],
             channel=channel.name,
-            date=None if everything else day,
             subject=account,
-            evidence_date=days[-1] if everything else None,
+            evidence_date=raw["date"].max(),
         )
-        for day in (missing[:1] if everything else missing)
+        for row in inactive.to_dict("records")
+        if spent.get(row["segment_id"], 0) > 0
     )
-    return set(missing)
+
+
+def _silent_days(
+    channel: Channel,
+    account: str,
+    raw: pd.DataFrame,
+    sources: pd.DataFrame,
+    days: list[str],
+    known: Known,
+    partial_days: set[str],
+    findings: list[Finding],
+) -> dict[str, bool]:
+    """The days without any row -> whether that silence is a zero.
+
+    It is where a person stated it, or where the account was in use around that day and its rows are not late any more.
+    What was read before does not vanish, and a campaign that may spend is not silent for a month: those are not
+    believed. Whether leads contradict a zero is asked later, when they were counted: `select_doubtful_days.sql`.
+    """
+    missing = sorted(set(days) - set(raw["date"]))
+    needed = [day for day in missing if len(valid_on(sources, day))]
+    settled = (known.latest - timedelta(days=channel.late_days)).isoformat()
+    alive = sorted(known.alive | set(raw["date"]))
+    silent = {
+        day: day in known.stated
+        or (
+            day <= settled
+            and day not in known.alive
+            and day not in partial_days
+            and (known.is_serving is False or any(_days_between(day, other) <= ALIVE_DAYS for other in alive))
+        )
+        for day in missing
+    }
+    late = [day for day in needed if not silent[day] and day > settled]
+    doubtful = [day for day in needed if not silent[day] and day <= settled]
+    findings.extend(
+        Finding(
+            "day_without_rows",
+            "warn" if channel.empty_day == "stop" else channel.empty_day,
+            f"{channel.name} {account} gave no row at all for {day}; nothing was written for it, and what needs it "
+            "holds today.",
+            f"Nothing: if the next days' answers are the same, it is 0. If it must be 0 today, "
+            f"{_state_zero(channel, account, day, day)}; then clear pull_{channel.name} and what comes after it.",
+            channel=channel.name,
+            date=day,
+            subject=account,
+        )
+        for day in late
+    )
+    if doubtful:
+        first, last = doubtful[0], doubtful[-1]
+        why = (
+            "although figures of these days were read before"
+            if known.alive & set(doubtful)
+            else f"and none within {ALIVE_DAYS} days of it"
+        )
+        findings.append(
+            Finding(
+                "empty_report",
+                channel.empty_day,
+                f"{channel.name} {account} gave no row at all for {first if first == last else f'{first} to {last}'} "
+                f"({len(doubtful)} days), {why}; nothing was written for it, and earlier values stay.",
+                f"Open the account and compare. If it truly had nothing, {_state_zero(channel, account, first, last)}; "
+                f"then start lead_stats with from = {first} and to = {last}. If the account is newer than that, set "
+                f"valid_from of its rows in channel_sources. Else clear pull_{channel.name} when it reports again.",
+                channel=channel.name,
+                subject=account,
+                evidence_date=last,
+            )
+        )
+    return silent
+
+
+def _days_between(one: str, other: str) -> int:
+    return abs((date.fromisoformat(one) - date.fromisoformat(other)).days)
+
+
+def _state_zero(channel: Channel, account: str, first: str, last: str) -> str:
+    """The statement by which a person says so."""
+    return (
+        "run: insert into channel_zero_days (channel, account, date) "
+        f"select '{channel.name}', '{account}', day from generate_series(date '{first}', date '{last}', "
+        "interval '1 day') as day on conflict (channel, account, date) do update set is_zero = true"
+    )

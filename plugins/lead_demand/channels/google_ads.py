@@ -22,6 +22,7 @@ from lead_demand import sql
 from lead_demand.channels import google_ads_answers as answers
 from lead_demand.channels.contract import Fetched, match_exactly
 from lead_demand.channels.paid import Outcome, from_micros, to_micros
+from lead_demand.channels.sums import Sum
 from lead_demand.day import AMSTERDAM, Window, today
 from lead_demand.errors import SourceRefused, SourceUnavailable
 from lead_demand.findings import Level
@@ -120,14 +121,25 @@ class GoogleAds:
     name: ClassVar[str] = "google_ads"
     metrics: ClassVar[tuple[str, ...]] = ("spend_micros", "impressions", "clicks", "conversions_micros")
     empty_day: ClassVar[Level] = "stop"
+    late_days: ClassVar[int] = 1
     unmatched: ClassVar[str | None] = None
+    # Each campaign's cost is rounded for itself, and so is the account's; a conversion may be shared by campaigns. Late
+    # corrections reach the two reports at different times.
+    sums: ClassVar[tuple[Sum, ...]] = (
+        Sum("spend", "spend_micros", ("spend_micros",), "stop", Decimal("0.05"), Decimal("0.001")),
+        Sum("impressions", "impressions", ("impressions",), "warn", Decimal(10), Decimal("0.005")),
+        Sum("clicks", "clicks", ("clicks",), "warn", Decimal(2), Decimal("0.005")),
+        Sum("conversions", "conversions_micros", ("conversions_micros",), "warn", Decimal(1), Decimal("0.01")),
+    )
     billable_unit = Decimal("0.01")
 
     def __init__(self) -> None:
         self.hook = GoogleAdsBudgetHook()
 
     def fetch(self, account: str, window: Window) -> Fetched:
-        """One row a (campaign, day) that had any activity: the API leaves out days on which every metric is zero."""
+        """One row per (campaign, day) that had any activity, whatever became of the campaign since: the API leaves out
+        days on which every metric is zero, and gives paused and removed campaigns where the query names no status.
+        """
         query = sql.render_gaql("campaign_metrics.gaql", first=window.first, last=window.last)
         records = [
             (
@@ -144,6 +156,23 @@ class GoogleAds:
         # Conversions land on the day of the click for up to a month, so nothing younger is final.
         settled = (today() - timedelta(days=30)).isoformat()
         return Fetched(frame.assign(is_final=frame["date"] < settled))
+
+    def fetch_totals(self, account: str, window: Window) -> pd.DataFrame:
+        """The account's own row of each day: every campaign is in it, also one that is removed or of a kind that the
+        list of campaigns lacks.
+        """
+        query = sql.render_gaql("account_metrics.gaql", first=window.first, last=window.last)
+        records = [
+            (
+                row.segments.date,
+                row.metrics.cost_micros,
+                row.metrics.impressions,
+                row.metrics.clicks,
+                round(row.metrics.conversions * 1_000_000),
+            )
+            for row in self.hook.rows(account, query)
+        ]
+        return pd.DataFrame(records, columns=["date", *self.metrics])
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
         return raw.assign(segment_id=match_exactly(raw, sources))
@@ -196,6 +225,13 @@ class GoogleAds:
             "changed_by",
         ]
         return pd.DataFrame(records, columns=columns)
+
+    def removed_campaigns(self, account: str, campaigns: Sequence[str]) -> set[str]:
+        removed: set[str] = set()
+        for start in range(0, len(campaigns), NAMES_PER_QUERY):
+            query = sql.render_gaql("removed_campaigns.gaql", campaigns=campaigns[start : start + NAMES_PER_QUERY])
+            removed |= {str(row.campaign.id) for row in self.hook.rows(account, query, timeout=60)}
+        return removed
 
     def foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
         # Newest first, as the query orders them, so the first one seen of a budget is its last.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ import pandas as pd
 from lead_demand.channels import addresses
 from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched, match_longest_prefix
 from lead_demand.channels.reporting_api import ReportingApiHook
+from lead_demand.channels.sums import Sum
 from lead_demand.day import Window
 from lead_demand.findings import Level
 
@@ -46,7 +48,13 @@ class SearchConsole:
     name: ClassVar[str] = "search_console"
     metrics: ClassVar[tuple[str, ...]] = ("impressions", "clicks")
     empty_day: ClassVar[Level] = "info"
+    late_days: ClassVar[int] = 4
     unmatched: ClassVar[str | None] = "pages outside every prefix"
+    # The API gives the top rows of a site only, at most 50,000 a day.
+    sums: ClassVar[tuple[Sum, ...]] = (
+        Sum("clicks", "clicks", ("clicks",), "warn", Decimal(10), Decimal("0.05")),
+        Sum("impressions", "impressions", ("impressions",), "warn", Decimal(100), Decimal("0.10")),
+    )
 
     def fetch(self, account: str, window: Window) -> Fetched:
         hook = ReportingApiHook("searchconsole", "v1")
@@ -68,11 +76,31 @@ class SearchConsole:
         days = [str(day.first) for day in window.chunks(1)]
         return Fetched(frame.assign(is_final=True), _doubts(days, answers, rows, again))
 
+    def fetch_totals(self, account: str, window: Window) -> pd.DataFrame:
+        """The site's days. Counted by page like the rows: of a search that shows two pages of a site, a sum by property
+        counts one.
+        """
+        body: dict[str, Any] = {
+            "startDate": window.first.isoformat(),
+            "endDate": window.last.isoformat(),
+            "dimensions": ["date"],
+            "aggregationType": "byPage",
+            "dataState": "all",
+            "rowLimit": ROWS_PER_REQUEST,  # a row a day
+        }
+        answer = ReportingApiHook("searchconsole", "v1").call(
+            "searchconsole.searchanalytics.query", {"siteUrl": account, "body": body}, f"Search Console {account}"
+        )
+        records = [(row["keys"][0], round(row["impressions"]), round(row["clicks"])) for row in answer.get("rows", [])]
+        return pd.DataFrame(records, columns=["date", *self.metrics])
+
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
         account = sources["account"].iloc[0] if len(sources) else ""
         prefixes = sources.assign(external_id=[_prefix(account, external) for external in sources["external_id"]])
         hosts = {site_host(account), *(prefix.partition("/")[0] for prefix in prefixes["external_id"])}
-        is_foreign = ~pd.Series([key.partition("/")[0] in hosts for key in raw["external_id"]], raw.index, dtype=bool)
+        is_foreign = pd.Series(
+            [bool(account) and key.partition("/")[0] not in hosts for key in raw["external_id"]], raw.index, dtype=bool
+        )
         segment = match_longest_prefix(raw["external_id"], prefixes)
         outside = pd.Series(None, raw.index, dtype=object).mask(is_foreign, FOREIGN_HOSTS)
         return raw.assign(segment_id=segment, outside=outside)
