@@ -34,6 +34,10 @@ create table if not exists budget_changes (
     id integer primary key, resource_name text not null, at text not null, old_micros integer,
     new_micros integer not null, user_email text not null, client_type text not null
 );
+create table if not exists edits (
+    id integer primary key, resource_name text not null, at text not null, fields text not null,
+    user_email text, operation text not null
+);
 create table if not exists faults (
     id integer primary key, method text not null, kind text not null, times integer not null, args text not null
 );
@@ -51,6 +55,18 @@ class BudgetChange:
     new_micros: int
     user_email: str
     client_type: str
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Fields of a campaign, a budget or a customer as a person set them, or as Google works them out (no user)."""
+
+    id: int
+    resource_name: str
+    at: datetime
+    fields: dict[str, Any]
+    user_email: str | None
+    operation: str
 
 
 class State:
@@ -121,6 +137,7 @@ class State:
                 self._db.execute("delete from budget_changes where at >= ?", [self.first_morning.isoformat()])
                 self._db.execute("update meta set value = '0' where key = 'offset_days'")
                 self._db.execute("delete from faults")
+                self._db.execute("delete from edits")
             self._offset = timedelta()
             self._days.clear()
             self._reports = OrderedDict()  # one that is being made belongs to the old world
@@ -140,7 +157,7 @@ class State:
         """A day that is over: it never changes again, because a budget can only be changed today."""
         with self.lock:
             if day not in self._days:
-                self._days[day] = self.world.day(day, self.budgets_on(day))
+                self._days[day] = self.world.day(day, self.budgets_on(day), *self._campaigns_on(day))
             return self._days[day]
 
     def report(self, *key: object, make: Callable[[], Any]) -> Any:
@@ -196,6 +213,77 @@ class State:
         with self.lock:
             found = (c for history in self._history.values() for c in history if c.at.date() >= since)
             return sorted((c for c in found if c.old_micros is not None), key=lambda c: c.id)
+
+    # -- campaigns, budgets and customers as they were edited --------------------------------------------------------
+
+    def edit(
+        self, resource_name: str, fields: dict[str, Any], user: str | None, days_ago: int = 0, operation: str = "UPDATE"
+    ) -> None:
+        """Set fields of a resource by its name; ``user`` None: Google works them out, and no change event shows it.
+
+        ``days_ago`` moves the edit back: what the campaign did on the days since then is made anew.
+        """
+        known = {x.resource_name for x in (*self.catalogue.campaigns, *self.catalogue.budgets)}
+        known |= {f"customers/{customer}" for customer in catalogue.CUSTOMERS}
+        if resource_name not in known:
+            raise KeyError(f"No campaign, budget or customer {resource_name}. Nothing was changed.")
+        at = self.now() - timedelta(days=days_ago)
+        with self.lock:
+            with self._db:
+                self._db.execute(
+                    "insert into edits (resource_name, at, fields, user_email, operation) values (?, ?, ?, ?, ?)",
+                    [resource_name, at.isoformat(), json.dumps(fields), user, operation],
+                )
+            self._days = {day: made for day, made in self._days.items() if day < at.date()}
+            self._reports = OrderedDict()
+
+    def edits(self, since: date = date.min) -> list[Edit]:
+        """Edits on or after a day, in the order in which they were made."""
+        with self.lock:
+            rows = self._db.execute("select * from edits order by at, id").fetchall()
+        found = (
+            Edit(i, name, datetime.fromisoformat(at).astimezone(AMSTERDAM), json.loads(fields), user, operation)
+            for i, name, at, fields, user, operation in rows
+        )
+        return [edit for edit in found if edit.at.date() >= since]
+
+    def edited(self, resource_name: str) -> dict[str, Any]:
+        """The fields of a resource that were edited, as they are now."""
+        fields: dict[str, Any] = {}
+        for edit in self.edits():
+            if edit.resource_name == resource_name:
+                fields |= edit.fields
+        return fields
+
+    def budget_of(self, campaign: int) -> int:
+        """The position of the budget that a campaign pays from now."""
+        return int(self._campaigns_on(self.today())[1][campaign])
+
+    def campaigns_of_budget(self, budget: int) -> list[int]:
+        """The positions of the campaigns that pay from a budget now."""
+        return [int(n) for n in np.flatnonzero(self._campaigns_on(self.today())[1] == budget)]
+
+    def _campaigns_on(self, day: date) -> tuple[np.ndarray, np.ndarray]:
+        """Whether each campaign ran on a day, and the position of the budget that it paid from."""
+        campaigns = self.catalogue.campaigns
+        running = np.ones(len(campaigns), dtype=bool)
+        budget = np.array([campaign.budget for campaign in campaigns], dtype=np.int64)
+        position = {campaign.resource_name: n for n, campaign in enumerate(campaigns)}
+        status: dict[int, dict[str, Any]] = {}
+        for edit in self.edits():
+            n = position.get(edit.resource_name)
+            if n is not None and edit.at.date() <= day:
+                status.setdefault(n, {}).update(edit.fields)
+        for n, fields in status.items():
+            first, last = fields.get("start_date_time") or "", fields.get("end_date_time") or "9999"
+            running[n] = (
+                fields.get("status", "ENABLED") == "ENABLED"
+                and fields.get("experiment_type") != "DRAFT"
+                and first[:10] <= str(day) <= last[:10]
+            )
+            if "campaign_budget" in fields:
+                budget[n] = self._positions[fields["campaign_budget"]]
+        return running, budget
 
     def _write_beginning(self, meta: dict[str, str]) -> None:
         """The budgets' past, by people, at five past two in the afternoon; together with meta, or not at all."""

@@ -7,6 +7,11 @@ POST /step            ``{"days": n}``: moves today ahead, gives ``{"today": date
 POST /reset           back to the first morning: budgets, clock, faults and calls
 GET  /budgets         ``{resource name: micros in force}``
 POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by a person in Google's own pages
+POST /edits           ``{"resource_name", "fields", "user", "days_ago", "operation"}``: fields of a campaign, a budget or a
+                      customer as a person sets them in Google's own pages (paused, other dates, another budget, a
+                      total budget), or with ``"user": null`` as Google works them out (a bidding status, a primary
+                      status, a campaign type, an experiment, an account's currency, time zone or status). An edit by
+                      a person leaves a change event; ``days_ago`` moves it back
 GET  /changes         every edit of a budget since the first morning, by whomever, oldest first
 POST /faults          queues a fault (see ``faults``); DELETE forgets all
 GET  /calls           what reached the services, oldest first; DELETE forgets it
@@ -152,6 +157,14 @@ def _set_budget(state: State, body: Json, query: dict[str, str]) -> Json:
     return {"changed": len(changes)}
 
 
+def _edit(state: State, body: Json, query: dict[str, str]) -> Json:
+    user = body["user"] if "user" in body else catalogue.MARKETING_USER
+    state.edit(
+        body["resource_name"], body["fields"], user, int(body.get("days_ago", 0)), body.get("operation", "UPDATE")
+    )
+    return {"edited": body["resource_name"]}
+
+
 def _changes(state: State, body: Json, query: dict[str, str]) -> list[Json]:
     return [vars(change) | {"at": change.at.isoformat()} for change in state.changes(state.first_morning)]
 
@@ -187,6 +200,7 @@ _CONTROL: dict[tuple[str, str], Callable[[State, Json, dict[str, str]], Json | l
     ("POST", "/reset"): _reset,
     ("GET", "/budgets"): lambda state, body, query: dict(state.amounts),
     ("POST", "/budgets"): _set_budget,
+    ("POST", "/edits"): _edit,
     ("GET", "/changes"): _changes,
     ("POST", "/faults"): _add_fault,
     ("DELETE", "/faults"): lambda state, body, query: {"cleared": state.clear_faults()},

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,10 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
         connection.execute(sql.render("lead_budgets/upsert_channel_budgets.sql"), key)
         switches = read_switches(connection)
         expected = {"currency": switches.currency, "time_zone": switches.time_zone}
-        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected)
+        advice = json.dumps({reason.value: reason.what_to_do for reason in Reason})
+        connection.execute(
+            sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | {"advice": advice}
+        )
     return len(frame)
 
 
@@ -152,6 +155,16 @@ def _segments(
         unreadable.append(_unreadable("lead_segment_channels", error.diag.message_primary or str(error)))
     segments = segments.merge(limits, on="segment_id", how="left")
     segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
+    segments["max_increase_pct"] = [
+        _step_of_limited(*row)
+        for row in zip(
+            segments["max_increase_pct"],
+            segments["budget_limited"],
+            segments["limited_budget"],
+            segments["current_budget"],
+            strict=True,
+        )
+    ]
     segments["blocks"] = [
         [
             *blocks,
@@ -167,6 +180,19 @@ def _segments(
         )
     ]
     return segments, unreadable
+
+
+def _step_of_limited(
+    max_increase_pct: Decimal | None, is_limited: bool | None, limited: Decimal | None, current: Decimal | None
+) -> Decimal | None:
+    """The largest step up of a segment, in percent of its whole budget.
+
+    Only budgets that limit their campaigns are raised (see `budgets.shares_of`), each by `max_increase_pct` at most. So
+    where they are a part of the segment's budget, its own step is that part of the step.
+    """
+    if max_increase_pct is None or is_limited is not True or not limited or not current or limited >= current:
+        return max_increase_pct
+    return (max_increase_pct * limited / current).quantize(Decimal("0.000001"), ROUND_DOWN)
 
 
 def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:

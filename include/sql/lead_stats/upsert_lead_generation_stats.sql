@@ -17,7 +17,8 @@ daily as (
     select
         segment_id,
         date,
-        count(*) filter (where channel = 'google_ads') as google_ads,
+        -- A row without spend is of an account whose amounts or days do not compare: asked, and not known.
+        count(spend) filter (where channel = 'google_ads') as google_ads,
         count(*) filter (where channel = 'search_console') as search_console,
         count(*) filter (where channel = 'ga4') as ga4,
         max(leads_generated) as leads_generated,

@@ -12,6 +12,7 @@ from lead_demand import channels, findings, sql
 from lead_demand.channels.contract import Channel, Pulled, to_metrics
 from lead_demand.channels.paid import PaidChannel
 from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day
+from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:
     from typing import Any
@@ -53,21 +54,61 @@ def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport
             sql.render("lead_stats/select_channel_sources.sql"),
             {"channel": name, "account": account},
         )
+        switches = read_switches(connection)
         # The API is asked outside of any transaction: a slow answer must not hold a snapshot of the database open.
         connection.commit()
-        pulled = read(channel, account, sources, window)
+        pulled = read(channel, account, sources, window, switches.currency, switches.time_zone)
         changed = write(connection, channel, account, pulled, window, dag_run_id)
     return PullReport(len(pulled.frame), changed, pulled.findings)
 
 
-def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window) -> Pulled:
-    """The account's rows in contract form, with the budget in force where the window reaches the latest whole day."""
+def read(
+    channel: Channel,
+    account: str,
+    sources: pd.DataFrame,
+    window: Window,
+    currency: str | None = None,
+    time_zone: str | None = None,
+) -> Pulled:
+    """The account's rows in contract form, with the budget in force where the window reaches the latest whole day.
+
+    :param currency, time_zone: what all accounts are added up in; None: not known, so nothing is compared.
+    """
     pulled = to_metrics(channel, account, channel.fetch(account, window), sources, window)
     if channel.name not in channels.PAID:
         return pulled
     paid: PaidChannel = channel  # type: ignore[assignment]
     campaigns = paid.read_budgets(account)
-    return _with_daily_budget(pulled, campaigns, sources, account, channel.name, window)
+    pulled = _with_daily_budget(pulled, campaigns, sources, account, channel.name, window)
+    return _comparable(pulled, campaigns, account, channel, {"currency": currency, "time_zone": time_zone})
+
+
+def _comparable(
+    pulled: Pulled, campaigns: pd.DataFrame, account: str, channel: Channel, configured: dict[str, str | None]
+) -> Pulled:
+    """Rows of an account in another currency or time zone than configured say nothing: neither its amounts add up with
+    those of others nor its days with the leads. They are written without numbers, over what was stored before.
+    """
+    other = [
+        f"the {name.replace('_', ' ')} {', '.join(sorted(found))} (configured: {wanted})"
+        for name, wanted in configured.items()
+        if wanted is not None and (found := set(campaigns[name]) - {wanted})
+    ]
+    if not other:
+        return pulled
+    numbers = [*channel.metrics, "daily_budget_micros"]
+    frame = pulled.frame.assign(**dict.fromkeys(numbers, pd.array([pd.NA] * len(pulled.frame), dtype="Int64")))
+    note = findings.Finding(
+        "account_not_comparable",
+        "stop",
+        f"{channel.name} account {account} has {' and '.join(other)}. "
+        "Its budgets are held, and what it spends is not counted.",
+        "Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings; then "
+        "run lead_stats for yesterday and lead_budgets again.",
+        channel=channel.name,
+        subject=account,
+    )
+    return Pulled(frame.assign(is_final=False), [*pulled.findings, note])
 
 
 def _with_daily_budget(
@@ -103,6 +144,8 @@ def _with_daily_budget(
     amounts = budgets.drop_duplicates(["segment_id", "budget_id"]).groupby("segment_id")["amount_micros"].sum()
     frame = pulled.frame[~pulled.frame["segment_id"].isin(gone["segment_id"])]
     amount = frame["segment_id"].map(amounts).astype("Int64")
+    # Every mapped campaign was read: where none serves, nothing is in force.
+    amount = amount.fillna(0)
     frame = frame.assign(daily_budget_micros=amount.where(frame["date"] == latest_whole_day().isoformat()))
     return Pulled(frame, [*pulled.findings, *notes])
 
