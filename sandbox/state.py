@@ -107,6 +107,7 @@ class State:
         if is_new:
             self._write_beginning(meta)
         self._read_budgets()
+        self._read_edits()
 
     def close(self) -> None:
         with self.lock:
@@ -143,6 +144,7 @@ class State:
             self._reports = OrderedDict()  # one that is being made belongs to the old world
             self.calls.clear()
             self._read_budgets()
+            self._read_edits()
 
     def dates(self, first: date, last: date) -> list[date]:
         """The dates in [first, last] that the world has lived through; today is not over yet."""
@@ -227,6 +229,8 @@ class State:
         known |= {f"customers/{customer}" for customer in catalogue.CUSTOMERS}
         if resource_name not in known:
             raise KeyError(f"No campaign, budget or customer {resource_name}. Nothing was changed.")
+        if (budget := fields.get("campaign_budget")) and budget not in self._positions:
+            raise KeyError(f"No such budget: {budget}. Nothing was changed; GET /budgets lists them.")
         at = self.now() - timedelta(days=days_ago)
         with self.lock:
             with self._db:
@@ -234,43 +238,59 @@ class State:
                     "insert into edits (resource_name, at, fields, user_email, operation) values (?, ?, ?, ?, ?)",
                     [resource_name, at.isoformat(), json.dumps(fields), user, operation],
                 )
+            self._read_edits()
             self._days = {day: made for day, made in self._days.items() if day < at.date()}
             self._reports = OrderedDict()
 
     def edits(self, since: date = date.min) -> list[Edit]:
         """Edits on or after a day, in the order in which they were made."""
         with self.lock:
-            rows = self._db.execute("select * from edits order by at, id").fetchall()
-        found = (
-            Edit(i, name, datetime.fromisoformat(at).astimezone(AMSTERDAM), json.loads(fields), user, operation)
-            for i, name, at, fields, user, operation in rows
-        )
-        return [edit for edit in found if edit.at.date() >= since]
+            return [edit for edit in self._made if edit.at.date() >= since]
 
     def edited(self, resource_name: str) -> dict[str, Any]:
         """The fields of a resource that were edited, as they are now."""
-        fields: dict[str, Any] = {}
-        for edit in self.edits():
-            if edit.resource_name == resource_name:
-                fields |= edit.fields
-        return fields
+        return self._edited.get(resource_name, {})
 
     def budget_of(self, campaign: int) -> int:
         """The position of the budget that a campaign pays from now."""
-        return int(self._campaigns_on(self.today())[1][campaign])
+        of = self.catalogue.campaigns[campaign]
+        name = self.edited(of.resource_name).get("campaign_budget")
+        return self._positions[name] if name else of.budget
 
     def campaigns_of_budget(self, budget: int) -> list[int]:
         """The positions of the campaigns that pay from a budget now."""
-        return [int(n) for n in np.flatnonzero(self._campaigns_on(self.today())[1] == budget)]
+        users = self.catalogue.campaigns_of_budget.get(budget, [])
+        if not self._moved:
+            return users
+        return sorted(n for n in {*users, *self._moved} if self.budget_of(n) == budget)
 
-    def _campaigns_on(self, day: date) -> tuple[np.ndarray, np.ndarray]:
-        """Whether each campaign ran on a day, and the position of the budget that it paid from."""
+    def _read_edits(self) -> None:
+        rows = self._db.execute("select * from edits order by at, id").fetchall()
+        self._made = [
+            Edit(i, name, datetime.fromisoformat(at).astimezone(AMSTERDAM), json.loads(fields), user, operation)
+            for i, name, at, fields, user, operation in rows
+        ]
+        edited: dict[str, dict[str, Any]] = {}
+        for edit in self._made:
+            edited[edit.resource_name] = edited.get(edit.resource_name, {}) | edit.fields
+        self._edited = edited
+        # The campaigns that were pointed at another budget.
+        self._moved = [
+            n for n, c in enumerate(self.catalogue.campaigns) if "campaign_budget" in edited.get(c.resource_name, {})
+        ]
+
+    def _campaigns_on(self, day: date) -> tuple[np.ndarray, np.ndarray] | tuple[()]:
+        """Whether each campaign ran on a day, and the position of the budget that it paid from; nothing where no
+        campaign was edited.
+        """
+        if not self._made:
+            return ()
         campaigns = self.catalogue.campaigns
         running = np.ones(len(campaigns), dtype=bool)
         budget = np.array([campaign.budget for campaign in campaigns], dtype=np.int64)
         position = {campaign.resource_name: n for n, campaign in enumerate(campaigns)}
         status: dict[int, dict[str, Any]] = {}
-        for edit in self.edits():
+        for edit in self._made:
             n = position.get(edit.resource_name)
             if n is not None and edit.at.date() <= day:
                 status.setdefault(n, {}).update(edit.fields)

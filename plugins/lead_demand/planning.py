@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_CEILING, Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -82,9 +82,7 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
         switches = read_switches(connection)
         expected = {"currency": switches.currency, "time_zone": switches.time_zone}
         advice = json.dumps({reason.value: reason.what_to_do for reason in Reason})
-        connection.execute(
-            sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | {"advice": advice}
-        )
+        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | {"advice": advice})
     return len(frame)
 
 
@@ -192,7 +190,8 @@ def _step_of_limited(
     """
     if max_increase_pct is None or is_limited is not True or not limited or not current or limited >= current:
         return max_increase_pct
-    return (max_increase_pct * limited / current).quantize(Decimal("0.000001"), ROUND_DOWN)
+    # Up, in a place far below a cent: a step that is a whole number of cents must not lose one of them.
+    return (max_increase_pct * limited / current).quantize(Decimal("1e-12"), ROUND_CEILING)
 
 
 def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:

@@ -198,7 +198,9 @@ class GoogleAds:
         }
         on_budget: dict[str, Counter[bool]] = {}
         for row in rows:
-            on_budget.setdefault(row.campaign_budget.resource_name, Counter())[row.campaign.resource_name in copies] += 1
+            on_budget.setdefault(row.campaign_budget.resource_name, Counter())[
+                row.campaign.resource_name in copies
+            ] += 1
         records = []
         for row in rows:
             campaign, budget = row.campaign, row.campaign_budget
