@@ -223,8 +223,9 @@ def _change_events(state: State, customer: str) -> Iterator[Entity]:
     position = {b.resource_name: n for n, b in enumerate(state.catalogue.budgets)}
     for change in state.changes(state.today() - timedelta(days=_CHANGE_EVENT_DAYS)):
         if change.resource_name.startswith(f"customers/{customer}/"):
-            for n in state.campaigns_of_budget(position[change.resource_name]) or [None]:
-                row = _change(state, change, state.catalogue.campaigns[n].resource_name if n is not None else "")
+            users = state.campaigns_of_budget(position[change.resource_name])
+            for name in [state.catalogue.campaigns[n].resource_name for n in users] or [""]:
+                row = _change(state, change, name)
                 yield Entity({"customer": _customer(state, customer), "change_event": row})
     # What Google worked out by itself, such as a status, is no edit of anybody.
     for edit in state.edits(state.today() - timedelta(days=_CHANGE_EVENT_DAYS)):

@@ -225,7 +225,7 @@ class State:
 
         ``days_ago`` moves the edit back: what the campaign did on the days since then is made anew.
         """
-        known = {x.resource_name for x in (*self.catalogue.campaigns, *self.catalogue.budgets)}
+        known = {campaign.resource_name for campaign in self.catalogue.campaigns} | self._positions.keys()
         known |= {f"customers/{customer}" for customer in catalogue.CUSTOMERS}
         if resource_name not in known:
             raise KeyError(f"No campaign, budget or customer {resource_name}. Nothing was changed.")

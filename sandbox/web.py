@@ -7,8 +7,8 @@ POST /step            ``{"days": n}``: moves today ahead, gives ``{"today": date
 POST /reset           back to the first morning: budgets, clock, faults and calls
 GET  /budgets         ``{resource name: micros in force}``
 POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by a person in Google's own pages
-POST /edits           ``{"resource_name", "fields", "user", "days_ago", "operation"}``: fields of a campaign, a budget or a
-                      customer as a person sets them in Google's own pages (paused, other dates, another budget, a
+POST /edits           ``{"resource_name", "fields", "user", "days_ago", "operation"}``: fields of a campaign, a budget
+                      or a customer as a person sets them in Google's own pages (paused, other dates, another budget, a
                       total budget), or with ``"user": null`` as Google works them out (a bidding status, a primary
                       status, a campaign type, an experiment, an account's currency, time zone or status). An edit by
                       a person leaves a change event; ``days_ago`` moves it back
@@ -158,7 +158,7 @@ def _set_budget(state: State, body: Json, query: dict[str, str]) -> Json:
 
 
 def _edit(state: State, body: Json, query: dict[str, str]) -> Json:
-    user = body["user"] if "user" in body else catalogue.MARKETING_USER
+    user = body.get("user", catalogue.MARKETING_USER)
     state.edit(
         body["resource_name"], body["fields"], user, int(body.get("days_ago", 0)), body.get("operation", "UPDATE")
     )

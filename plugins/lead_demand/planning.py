@@ -103,7 +103,7 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
         # The history gets no name here: the planner lets go of it before it estimates.
         planned = LeadDemandPlanner(settings).plan(_history(connection, name, settings), segments, day.today())
         _write(connection, _decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
-        findings.record(connection, unreadable)
+        findings.record(connection, unreadable, [findings.Checked("settings_unreadable")])
     blocked = int(planned["is_blocked"].sum()) if len(planned) else 0
     counts = planned["action"].value_counts().to_dict() if len(planned) else {}
     return PlanReport(
@@ -153,7 +153,7 @@ def _segments(
         unreadable.append(_unreadable("lead_segment_channels", error.diag.message_primary or str(error)))
     segments = segments.merge(limits, on="segment_id", how="left")
     segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
-    segments["max_increase_pct"] = [
+    steps = [
         _step_of_limited(*row)
         for row in zip(
             segments["max_increase_pct"],
@@ -163,6 +163,7 @@ def _segments(
             strict=True,
         )
     ]
+    segments["max_increase_pct"] = pd.Series(steps, index=segments.index, dtype=object)
     segments["blocks"] = [
         [
             *blocks,

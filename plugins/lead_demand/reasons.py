@@ -250,7 +250,7 @@ class Reason(StrEnum):
     CAMPAIGN_EXPERIMENT = (
         "campaign_experiment",
         "an experiment runs on its campaign",
-        "An experiment shares the traffic and the budget of a campaign of the segment; a change would spoil its result.",
+        "An experiment shares traffic and budget with a campaign of the segment; a change would spoil its result.",
         "Nothing: the planner goes on when the experiment has ended in Google Ads; or end it there.",
     )
     CAMPAIGN_TOTAL_BUDGET = (
@@ -258,7 +258,7 @@ class Reason(StrEnum):
         "its budget is a total, not a daily one",
         "A campaign of the segment has one budget for its whole period. Counted is that total divided by its days; it "
         "is not changed.",
-        "Give the campaign a daily budget in Google Ads (the period of a budget cannot be changed: it needs a new one).",
+        "Give the campaign a new, daily budget in Google Ads: the period of a budget cannot be changed.",
     )
     CAMPAIGN_TYPE = (
         "campaign_type",
@@ -296,8 +296,8 @@ class Reason(StrEnum):
     FOREIGN_EDIT = (
         "foreign_edit",
         "somebody else just changed its budget",
-        "The budget was changed outside this pipeline a short while ago, or the campaign was: made, enabled, given other "
-        "dates or another budget. That change is left alone.",
+        "The budget was changed outside this pipeline a short while ago, or the campaign was: made, enabled, given "
+        "other dates or another budget. That change is left alone.",
         "Nothing: the planner goes on after the cool-down; agree on who changes this budget.",
     )
     LEARNING = (

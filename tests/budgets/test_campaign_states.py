@@ -94,8 +94,13 @@ def test_a_total_budget_counts_per_day_and_is_held(morning: Morning) -> None:
     row = decide(morning)["schilder_noord_brabant"]
     assert (row["action"], row["reasons"], row["old_budget"]) == ("hold", ["campaign_total_budget"], 110)
     assert room_taken(morning) == before
-    (found,) = morning.findings("budget_not_steered")
+    (found,) = morning.open_findings("budget_not_steered")
     assert "campaign_total_budget (3300.00 over its whole period)" in found["detail"]
+    assert "Give the campaign a new, daily budget" in found["remediation"]
+    morning.sandbox.edit(NOORD_BRABANT, campaign_budget=OF_DEN_HAAG)
+    morning.sandbox.edit(DEN_HAAG, status="PAUSED")
+    planning.read_budgets("google_ads", PAINTERS, "after the advice was followed")
+    assert morning.open_findings("budget_not_steered") == []
 
 
 def test_an_experiment_pays_from_the_budget_of_its_base_and_both_are_left_alone(morning: Morning) -> None:
@@ -115,7 +120,10 @@ def test_an_experiment_pays_from_the_budget_of_its_base_and_both_are_left_alone(
         f"{PAINTERS}/20000001003",
         f"{PAINTERS}/20000001004",
     }
-    assert not [found for found in morning.findings("budget_shared") if found["subject"] == OF_ZUID_HOLLAND]
+    assert not [found for found in morning.findings("budget_shared") if OF_ZUID_HOLLAND in found["subject"]]
+    morning.sandbox.edit(DEN_HAAG, end_date_time=at(-1))
+    planning.read_budgets("google_ads", PAINTERS, "after the experiment")
+    assert morning.open_findings("budget_not_steered") == []
 
 
 @pytest.mark.parametrize(
@@ -171,6 +179,16 @@ def test_other_edits_of_a_campaign_that_move_money_are_left_alone(
 def test_a_campaign_that_was_only_renamed_is_steered(morning: Morning) -> None:
     morning.sandbox.edit(UTRECHT, name="NL | schilder utrecht")
     assert decide(morning)["schilder_utrecht"]["action"] == "decrease"
+
+
+def test_a_budget_that_a_campaign_of_another_segment_shares_is_named_until_it_has_its_own(morning: Morning) -> None:
+    shared = len(morning.open_findings("budget_shared"))
+    morning.sandbox.edit(UTRECHT, campaign_budget=OF_NOORD_BRABANT)
+    planning.read_budgets("google_ads", PAINTERS, "shared")
+    assert len(morning.open_findings("budget_shared")) == shared + 2
+    morning.sandbox.edit(UTRECHT, campaign_budget=OF_UTRECHT)
+    planning.read_budgets("google_ads", PAINTERS, "its own again")
+    assert len(morning.open_findings("budget_shared")) == shared
 
 
 @pytest.mark.parametrize("status", ["UNAVAILABLE", "UNKNOWN", "UNSPECIFIED", 99])
@@ -265,3 +283,4 @@ def test_an_account_that_does_not_compare_makes_the_day_unknown_and_heals(
         f"customers/{ROOFERS}", **BY_GOOGLE, **{name: {"currency_code": "EUR"}.get(name, "Europe/Amsterdam")}
     )
     assert restate(morning) == both
+    assert morning.open_findings("account_not_comparable") == []

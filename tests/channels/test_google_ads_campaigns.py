@@ -1,5 +1,7 @@
 """Every value that Google Ads knows of a campaign's state has its place; a value that nobody knows is unknown."""
 
+# The API gives times of the account without a zone.
+# ruff: noqa: DTZ001
 from __future__ import annotations
 
 from dataclasses import replace

@@ -24,6 +24,7 @@ FINDING = {
     "detail": "There is no campaign 77.",
     "remediation": "Correct channel_sources.",
 }
+CHECKED = {"name": "campaign_not_found", "channel": CHANNEL, "account": ACCOUNT, "first": None, "last": None}
 
 # Rows for the temporary tables, as COPY would bring them.
 PULLED = """
@@ -103,7 +104,9 @@ STATEMENTS = {
         undo="insert into pipeline_findings (name, level, detail) values ('stale', 'warn', 'No fetch.')",
         values={"since": "2020-01-01"},
     ),
-    "findings/upsert_pipeline_findings.sql": _statement(values={"findings": Jsonb([FINDING, FINDING])}),
+    "findings/upsert_pipeline_findings.sql": _statement(
+        values={"findings": Jsonb([FINDING, FINDING]), "checked": Jsonb([CHECKED])}
+    ),
     "lead_budget_revert/select_reversible.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",
@@ -218,9 +221,9 @@ STATEMENTS = {
 
 
 def inventory() -> set[str]:
-    """Every file of include/sql but the adapters, which the others include."""
+    """Every file of include/sql but the adapters and the endings, which the others include."""
     files = {path.relative_to(sql.SQL_FOLDER).as_posix() for path in sql.SQL_FOLDER.rglob("*.sql")}
-    return {name for name in files if not name.startswith("sources/")}
+    return {name for name in files if not name.startswith("sources/")} - {"findings/record_found.sql"}
 
 
 def window(today: date, days: int) -> dict[str, Any]:

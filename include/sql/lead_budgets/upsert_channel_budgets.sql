@@ -3,7 +3,8 @@
 -- another budget than at the last read was moved since: at the time of the event where there is one, else at some time until now.
 insert into channel_budgets (
     channel, account, campaign_id, campaign_name, budget_id, amount, campaigns_on_budget,
-    is_budget_limited, is_learning, is_serving, not_serving, not_steerable, not_steerable_detail, base_campaign_id, currency, time_zone, changed_at, changed_by, dag_run_id
+    is_budget_limited, is_learning, is_serving, not_serving, not_steerable, not_steerable_detail, base_campaign_id,
+    currency, time_zone, changed_at, changed_by, dag_run_id
 )
 select
     %(channel)s,

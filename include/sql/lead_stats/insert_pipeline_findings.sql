@@ -14,7 +14,8 @@ found as (
         null::text as subject,
         format('Segment %%s has no active campaign in channel_sources; its budget is held.', segments.code) as detail,
         'Add its campaign to channel_sources; if it needs no paid leads, give it a row with is_automated = false in lead_segment_channels.'
-            as remediation
+            as remediation,
+        null::date as evidence_date
     from lead_segments as segments
     where
         segments.is_active
@@ -37,7 +38,8 @@ found as (
         day.date,
         null,
         format('Nobody knows how many leads the partners of %%s can take; its budget is held.', segments.code),
-        'Fill in the daily capacity of every partner of the segment.'
+        'Fill in the daily capacity of every partner of the segment.',
+        null
     from lead_segments as segments
     cross join day
     inner join lead_generation_stats as stats on segments.id = stats.segment_id and day.date = stats.date
@@ -51,7 +53,8 @@ found as (
         day.date,
         null,
         format('%%s leads of %%s belong to no segment, or to two with equally long prefixes.', count(*), day.date),
-        'Add their postal prefix or region to a segment in lead_segments; the next run attributes them.'
+        'Add their postal prefix or region to a segment in lead_segments; the next run attributes them.',
+        null
     from day
     inner join ({% include 'sources/leads.sql' %}) as source
         on
@@ -72,7 +75,8 @@ found as (
             round(100.0 * sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) / sum(metrics.leads_generated)) || ' %%',
             segments.code
         ),
-        'Repair the tracking that fills leads.source_channel; above 10 %% of the planner''s window the budget is held.'
+        'Repair the tracking that fills leads.source_channel; above 10 %% of the planner''s window the budget is held.',
+        null
     from lead_segments as segments
     cross join day
     inner join channel_metrics as metrics
@@ -83,23 +87,23 @@ found as (
     where segments.is_active
     group by segments.id, segments.code, day.date
     having sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) > 0.1 * sum(metrics.leads_generated)
-)
+),
 
-insert into pipeline_findings (name, level, segment_id, channel, date, subject, detail, remediation)
-select
-    found.name,
-    found.level,
-    found.segment_id,
-    found.channel,
-    found.date,
-    found.subject,
-    found.detail,
-    found.remediation
-from found
-order by found.name, found.segment_id, found.channel, found.date, found.subject
-on conflict (name, segment_id, channel, date, subject) do update
-set
-    level = excluded.level,
-    detail = excluded.detail,
-    remediation = excluded.remediation,
-    last_seen = greatest(pipeline_findings.last_seen, now())
+checked as (
+    select
+        looked_for.name,
+        looked_for.channel,
+        null::text as account,
+        day.date as first,
+        day.date as last
+    from day
+    cross join (
+        values
+        ('segment_without_campaign', 'google_ads'),
+        ('capacity_unknown', 'partner_capacity'),
+        ('leads_without_segment', 'leads'),
+        ('leads_without_source', 'leads')
+    ) as looked_for (name, channel)
+),
+
+{% include 'findings/record_found.sql' %}

@@ -50,7 +50,8 @@ where
         stored.spend, stored.daily_budget, stored.conversions, stored.impressions, stored.clicks,
         stored.visits, stored.microsite_visits, stored.microsite_leads, stored.is_final
     ) is distinct from (
-        known.spend, case when known.spend is not null then coalesce(stored.daily_budget, known.daily_budget) end, known.conversions, known.impressions, known.clicks,
+        known.spend, case when known.spend is not null then coalesce(stored.daily_budget, known.daily_budget) end,
+        known.conversions, known.impressions, known.clicks,
         known.visits, known.microsite_visits, known.microsite_leads, known.is_final
     )
 order by known.segment_id, known.date

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from lead_demand.day import Window
 
 KEY = ["segment_id", "date"]
+# What the step from raw rows to contract rows may find; each pull closes those of its account that are gone.
+FINDINGS = (
+    "impossible_metric",
+    "duplicate_row",
+    "source_without_segment",
+    "unmatched_spend_growing",
+    "empty_report",
+    "day_without_rows",
+)
 # So many clicks of a day may belong to impressions just before midnight.
 FEW_CLICKS = 10
 # Spend of no segment is worth a finding of its own where it grew by half, and is more than a twentieth of the account.
@@ -208,6 +217,7 @@ def _without_segment(
                 "Add a row to channel_sources, or set it inactive there if it is meant to stay outside.",
                 channel=channel.name,
                 subject=f"{account}/{external_id}",
+                evidence_date=rows["date"].max(),
             )
         )
 
@@ -231,6 +241,7 @@ def _unmatched_spend(channel: Channel, account: str, raw: pd.DataFrame, findings
                 "Add the campaigns that source_without_segment names to channel_sources, or set them inactive there.",
                 channel=channel.name,
                 subject=account,
+                evidence_date=daily.index[-1],
             )
         )
 
@@ -252,6 +263,7 @@ def _empty_days(
             channel=channel.name,
             date=None if everything else day,
             subject=account,
+            evidence_date=days[-1] if everything else None,
         )
         for day in (missing[:1] if everything else missing)
     )

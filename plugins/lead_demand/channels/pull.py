@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lead_demand import channels, findings, sql
-from lead_demand.channels.contract import Channel, Pulled, to_metrics
+from lead_demand.channels.contract import FINDINGS, Channel, Pulled, to_metrics
 from lead_demand.channels.paid import PaidChannel
 from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day
 from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     import psycopg
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # A month of 10,000 campaigns.
 ROWS_AT_ONCE = 310_000
+NOT_FOUND = "campaign_not_found"
+NOT_COMPARABLE = "account_not_comparable"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,10 @@ def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport
         # The API is asked outside of any transaction: a slow answer must not hold a snapshot of the database open.
         connection.commit()
         pulled = read(channel, account, sources, window, switches.currency, switches.time_zone)
-        changed = write(connection, channel, account, pulled, window, dag_run_id)
+        # Closed only where it was looked for: settings that cannot be read compare with nothing.
+        compared = name in channels.PAID and switches.currency is not None and switches.time_zone is not None
+        looked_for = [findings.Checked(NOT_COMPARABLE, name, account)] if compared else []
+        changed = write(connection, channel, account, pulled, window, dag_run_id, looked_for)
     return PullReport(len(pulled.frame), changed, pulled.findings)
 
 
@@ -99,12 +105,12 @@ def _comparable(
     numbers = [*channel.metrics, "daily_budget_micros"]
     frame = pulled.frame.assign(**dict.fromkeys(numbers, pd.array([pd.NA] * len(pulled.frame), dtype="Int64")))
     note = findings.Finding(
-        "account_not_comparable",
+        NOT_COMPARABLE,
         "stop",
         f"{channel.name} account {account} has {' and '.join(other)}. "
         "Its budgets are held, and what it spends is not counted.",
-        "Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings; then "
-        "run lead_stats for yesterday and lead_budgets again.",
+        "Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings; "
+        "then run lead_stats for yesterday and lead_budgets again.",
         channel=channel.name,
         subject=account,
     )
@@ -125,7 +131,7 @@ def _with_daily_budget(
     gone = sources[~sources["external_id"].isin(campaigns["campaign_id"])]
     notes = [
         findings.Finding(
-            "campaign_not_found",
+            NOT_FOUND,
             "stop",
             f"{channel} {account} has no campaign {row['external_id']}, "
             f"which channel_sources gives to {row['segment']}. "
@@ -157,6 +163,7 @@ def write(
     pulled: Pulled,
     window: Window,
     dag_run_id: str,
+    also_looked_for: Sequence[findings.Checked] = (),
 ) -> int:
     """Write contract rows, the findings and the fetch. Returns how many rows of `channel_metrics` were new or
     changed.
@@ -165,7 +172,10 @@ def write(
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
     key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
-    findings.record(connection, pulled.findings)
+    looked_for = [
+        findings.Checked(kind, channel.name, account, window.first, window.last) for kind in (*FINDINGS, NOT_FOUND)
+    ]
+    findings.record(connection, pulled.findings, [*looked_for, *also_looked_for])
     connection.execute(
         sql.render("lead_stats/insert_channel_fetches.sql"),
         key | {"rows": len(pulled.frame), "dag_run_id": dag_run_id},
