@@ -163,7 +163,8 @@ def _segments(
         for segment_id, capacity in given
         if judged and capacity is not None and _leaps(judged.get(segment_id), capacity)
     }
-    segments["capacity_usual"] = [judged[each]["usual"] if each in leaps & judged.keys() else None for each, _ in given]
+    usual = {segment_id: judged[segment_id]["usual"] for segment_id in leaps & judged.keys()}
+    segments["capacity_usual"] = [usual.get(segment_id) for segment_id, _ in given]
     steps = [
         _step_of_limited(*row)
         for row in zip(
