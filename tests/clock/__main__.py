@@ -165,10 +165,16 @@ def play(moment: Moment, what: str, command: Sequence[str]) -> bool:
             process.wait()
             raise
         finally:
-            for left in Path("/dev/shm").glob(f"*faketime_*_{process.pid}"):  # noqa: S108
-                left.unlink(missing_ok=True)
+            sweep()
         LINES.append(f"{'passed' if code == 0 else 'FAILED':7} {told} ({time.monotonic() - begun:.0f} s)")
         return code == 0
+
+
+def sweep() -> None:
+    """Remove the shared memory that libfaketime left behind for processes that were killed."""
+    for left in Path("/dev/shm").glob("*faketime_*"):  # noqa: S108
+        if not Path(f"/proc/{left.name.rpartition('_')[2]}").exists():
+            left.unlink(missing_ok=True)
 
 
 def _local(moment: Moment) -> str:
