@@ -202,9 +202,9 @@ def company_in_use(postgres_cluster: EmbeddedPostgres, tmp_path: Path) -> Iterat
     with psycopg.connect(database.owner_url, autocommit=True) as owner:
         owner.execute(COMPANY_SQL.read_text())
         migrate(database.owner_url, tmp_path, report=quiet)
-        owner.execute("alter table channel_orchestration_log disable trigger user")
+        owner.execute("set session_replication_role = replica")  # no trigger: history is loaded, not lived
         owner.execute(A_YEAR)
-        owner.execute("alter table channel_orchestration_log enable trigger user")
+        owner.execute("reset session_replication_role")
         record_fetches(owner)
         owner.execute("analyze")
     yield database
