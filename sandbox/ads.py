@@ -232,6 +232,15 @@ def _spoil(rows: list[Row], fault: Fault | None) -> list[Row]:
         case "negative_metrics":
             worse = {name: -abs(number or 1) for name, number in rows[0].get("metrics", {}).items()} if rows else {}
             return [{**rows[0], "metrics": worse}, *rows[1:]] if worse else rows
+        case "row_missing" if rows:
+            largest = max(range(len(rows)), key=lambda at: rows[at].get("metrics", {}).get("cost_micros") or 0)
+            return rows[:largest] + rows[largest + 1 :]
+        case "inflated":
+            more = 1 + (fault.args.get("share", 0.25) if fault else 0)
+            return [
+                {**row, "metrics": {k: type(v)(v * more) if v else v for k, v in row.get("metrics", {}).items()}}
+                for row in rows
+            ]
         case "unknown_currency":
             code = fault.args.get("currency", "XXX") if fault else ""
             spoilt = ("customer", "customer_client")

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from sandbox import catalogue, gaql
-from sandbox.state import BudgetChange, State
+from sandbox.state import BudgetChange, Edit, State
 from sandbox.world import Day
 
 Row = dict[str, Any]
@@ -37,10 +37,12 @@ class QueryRefused(Exception):
 
 @dataclass
 class Entity:
-    """One row without segments; ``campaigns`` are the positions whose metrics it sums."""
+    """One row without segments; ``campaigns`` are the positions whose metrics it sums on its days."""
 
     row: Row
     campaigns: list[int] = field(default_factory=list)
+    first: date = date.min  # the days that are its own
+    last: date = date.max
 
 
 def value(row: Row, path: str) -> Any:
@@ -54,7 +56,7 @@ def value(row: Row, path: str) -> Any:
 # -- entities -----------------------------------------------------------------------------------------------------
 
 
-def _customer(customer: str) -> Row:
+def _customer(state: State, customer: str) -> Row:
     return {
         "resource_name": f"customers/{customer}",
         "id": int(customer),
@@ -65,7 +67,7 @@ def _customer(customer: str) -> Row:
         "status": "ENABLED",
         "test_account": False,
         "auto_tagging_enabled": True,
-    }
+    } | state.edited(f"customers/{customer}")
 
 
 def _room(state: State, position: int) -> float:
@@ -77,6 +79,7 @@ def _room(state: State, position: int) -> float:
 
 def _campaign(state: State, position: int) -> Row:
     campaign = state.catalogue.campaigns[position]
+    edited = state.edited(campaign.resource_name)
     is_constrained = _room(state, position) < _CONSTRAINED
     if campaign.learning:
         status, reasons, system = "LEARNING", ["BIDDING_STRATEGY_LEARNING"], "LEARNING_BUDGET_CHANGE"
@@ -86,6 +89,9 @@ def _campaign(state: State, position: int) -> Row:
         status, reasons, system = "ELIGIBLE", [], "ENABLED"
     if campaign.learning and is_constrained:
         reasons.append("BUDGET_CONSTRAINED")
+    stopped = _stopped(edited, state.now())
+    if stopped:
+        status, reasons, system = stopped[0], [stopped[1]], "PAUSED"
     return {
         "resource_name": campaign.resource_name,
         "id": campaign.id,
@@ -97,12 +103,51 @@ def _campaign(state: State, position: int) -> Row:
         "bidding_strategy_type": "MAXIMIZE_CONVERSIONS",
         "bidding_strategy_system_status": system,
         "advertising_channel_type": "SEARCH",
+        "experiment_type": "BASE",
+        "base_campaign": campaign.resource_name,
+        "start_date_time": f"{state.first_day} 00:00:00",
+        "end_date_time": None,
         "campaign_budget": state.catalogue.budgets[campaign.budget].resource_name,
-    }
+    } | edited
+
+
+def _stopped(edited: Row, now: datetime) -> tuple[str, str] | None:
+    """The primary status and its reason of a campaign that a person paused or gave other dates."""
+    at = f"{now:%Y-%m-%d %H:%M:%S}"
+    if edited.get("experiment_type") == "DRAFT":
+        return "NOT_ELIGIBLE", "CAMPAIGN_DRAFT"
+    if edited.get("status") == "PAUSED":
+        return "PAUSED", "CAMPAIGN_PAUSED"
+    if edited.get("end_date_time") and edited["end_date_time"] < at:
+        return "ENDED", "CAMPAIGN_ENDED"
+    if edited.get("start_date_time", "") > at:
+        return "PENDING", "CAMPAIGN_PENDING"
+    return None
+
+
+def _is_gone(state: State, position: int) -> bool:
+    """Whether a campaign was removed and nothing took its place."""
+    became = state.campaign_state(state.catalogue.campaigns[position].id)
+    return became is not None and became.status == "REMOVED" and not became.successor
+
+
+def _identities(state: State, position: int) -> Iterator[tuple[Row, date, date]]:
+    """A campaign's row with the days that are its own: a removed one shares them with the one that replaced it."""
+    row, became = _campaign(state, position), state.campaign_state(state.catalogue.campaigns[position].id)
+    if became is None:
+        yield row, date.min, date.max
+        return
+    ended: Row = {"status": became.status, "serving_status": "ENDED" if became.status == "REMOVED" else "SUSPENDED"}
+    ended |= {"primary_status": became.status, "primary_status_reasons": [f"CAMPAIGN_{became.status}"]}
+    yield row | ended, date.min, became.since - timedelta(days=1)
+    if became.successor:
+        customer = row["resource_name"].split("/")[1]
+        name = f"customers/{customer}/campaigns/{became.successor}"
+        yield row | {"id": became.successor, "resource_name": name}, became.since, date.max
 
 
 def _budget(state: State, position: int) -> Row:
-    budget, users = state.catalogue.budgets[position], state.catalogue.campaigns_of_budget[position]
+    budget, users = state.catalogue.budgets[position], state.campaigns_of_budget(position)
     micros = state.amounts[budget.resource_name]
     is_recommended = any(_room(state, c) < _CONSTRAINED for c in users)
     unit = BILLABLE_UNIT_MICROS[catalogue.CURRENCY]
@@ -117,10 +162,10 @@ def _budget(state: State, position: int) -> Row:
         "amount_micros": micros,
         "total_amount_micros": None,  # only budgets with a custom period have one
         "explicitly_shared": budget.shared,
-        "reference_count": len(users),
+        "reference_count": sum(not _is_gone(state, user) for user in users),
         "has_recommended_budget": is_recommended,
         "recommended_budget_amount_micros": micros * 13 // 10 // unit * unit if is_recommended else None,
-    }
+    } | state.edited(budget.resource_name)
 
 
 def _change(state: State, change: BudgetChange, campaign: str) -> Row:
@@ -140,37 +185,56 @@ def _change(state: State, change: BudgetChange, campaign: str) -> Row:
     }
 
 
+def _edit(edit: Edit) -> Row:
+    customer, kind = edit.resource_name.split("/")[1:3]
+    resource = {"campaigns": "campaign", "campaignBudgets": "campaign_budget"}[kind]
+    return {
+        "resource_name": f"customers/{customer}/changeEvents/{int(edit.at.timestamp() * 1e6)}~1~{edit.id}",
+        "change_date_time": edit.at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "change_resource_type": resource.upper(),
+        "change_resource_name": edit.resource_name,
+        "client_type": "GOOGLE_ADS_WEB_CLIENT",
+        "user_email": edit.user_email,
+        "resource_change_operation": edit.operation,
+        "changed_fields": sorted(edit.fields),
+        "campaign": edit.resource_name if kind == "campaigns" else None,
+        "old_resource": None,
+        "new_resource": {resource: edit.fields},
+    }
+
+
 def _campaigns(state: State, customer: str) -> Iterator[Entity]:
     for position, campaign in enumerate(state.catalogue.campaigns):
         if campaign.customer == customer:
-            row = {"campaign": _campaign(state, position), "campaign_budget": _budget(state, campaign.budget)}
-            yield Entity({"customer": _customer(customer), **row}, [position])
+            for identity, first, last in _identities(state, position):
+                row = {"campaign": identity, "campaign_budget": _budget(state, state.budget_of(position))}
+                yield Entity({"customer": _customer(state, customer), **row}, [position], first, last)
 
 
 def _budgets(state: State, customer: str) -> Iterator[Entity]:
     for position, budget in enumerate(state.catalogue.budgets):
         if budget.customer == customer:
-            row = {"customer": _customer(customer), "campaign_budget": _budget(state, position)}
-            yield Entity(row, state.catalogue.campaigns_of_budget[position])
+            row = {"customer": _customer(state, customer), "campaign_budget": _budget(state, position)}
+            yield Entity(row, state.campaigns_of_budget(position))
 
 
 def _customers(state: State, customer: str) -> Iterator[Entity]:
     own = [n for n, c in enumerate(state.catalogue.campaigns) if c.customer == customer]
-    yield Entity({"customer": _customer(customer)}, own)
+    yield Entity({"customer": _customer(state, customer)}, own)
 
 
 def _customer_clients(state: State, customer: str) -> Iterator[Entity]:
     below = [customer, *catalogue.CUSTOMERS] if customer == catalogue.MANAGER else [customer]
     kept = ("id", "descriptive_name", "manager", "currency_code", "time_zone", "status", "test_account")
     for client in below:
-        facts = _customer(client)
+        facts = _customer(state, client)
         row = {name: facts[name] for name in kept} | {
             "resource_name": f"customers/{customer}/customerClients/{client}",
             "client_customer": f"customers/{client}",
             "level": int(client != customer),
             "hidden": False,
         }
-        yield Entity({"customer": _customer(customer), "customer_client": row})
+        yield Entity({"customer": _customer(state, customer), "customer_client": row})
 
 
 def _currencies(state: State, customer: str) -> Iterator[Entity]:
@@ -183,9 +247,14 @@ def _change_events(state: State, customer: str) -> Iterator[Entity]:
     position = {b.resource_name: n for n, b in enumerate(state.catalogue.budgets)}
     for change in state.changes(state.today() - timedelta(days=_CHANGE_EVENT_DAYS)):
         if change.resource_name.startswith(f"customers/{customer}/"):
-            for n in state.catalogue.campaigns_of_budget[position[change.resource_name]]:
-                row = _change(state, change, state.catalogue.campaigns[n].resource_name)
-                yield Entity({"customer": _customer(customer), "change_event": row})
+            users = state.campaigns_of_budget(position[change.resource_name])
+            for name in [state.catalogue.campaigns[n].resource_name for n in users] or [""]:
+                row = _change(state, change, name)
+                yield Entity({"customer": _customer(state, customer), "change_event": row})
+    # What Google worked out by itself, such as a status, is no edit of anybody.
+    for edit in state.edits(state.today() - timedelta(days=_CHANGE_EVENT_DAYS)):
+        if edit.user_email and edit.resource_name.startswith(f"customers/{customer}/c"):
+            yield Entity({"customer": _customer(state, customer), "change_event": _edit(edit)})
 
 
 RESOURCES: dict[str, Callable[[State, str], Iterator[Entity]]] = {
@@ -263,8 +332,9 @@ class _Numbers:
         shown = (spend, clicks, impressions, float(leads), lost_views / max(1, impressions))
         return dict(zip(METRICS, shown, strict=True))
 
-    def total(self, campaigns: list[int]) -> Row:
-        return self._row(self._sums[:, :, campaigns].sum(axis=(1, 2)).tolist(), self._lost_views[:, campaigns].sum())
+    def total(self, campaigns: list[int], of_days: list[bool]) -> Row:
+        sums, lost_views = self._sums[:, of_days][:, :, campaigns], self._lost_views[of_days][:, campaigns]
+        return self._row(sums.sum(axis=(1, 2)).tolist(), lost_views.sum())
 
     def by_day(self, campaigns: list[int]) -> Iterator[Row]:
         sums = self._sums[:, :, campaigns].sum(axis=2).T.tolist()
@@ -272,27 +342,36 @@ class _Numbers:
         return map(self._row, sums, lost_views)
 
 
-def _with_metrics(state: State, query: gaql.Query, entities: Iterable[Entity]) -> Iterator[Row]:
+def _with_metrics(state: State, customer: str, query: gaql.Query, entities: Iterable[Entity]) -> Iterator[Row]:
     """A row an entity, or a row an (entity, day) where the date is selected, made as they are taken.
 
     With the date selected Google Ads leaves out rows whose selected metrics are all zero; filtering on it alone keeps
     them.
     """
     on_date = [c for c in query.where if c.field == "segments.date"]
-    dates = [day for day in state.dates(date.min, date.max) if all(c.holds(str(day)) for c in on_date)]
+    hidden = state.account_days(customer).hidden
+    dates = [
+        day for day in state.dates(date.min, date.max) if day not in hidden and all(c.holds(str(day)) for c in on_date)
+    ]
     numbers = _Numbers([state.day(day) for day in dates], len(state.catalogue.campaigns))
     selected = [name.removeprefix("metrics.") for name in query.select if name.startswith("metrics.")]
     segments = [{"date": str(day)} for day in dates]
 
     def daily() -> Iterator[Row]:
         for entity in entities:
-            for segment, metrics in zip(segments, numbers.by_day(entity.campaigns), strict=True):
-                if any(map(metrics.__getitem__, selected or ("impressions",))):
+            for day, segment, metrics in zip(dates, segments, numbers.by_day(entity.campaigns), strict=True):
+                if entity.first <= day <= entity.last and any(map(metrics.__getitem__, selected or ("impressions",))):
                     yield {**entity.row, "segments": segment, "metrics": metrics}
 
     if "segments.date" in query.select:
         return daily()
-    return ({**entity.row, "metrics": numbers.total(entity.campaigns)} for entity in entities)
+    return (
+        {
+            **entity.row,
+            "metrics": numbers.total(entity.campaigns, [entity.first <= day <= entity.last for day in dates]),
+        }
+        for entity in entities
+    )
 
 
 def search(state: State, customer: str, text: str) -> tuple[gaql.Query, Iterator[Row]]:
@@ -310,7 +389,7 @@ def search(state: State, customer: str, text: str) -> tuple[gaql.Query, Iterator
     kept = [e for e in entities if all(c.holds(value(e.row, c.field)) for c in plain)]
     if any(name.startswith(("metrics.", "segments.")) for name in query.fields):
         on_metrics = [c for c in query.where if c.field.startswith("metrics.")]
-        rows = _with_metrics(state, query, kept)
+        rows = _with_metrics(state, customer, query, kept)
         if on_metrics:
             rows = (row for row in rows if all(c.holds(value(row, c.field)) for c in on_metrics))
     else:

@@ -59,12 +59,13 @@ class _Explained(LeadsOperator):
 
     def execute(self, context: Context) -> None:
         of_day = day.stats_date(context["dag_run"])
+        name = self.task_id.rpartition(".")[2]
+        looked_for = [findings.Checked(name, "stats", first=of_day, last=of_day)]
         self._log = QUIET  # the outcome is the log's first line, not the query
         try:
             super().execute(context)
         except _Broken as broken:
             detail = f"{of_day} breaks the rule: {self.rule}"
-            name = self.task_id.rpartition(".")[2]
             said, remediation = str(broken)[:800], self.remediation
             with sql.connect() as connection:
                 if counted := self._counted(connection, context):
@@ -72,6 +73,7 @@ class _Explained(LeadsOperator):
                 findings.record(
                     connection,
                     [findings.Finding(name, self.severity, detail, remediation, channel="stats", date=of_day)],
+                    looked_for,
                 )
             if self.severity == "stop":
                 if without := self._without(context):
@@ -82,6 +84,8 @@ class _Explained(LeadsOperator):
                 raise CheckFailed(f"{name}: {detail} {said}", todo=remediation) from None
             tasks.say(f"1 of 1 rule broken, kept as a warning: {detail}", [said, remediation])
         else:
+            with sql.connect() as connection:
+                findings.record(connection, [], looked_for)
             tasks.say(f"1 of 1 rule holds for {of_day}: {self.rule}")
 
     def _without(self, context: Context) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +21,8 @@ class Finding:
     """One thing that is wrong.
 
     `stop` needs a person, because what it names is not known or not believed; `warn` should be read by one; `info` is
-    kept. `subject` names what has no key here: a campaign, an account, a page.
+    kept. `subject` names what has no key here: a campaign, an account, a page. `evidence_date`, where there is no
+    `date`: the newest day of data that shows it.
     """
 
     name: str
@@ -30,18 +31,38 @@ class Finding:
     remediation: str
     segment_id: str | None = None
     channel: str | None = None
+    evidence_date: date | str | None = None
     date: date | str | None = None
     subject: str | None = None
 
 
-def record(connection: psycopg.Connection[Any], findings: Iterable[Finding]) -> int:
-    """Keep findings: a known one is seen again, a new one is added. Returns how many were given."""
+@dataclass(frozen=True)
+class Checked:
+    """What a check looked for: its findings of that name that are open and were not found again are closed.
+
+    `channel` and `account` narrow it (an account's findings have it as their `subject`, or as the part before the
+    first slash); a finding of a day, or with an `evidence_date`, is covered where that lies in `first` to `last`.
+    """
+
+    name: str
+    channel: str | None = None
+    account: str | None = None
+    first: date | str | None = None
+    last: date | str | None = None
+
+
+def record(connection: psycopg.Connection[Any], findings: Iterable[Finding], checked: Sequence[Checked] = ()) -> int:
+    """Keep findings: a known one is seen again, a new one is added, one that was looked for and is gone is closed.
+
+    Returns how many were given.
+    """
     from psycopg.types.json import Jsonb
 
-    rows = [asdict(finding) for finding in findings]
-    if rows:
+    rows, looked_for = [asdict(finding) for finding in findings], [asdict(scope) for scope in checked]
+    if rows or looked_for:
         statement = sql.render("findings/upsert_pipeline_findings.sql")
-        connection.execute(statement, {"findings": Jsonb(rows, dumps=_dumps)})
+        values = {"findings": Jsonb(rows, dumps=_dumps), "checked": Jsonb(looked_for, dumps=_dumps)}
+        connection.execute(statement, values)
     return len(rows)
 
 

@@ -38,15 +38,25 @@ class WindowOperator(LeadsOperator):
     :param sql: a file of `include/sql`; binds `first` and `last` (days, both included) and `dag_run_id`.
     :param restated_days: how many days a scheduled run covers.
     :param counts: what the statement counts.
+    :param sums: a file whose statement keeps, in the same transaction, whether what was written adds up.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("sql", *BaseSQLOperator.template_fields)
+    template_fields: ClassVar[Sequence[str]] = ("sql", "sums", *BaseSQLOperator.template_fields)
     template_ext: ClassVar[Sequence[str]] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sums": "sql"}
 
-    def __init__(self, *, sql: str, restated_days: int = 1, counts: str = "rows new or changed", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        sql: str,
+        restated_days: int = 1,
+        counts: str = "rows new or changed",
+        sums: str = "",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.sql = sql
+        self.sums = sums
         self.restated_days = restated_days
         self.counts = counts
 
@@ -58,7 +68,7 @@ class WindowOperator(LeadsOperator):
 
         window = self.window(context["dag_run"])
         store = context["task_state_store"]
-        tasks.run_statement(self.task_id, self.sql, window, context["ti"], store, self.counts)
+        tasks.run_statement(self.task_id, self.sql, window, context["ti"], store, self.counts, self.sums)
 
 
 class LastDayOperator(WindowOperator):
@@ -66,6 +76,17 @@ class LastDayOperator(WindowOperator):
 
     def window(self, dag_run: DagRunProtocol) -> Window:
         return Window(stats_date(dag_run), stats_date(dag_run))
+
+
+class PartnerCapacityOperator(LastDayOperator):
+    """What partners take, about the last day alone; fails where the source lost most of what it had."""
+
+    def execute(self, context: Context) -> None:
+        from lead_demand import tasks
+
+        window = self.window(context["dag_run"])
+        store = context["task_state_store"]
+        tasks.pull_partner_capacity(self.task_id, self.sql, window, context["ti"], store, self.sums)
 
 
 class AskForApproval(HITLOperator):

@@ -7,10 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lead_demand.channels.contract import match_exactly, match_longest_prefix, to_metrics
+from lead_demand.channels.contract import Doubt, Known, match_exactly, match_longest_prefix, to_metrics
 from lead_demand.day import Window
 
 WINDOW = Window(date(2026, 3, 27), date(2026, 3, 30))
@@ -27,6 +28,7 @@ def paid(empty_day: str = "stop", unmatched: str | None = None) -> Any:
         name="google_ads",
         metrics=("spend_micros", "impressions", "clicks"),
         empty_day=empty_day,
+        late_days=1,
         unmatched=unmatched,
         match=lambda raw, sources: raw.assign(segment_id=match_exactly(raw, sources)),
     )
@@ -53,16 +55,101 @@ def test_a_segments_campaigns_are_summed_and_a_silent_campaign_counts_as_zero() 
     assert len(pulled.frame) == 8 and not pulled.findings
 
 
-def test_a_day_on_which_the_whole_account_is_silent_is_unknown_not_zero() -> None:
-    pulled = to_metrics(paid(), "1", raw(*[row for row in full() if row[1] != DAYS[3]]), SOURCES, WINDOW)
+def silent(*days: str, known: Known, rows: list[tuple[Any, ...]] | None = None) -> Any:
+    """What becomes of a window in which the account had nothing on those days."""
+    kept = [row for row in (full() if rows is None else rows) if row[1] not in days]
+    return to_metrics(paid(), "1", raw(*kept), SOURCES, WINDOW, known)
+
+
+def test_a_silent_day_is_unknown_on_the_next_morning_and_a_zero_once_a_later_read_confirms_it() -> None:
+    pulled = silent(DAYS[3], known=Known(latest=date(2026, 3, 30)))
     assert DAYS[3] not in set(pulled.frame["date"])
-    assert [(f.name, f.level, f.date) for f in pulled.findings] == [("day_without_rows", "stop", DAYS[3])]
+    assert [(f.name, f.level, f.date) for f in pulled.findings] == [("day_without_rows", "warn", DAYS[3])]
+
+    later = silent(DAYS[3], known=Known(latest=date(2026, 3, 31)))
+    assert by_key(later.frame, "spend_micros")["s1", DAYS[3]] == 0 and not later.findings
+    assert set(later.frame.loc[later.frame["is_empty"], "date"]) == {DAYS[3]}
 
 
-def test_an_empty_report_writes_nothing_and_is_one_finding() -> None:
-    pulled = to_metrics(paid(), "1", raw(), SOURCES, WINDOW)
+def test_a_silent_day_that_a_person_stated_is_a_zero_at_once() -> None:
+    known = Known(latest=date(2026, 3, 30), stated=frozenset({DAYS[3]}))
+    pulled = silent(DAYS[3], known=known)
+    assert by_key(pulled.frame, "spend_micros")["s1", DAYS[3]] == 0 and not pulled.findings
+
+
+def test_what_was_read_before_does_not_vanish() -> None:
+    pulled = silent(DAYS[1], known=Known(latest=date(2026, 4, 9), alive=frozenset({DAYS[1]})))
+    assert DAYS[1] not in set(pulled.frame["date"])
+    assert [(f.name, f.level, f.evidence_date) for f in pulled.findings] == [("empty_report", "stop", DAYS[1])]
+
+
+def test_an_empty_report_of_campaigns_that_may_spend_writes_nothing_and_is_one_finding() -> None:
+    pulled = silent(*DAYS, known=Known(latest=date(2026, 4, 9), is_serving=True))
     assert pulled.frame.empty
-    assert [f.name for f in pulled.findings] == ["empty_report"]
+    assert [(f.name, f.evidence_date) for f in pulled.findings] == [("empty_report", DAYS[-1])]
+
+
+def test_an_empty_report_of_an_account_whose_campaigns_are_all_paused_is_zeros() -> None:
+    pulled = silent(*DAYS, known=Known(latest=date(2026, 4, 9), is_serving=False))
+    assert len(pulled.frame) == 8 and set(pulled.frame["spend_micros"]) == {0} and not pulled.findings
+
+
+def test_a_single_silent_day_of_an_account_with_figures_around_it_is_a_zero() -> None:
+    window = Window(date(2026, 3, 28), date(2026, 3, 28))
+    known = Known(latest=date(2026, 4, 9), alive=frozenset({DAYS[0]}), is_serving=True)
+    pulled = to_metrics(paid(), "1", raw(), SOURCES, window, known)
+    assert by_key(pulled.frame, "spend_micros") == {("s1", DAYS[1]): 0, ("s2", DAYS[1]): 0}
+
+
+def spans(*rows: tuple[str, str, str, str]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["external_id", "segment_id", "valid_from", "valid_to"])
+    return frame.assign(segment=frame["segment_id"])
+
+
+def test_a_campaign_belongs_on_each_day_to_the_segment_of_that_day() -> None:
+    sources = spans(
+        ("11", "s1", "0001-01-01", DAYS[1]),
+        ("11", "s2", DAYS[2], "9999-12-31"),
+        ("21", "s2", "0001-01-01", "9999-12-31"),
+    )
+    rows = [row for row in full() if row[0] != "12"]
+    pulled = to_metrics(paid(), "1", raw(*rows), sources, WINDOW)
+    assert by_key(pulled.frame, "spend_micros") == {
+        ("s1", DAYS[0]): 1_000_000,
+        ("s1", DAYS[1]): 1_000_000,
+        **{("s2", day): 1_000_000 for day in DAYS[:2]},
+        **{("s2", day): 2_000_000 for day in DAYS[2:]},
+    }
+    assert not pulled.findings
+
+
+@settings(max_examples=40)
+@given(st.tuples(*[st.sampled_from(["s1", "s2", None])] * len(DAYS)), st.booleans())
+def test_however_a_campaign_is_handed_on_each_of_its_days_is_counted_once(
+    owners: tuple[str | None, ...], is_other_mapped: bool
+) -> None:
+    rows = [("11", owner, day, day) for owner, day in zip(owners, DAYS, strict=True) if owner]
+    rows += [("21", "s2", "0001-01-01", "9999-12-31")] * is_other_mapped
+    frame = to_metrics(paid(), "1", raw(*full()), spans(*rows), WINDOW).frame
+    got = by_key(frame, "spend_micros")
+    for owner, day in zip(owners, DAYS, strict=True):
+        assert got.get(("s1", day), 0) == 1_000_000 * (owner == "s1")
+        assert got.get(("s2", day), 0) == 1_000_000 * ((owner == "s2") + is_other_mapped)
+        assert ("s1", day) not in got or owner == "s1", "a day of another segment is not a zero"
+
+
+def test_a_campaign_that_is_meant_to_stay_outside_is_counted_nowhere_and_not_named() -> None:
+    sources = pd.concat([SOURCES.assign(is_active=True), SOURCES.tail(1).assign(is_active=False, external_id="99")])
+    pulled = to_metrics(paid(), "1", raw(*full(), ("99", DAYS[0], 3_500_000, 40, 4)), sources, WINDOW)
+    assert not pulled.findings and sum(pulled.frame["spend_micros"]) == 12_000_000
+
+
+def test_money_of_a_segment_that_is_not_active_stays_with_it_and_is_named() -> None:
+    sources = SOURCES.assign(is_segment_active=[True, True, False])
+    pulled = to_metrics(paid(), "1", raw(*full()), sources, WINDOW)
+    (finding,) = pulled.findings
+    assert (finding.name, finding.segment_id) == ("inactive_segment_spends", "s2") and "€1.00" in finding.detail
+    assert len(pulled.frame) == 8
 
 
 @given(
@@ -147,3 +234,50 @@ def test_spend_of_no_segment_is_named_once_it_grows_and_only_then() -> None:
     assert found.startswith("warn ") and "€5.00 a day" in found and "€2.00 before" in found and "33%" in found
     assert growing(2_000_000, 2_500_000) == [], "as much as ever"
     assert growing(0, 100_000) == [], "a hundredth of the account"
+
+
+PAGES = pd.DataFrame(
+    [
+        ("//x.nl/a", "s1", "schilder_utrecht", "sc-domain:x.nl", ["sc-domain:x.nl"]),
+        ("/b", "s2", "dakdekker_limburg", "sc-domain:x.nl", ["sc-domain:x.nl"]),
+    ],
+    columns=["external_id", "segment_id", "segment", "account", "sites"],
+)
+CHANNELS: dict[str, tuple[tuple[str, ...], list[str]]] = {
+    "google_ads": (("11", "21"), ["11", "12", "99"]),
+    "search_console": (("//x.nl/a", "/b"), ["x.nl/a", "x.nl/a/c", "x.nl/q", "staging.x.nl/a", "x.nl"]),
+    "ga4": (("path:/a", "micro.nl"), ["x.nl|/a", "x.nl|/a/c", "micro.nl|/", "staging.x.nl|/a", "x.nl|(not set)"]),
+}
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+@given(st.data())
+@settings(deadline=None, max_examples=40)
+def test_whatever_few_rows_sources_and_days_there_are_every_channel_adds_up(name: str, data: st.DataObject) -> None:
+    """No rows, none that matches, one row, one segment, one day, no sources: no crash, no row twice, nothing lost."""
+    from lead_demand import channels
+
+    channel: Any = channels.get(name) if name != "google_ads" else paid()
+    metrics = list(channel.metrics)
+    external, keys = CHANNELS[name]
+    sources = PAGES.assign(external_id=list(external)).iloc[: data.draw(st.integers(0, 2))]
+    window = Window(WINDOW.first, data.draw(st.sampled_from([WINDOW.first, WINDOW.last])))
+    days = [day for day in DAYS if day <= str(window.last)]
+    given_rows = data.draw(
+        st.lists(st.tuples(st.sampled_from(keys), st.sampled_from(days)), unique=True, max_size=len(keys) * len(days))
+    )
+    frame = pd.DataFrame(
+        [(*row, *(10 for _ in metrics), 10, True) for row in given_rows],
+        columns=["external_id", "date", *metrics, "sessions", "is_final"],
+    ).astype({"is_final": bool})
+    partial = data.draw(st.sets(st.sampled_from(days)))
+    doubts = [Doubt("is partial", "Do.", frozenset(partial))] if partial else []
+    pulled = to_metrics(channel, "sc-domain:x.nl", frame, sources, window, None, doubts)
+    assert not pulled.frame.duplicated(["segment_id", "date"]).any()
+    assert set(pulled.frame["segment_id"]) <= set(sources["segment_id"])
+    assert {str(kind) for kind in pulled.frame.dtypes[metrics]} <= {"Int64"}
+    unsure = pulled.frame[pulled.frame["date"].isin(partial)]
+    assert not unsure["is_final"].any() and (unsure[metrics] > 0).any(axis=1).all()
+    assert pulled.matched is not None
+    matched = pulled.matched[pulled.matched["segment_id"].notna()]
+    assert pulled.frame[metrics].sum().to_dict() == matched[metrics].sum().to_dict()

@@ -24,6 +24,7 @@ FINDING = {
     "detail": "There is no campaign 77.",
     "remediation": "Correct channel_sources.",
 }
+CHECKED = {"name": "campaign_not_found", "channel": CHANNEL, "account": ACCOUNT, "first": None, "last": None}
 
 # Rows for the temporary tables, as COPY would bring them.
 PULLED = """
@@ -33,6 +34,11 @@ insert into pulled_metrics (
 select segments.id, day::date, 12340000, 50000000, 1500000, 900, 31, true
 from lead_segments as segments, generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
 where segments.is_active
+"""
+TOTALS = """
+insert into pulled_totals
+select day::date, 'spend', true, 12.34, 0, 0, 1000, 0.05, 'stop'
+from generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
 """
 PLANNED = """
 insert into planned
@@ -46,7 +52,9 @@ from (
 """
 READ = """
 insert into read_budgets
-select external_id, description, external_id, 50000000, 1, true, false, true, 'EUR', 'Europe/Amsterdam', null, null
+select
+    external_id, description, external_id, 50000000, 1, true, false, true, null, null, null, null, 'EUR',
+    'Europe/Amsterdam', null, null
 from channel_sources
 where channel = %(channel)s and account = %(account)s
 """
@@ -61,6 +69,11 @@ where decisions.action = 'increase' and decisions.decision_date = lead_today()
     and not exists (select from channel_orchestration_log as log where log.decision_id = decisions.id)
 order by budgets.budget_id
 limit 1
+"""
+# A campaign that belonged to a segment of old, and to another one now.
+RE_MAPPED = """
+update channel_sources set segment_id = (select min(id::text)::uuid from lead_segments where code like 'stukadoor%')
+where id = (select min(id) from channel_sources where channel = 'google_ads' and account = '1234567890')
 """
 ONE_BUDGET = "select budget_id, amount + 1 as amount from channel_budgets order by budget_id limit 1"
 ONE_CLAIM = "select id from channel_orchestration_log where status = 'pending' order by external_id limit 1"
@@ -102,7 +115,9 @@ STATEMENTS = {
         undo="insert into pipeline_findings (name, level, detail) values ('stale', 'warn', 'No fetch.')",
         values={"since": "2020-01-01"},
     ),
-    "findings/upsert_pipeline_findings.sql": _statement(values={"findings": Jsonb([FINDING, FINDING])}),
+    "findings/upsert_pipeline_findings.sql": _statement(
+        values={"findings": Jsonb([FINDING, FINDING]), "checked": Jsonb([CHECKED])}
+    ),
     "lead_budget_revert/select_reversible.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",
@@ -121,7 +136,7 @@ STATEMENTS = {
         writes="channel_orchestration_log",
     ),
     "lead_budgets/insert_pipeline_findings.sql": _statement(
-        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam"}
+        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "advice": "{}"}
     ),
     "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
         "claimed",
@@ -130,6 +145,10 @@ STATEMENTS = {
         values={"changed_by": "marketing@vakwerkgids.example"},
     ),
     "lead_budgets/lock_channel.sql": _statement(),
+    "lead_budgets/select_capacity_leaps.sql": _statement(
+        undo="update lead_generation_stats set capacity_total_leads = 999"
+        f" where date {YESTERDAY} and capacity_total_leads is not null"
+    ),
     "lead_budgets/select_claimed.sql": _statement(
         "claimed", row="select array_agg(decision_id) as decisions from channel_orchestration_log"
     ),
@@ -177,16 +196,51 @@ STATEMENTS = {
     ),
     "lead_stats/check_stats_complete.sql": _statement(),
     "lead_stats/create_pulled_metrics.sql": _statement(),
+    "lead_stats/create_pulled_left_out.sql": _statement(),
+    "lead_stats/create_pulled_totals.sql": _statement(),
+    "lead_stats/check_sums.sql": _statement(
+        undo=f"update lead_generation_stats set google_ads_spend = google_ads_spend + 1 where date {YESTERDAY}",
+        times=2,  # what is held is compared with what is stated
+    ),
+    "lead_stats/select_sums.sql": _statement(),
+    "lead_stats/upsert_channel_totals.sql": _statement(
+        first=("lead_stats/create_pulled_totals.sql", "lead_stats/create_pulled_left_out.sql", TOTALS),
+        writes="channel_totals",
+    ),
+    "lead_stats/upsert_channel_totals_leads.sql": _statement(
+        undo=f"update channel_totals set in_none = in_none + 1 where channel = 'leads' and date {YESTERDAY}",
+        writes="channel_totals",
+    ),
+    "lead_stats/upsert_channel_totals_partner_capacity.sql": _statement(
+        undo=f"update channel_totals set in_none = in_none + 1 where channel = 'partner_capacity' and date {YESTERDAY}",
+        writes="channel_totals",
+    ),
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
     "lead_stats/insert_pipeline_findings.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_leads.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_partners.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_capacity.sql": _statement(),
     "join_whole_sets.sql": _statement(),
     "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
-    "lead_stats/insert_pipeline_findings_channels.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_channels.sql": _statement(
+        times=2,  # a week is judged, each of its days by the week before it
+    ),
     "lead_digest/select_freshness.sql": _statement(),
     "lead_digest/select_undecided.sql": _statement("decided"),
     "lead_stats/select_accounts.sql": _statement(),
     "lead_stats/select_channel_sources.sql": _statement(),
+    "lead_stats/select_doubtful_days.sql": _statement(),
+    "lead_stats/select_known_days.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_silent_days.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_sources.sql": _statement(),
+    "lead_stats/update_channel_metrics.sql": _statement(
+        undo=RE_MAPPED,
+        first=("lead_stats/insert_channel_fetches.sql",),
+        values={"rows": 1},
+        writes="channel_metrics",
+    ),
+    "lead_stats/select_partner_capacity.sql": _statement(),
     "lead_stats/select_report.sql": _statement(),
     "lead_stats/update_budget_decisions.sql": _statement(
         undo="insert into budget_decisions (segment_id, decision_date, action)"
@@ -216,10 +270,14 @@ STATEMENTS = {
 }
 
 
+# The ends of other files, which run with those.
+FRAGMENTS = {"findings/record_found.sql", "sums/keep_known.sql"}
+
+
 def inventory() -> set[str]:
-    """Every file of include/sql but the adapters, which the others include."""
+    """Every file of include/sql but the adapters, what reads them and the fragments, which the others include."""
     files = {path.relative_to(sql.SQL_FOLDER).as_posix() for path in sql.SQL_FOLDER.rglob("*.sql")}
-    return {name for name in files if not name.startswith("sources/")}
+    return {name for name in files if not name.startswith(("sources/", "reading/"))} - FRAGMENTS
 
 
 def window(today: date, days: int) -> dict[str, Any]:

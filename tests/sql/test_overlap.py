@@ -25,8 +25,11 @@ STEPS = (
     "findings/upsert_pipeline_findings.sql",
     "lead_stats/upsert_channel_metrics_leads.sql",
     "lead_stats/upsert_channel_metrics_partner_capacity.sql",
+    "lead_stats/insert_pipeline_findings_capacity.sql",
     "lead_stats/upsert_lead_generation_stats.sql",
     "lead_stats/insert_pipeline_findings.sql",
+    "lead_stats/insert_pipeline_findings_leads.sql",
+    "lead_stats/insert_pipeline_findings_partners.sql",
     "lead_stats/update_lead_segment_plans.sql",
     "lead_stats/update_budget_decisions.sql",
 )
@@ -55,7 +58,8 @@ select md5(string_agg(t::text, ',' order by t::text)) from (
     union all
     select to_jsonb(d) from budget_decisions as d
     union all
-    select jsonb_build_array(name, segment_id, channel, date, subject, detail) from pipeline_findings
+    select jsonb_build_array(name, segment_id, channel, date, subject, detail, resolved_at is null)
+    from pipeline_findings
     union all
     select jsonb_build_array(id, segment_id) from leads
 ) as t
@@ -86,7 +90,10 @@ def run(connection: psycopg.Connection[Any], step: str, first: date, last: date)
     if step.endswith("upsert_channel_metrics.sql"):
         connection.execute(sql.render("lead_stats/create_pulled_metrics.sql"))
         connection.execute(PULLED, values)
-    connection.execute(sql.render(step), values | {"findings": Jsonb(findings)})
+    checked = [
+        {"name": FINDING["name"], "channel": CHANNEL, "account": ACCOUNT, "first": str(first), "last": str(last)}
+    ]
+    connection.execute(sql.render(step), values | {"findings": Jsonb(findings), "checked": Jsonb(checked)})
     connection.commit()
 
 
@@ -132,7 +139,7 @@ def test_overlapping_windows_in_opposite_order_never_deadlock_and_leave_what_one
 
 def test_a_finding_that_a_later_run_was_first_to_write_is_seen_again(db: LeadsDatabase) -> None:
     """The earlier transaction's time lies before the row's first_seen."""
-    findings = {"findings": Jsonb([{**FINDING, "subject": "seen by both"}])}
+    findings = {"findings": Jsonb([{**FINDING, "subject": "seen by both"}]), "checked": Jsonb([])}
     statement = sql.render("findings/upsert_pipeline_findings.sql")
     with psycopg.connect(db.pipeline_url) as early, psycopg.connect(db.pipeline_url) as late:
         early.execute("select now()")

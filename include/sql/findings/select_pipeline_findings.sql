@@ -1,4 +1,4 @@
--- Grain: one finding that was seen since the run started, its days in one.
+-- Grain: one open finding that was seen since the run started, its days in one.
 -- Why: what needs a person is named in the run's own log, the worst first; a month of one campaign is one line.
 select
     name,
@@ -12,7 +12,7 @@ from (
         row_number() over (partition by name, level, segment_id, channel, subject order by date desc) as place,
         count(*) over (partition by name, level, segment_id, channel, subject) as alike
     from pipeline_findings
-    where last_seen >= %(since)s
+    where last_seen >= %(since)s and resolved_at is null
 ) as seen
 where place = 1
 order by array_position(array['stop', 'warn', 'info'], level), name, subject

@@ -44,6 +44,7 @@ left join lateral (
             sources.segment_id = log.segment_id
             and sources.channel = log.channel
             and sources.is_active
+            and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
             and found.is_serving
     ) as budgets
 ) as in_force on true

@@ -13,7 +13,11 @@ with in_force as (
                 sources.channel = budgets.channel
                 and sources.account = budgets.account
                 and sources.external_id = budgets.campaign_id
-        where sources.channel = %(channel)s and sources.is_active and budgets.is_serving
+        where
+            sources.channel = %(channel)s
+            and sources.is_active
+            and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+            and budgets.is_serving
     ) as each_budget
 ),
 

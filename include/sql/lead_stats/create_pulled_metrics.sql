@@ -11,5 +11,6 @@ create temporary table pulled_metrics (
     visits bigint,
     microsite_visits bigint,
     microsite_leads bigint,
-    is_final boolean not null
+    is_final boolean not null,
+    is_empty boolean not null default false
 ) on commit drop

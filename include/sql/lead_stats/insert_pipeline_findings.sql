@@ -14,14 +14,19 @@ found as (
         null::text as subject,
         format('Segment %%s has no active campaign in channel_sources; its budget is held.', segments.code) as detail,
         'Add its campaign to channel_sources; if it needs no paid leads, give it a row with is_automated = false in lead_segment_channels.'
-            as remediation
+            as remediation,
+        null::date as evidence_date
     from lead_segments as segments
     where
         segments.is_active
         and not exists (
             select 1
             from channel_sources as sources
-            where sources.segment_id = segments.id and sources.channel = 'google_ads' and sources.is_active
+            where
+                sources.segment_id = segments.id
+                and sources.channel = 'google_ads'
+                and sources.is_active
+                and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
         )
         and not exists (
             select 1
@@ -30,76 +35,50 @@ found as (
         )
     union all
     select
-        'capacity_unknown',
+        'capacity_leap',
         'stop',
-        segments.id,
+        leapt.id,
         'partner_capacity',
-        day.date,
         null,
-        format('Nobody knows how many leads the partners of %%s can take; its budget is held.', segments.code),
-        'Fill in the daily capacity of every partner of the segment.'
-    from lead_segments as segments
-    cross join day
-    inner join lead_generation_stats as stats on segments.id = stats.segment_id and day.date = stats.date
-    where segments.is_active and day.date = lead_today() - 1 and stats.capacity_total_leads is null
-    union all
-    select
-        'leads_without_segment',
-        'warn',
-        null,
-        'leads',
-        day.date,
-        null,
-        format('%%s leads of %%s belong to no segment, or to two with equally long prefixes.', count(*), day.date),
-        'Add their postal prefix or region to a segment in lead_segments; the next run attributes them.'
-    from day
-    inner join ({% include 'sources/leads.sql' %}) as source
-        on
-            source.created_at >= day.date::timestamp at time zone 'Europe/Amsterdam'
-            and source.created_at < (day.date + 1)::timestamp at time zone 'Europe/Amsterdam'
-    where source.segment_id is null
-    group by day.date
-    union all
-    select
-        'leads_without_source',
-        'warn',
-        segments.id,
-        'leads',
-        day.date,
         null,
         format(
-            '%%s of the last 7 days'' leads of %%s have no source channel; what Google Ads brought is unknown.',
-            round(100.0 * sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) / sum(metrics.leads_generated)) || ' %%',
-            segments.code
+            'The partners of %%s take %%s leads a day; usual are %%s. Its budget is held until that has stood for %%s days (now %%s).',
+            leapt.code, leaps.capacity, leaps.usual, leaps.days, leaps.stood
         ),
-        'Repair the tracking that fills leads.source_channel; above 10 %% of the planner''s window the budget is held.'
-    from lead_segments as segments
-    cross join day
-    inner join channel_metrics as metrics
-        on
-            segments.id = metrics.segment_id
-            and metrics.channel = 'leads'
-            and metrics.date between day.date - 6 and day.date
-    where segments.is_active
-    group by segments.id, segments.code, day.date
-    having sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) > 0.1 * sum(metrics.leads_generated)
-)
+        format(
+            'Look at the daily capacity of its partners. If it is wrong, correct it, then clear pull_partner_capacity and what '
+            'comes after it. If it is right, add a row to capacity_confirmations with segment_id %%s and confirmed_capacity '
+            '%%s, then clear record_findings and what comes after it.',
+            leapt.id, leaps.capacity
+        ),
+        day.date
+    from ({% include 'lead_budgets/select_capacity_leaps.sql' %}) as leaps
+    inner join lead_segments as leapt on leaps.is_leap and leaps.segment_id::uuid = leapt.id
+    inner join day on day.date = lead_today() - 1
+),
 
-insert into pipeline_findings (name, level, segment_id, channel, date, subject, detail, remediation)
-select
-    found.name,
-    found.level,
-    found.segment_id,
-    found.channel,
-    found.date,
-    found.subject,
-    found.detail,
-    found.remediation
-from found
-order by found.name, found.segment_id, found.channel, found.date, found.subject
-on conflict (name, segment_id, channel, date, subject) do update
-set
-    level = excluded.level,
-    detail = excluded.detail,
-    remediation = excluded.remediation,
-    last_seen = greatest(pipeline_findings.last_seen, now())
+checked as (
+    select
+        looked_for.name,
+        looked_for.channel,
+        null::text as account,
+        day.date as first,
+        day.date as last
+    from day
+    cross join (
+        values
+        ('segment_without_campaign', 'google_ads')
+    ) as looked_for (name, channel)
+    -- Capacity is only known as it is now: what holds now replaces what was found on any day before.
+    union all
+    select
+        'capacity_leap',
+        'partner_capacity',
+        null,
+        '-infinity'::date,
+        day.date
+    from day
+    where day.date = lead_today() - 1
+),
+
+{% include 'findings/record_found.sql' %}

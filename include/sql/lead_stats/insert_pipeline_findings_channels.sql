@@ -1,4 +1,5 @@
--- Grain: one finding about a channel as a whole on the latest whole day: not read, or five times off its usual.
+-- Grain: one finding about a channel as a whole: not read up to the latest whole day, or five times off its usual on a day of the week
+-- up to it.
 -- Why: what no single segment shows. Of what the planner reads, an unusual day is a stop; a person who finds it right sets that
 -- row's level to info, and it stays so.
 with day as (
@@ -11,6 +12,7 @@ daily as (
         metrics.channel,
         metrics.date,
         bool_and(metrics.is_final) as is_final,
+        bool_and(metrics.is_empty) as is_silent,
         case metrics.channel
             when 'leads' then sum(metrics.leads_generated)
             when 'google_ads' then sum(metrics.spend)
@@ -20,22 +22,26 @@ daily as (
     from channel_metrics as metrics
     cross join day
     where
-        metrics.date between day.date - 10 and day.date
+        metrics.date between day.date - 16 and day.date
         and metrics.channel in ('leads', 'google_ads', 'search_console', 'ga4')
     group by metrics.channel, metrics.date
 ),
 
--- The planner reads leads and Google Ads of yesterday; a source that reports late is judged by its newest final day.
+-- Every day of the last week, so that one that was repaired since is closed. The planner reads leads and Google Ads of yesterday; a
+-- source that reports late is judged by its final days.
 judged as (
-    select distinct on (daily.channel)
+    select
         daily.channel,
         daily.date,
         daily.amount,
         daily.channel in ('leads', 'google_ads') as is_decision_input
     from daily
     cross join day
-    where daily.date = day.date or (daily.is_final and daily.channel not in ('leads', 'google_ads'))
-    order by daily.channel, daily.is_final desc, daily.date desc
+    where
+        daily.date > day.date - 7
+        and (daily.is_final or daily.date = day.date or daily.channel in ('leads', 'google_ads'))
+        -- Whether a silent day may be believed is asked elsewhere.
+        and not daily.is_silent
 ),
 
 compared as (
@@ -62,7 +68,7 @@ newest as (
             sources.account
         from channel_sources as sources
         inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
-        where sources.is_active
+        where sources.is_active and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
         union
         values ('leads', 'leads_db'), ('partner_capacity', 'leads_db')
     ) as used
@@ -80,6 +86,7 @@ found as (
     select
         'channel_unusual' as name,
         case when compared.is_decision_input then 'stop' else 'warn' end as level,
+        null::uuid as segment_id,
         compared.channel,
         compared.date,
         null::text as subject,
@@ -93,7 +100,8 @@ found as (
             'check_channels_usual and what comes after it.',
             -- Leads that were missing have no segment yet.
             case compared.channel when 'leads' then 'attribute_leads' else 'pull_' || compared.channel end
-        ) as remediation
+        ) as remediation,
+        null::date as evidence_date
     from compared
     where
         compared.days = 7
@@ -103,6 +111,7 @@ found as (
     select
         'channel_stale',
         'warn',
+        null,
         newest.channel,
         null,
         newest.account,
@@ -110,26 +119,22 @@ found as (
             '%%s %%s was read up to %%s only in the last week, not up to %%s.',
             newest.channel, newest.account, coalesce(newest.last_day::text, 'no day at all'), day.date
         ),
-        'Read the log of its pull; once the source answers, clear it. What the planner needs of it holds until then.'
+        'Read the log of its pull; once the source answers, clear it. What the planner needs of it holds until then.',
+        null
     from newest
     cross join day
     where newest.last_day is null or newest.last_day < day.date
-)
+),
 
-insert into pipeline_findings (name, level, channel, date, subject, detail, remediation)
-select
-    found.name,
-    found.level,
-    found.channel,
-    found.date,
-    found.subject,
-    found.detail,
-    found.remediation
-from found
-order by found.name, found.channel, found.date, found.subject
-on conflict (name, segment_id, channel, date, subject) do update
-set
-    level = case when pipeline_findings.level = 'info' then 'info' else excluded.level end,
-    detail = excluded.detail,
-    remediation = excluded.remediation,
-    last_seen = greatest(pipeline_findings.last_seen, now())
+checked as (
+    select
+        looked_for.name,
+        null::text as channel,
+        null::text as account,
+        day.date - 6 as first,
+        day.date as last
+    from day
+    cross join (values ('channel_unusual'), ('channel_stale')) as looked_for (name)
+),
+
+{% include 'findings/record_found.sql' %}

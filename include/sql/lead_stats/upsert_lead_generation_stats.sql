@@ -1,25 +1,69 @@
 -- Grain: one (segment, day) whose leads were read in the window.
 -- Why: one row a segment a day with every channel; a channel with an account missing that day is NULL, never a partial sum.
-with expected as (
+with spans as materialized (
+    select
+        segment_id,
+        channel,
+        account,
+        greatest(valid_from, %(first)s::date) as first,
+        least(valid_to, %(last)s::date) as last
+    from channel_sources
+    where
+        is_active
+        and channel in ('google_ads', 'search_console', 'ga4')
+        and coalesce(valid_from, '-infinity') <= %(last)s::date
+        and coalesce(valid_to, 'infinity') >= %(first)s::date
+),
+
+moving as materialized (
+    select distinct segment_id
+    from spans
+    where first > %(first)s::date or last < %(last)s::date
+),
+
+-- How many accounts have to be there: on every day alike, which is nearly always so, or day by day.
+expected as (
     select
         segment_id,
         count(distinct account) filter (where channel = 'google_ads') as google_ads,
         count(distinct account) filter (where channel = 'search_console') as search_console,
         count(distinct account) filter (where channel = 'ga4') as ga4
-    from channel_sources
-    where is_active
+    from spans
+    where segment_id not in (select moving.segment_id from moving)
     group by segment_id
 ),
 
+expected_daily as (
+    select
+        spans.segment_id,
+        day::date as date,
+        count(distinct spans.account) filter (where spans.channel = 'google_ads') as google_ads,
+        count(distinct spans.account) filter (where spans.channel = 'search_console') as search_console,
+        count(distinct spans.account) filter (where spans.channel = 'ga4') as ga4
+    from spans
+    inner join moving on spans.segment_id = moving.segment_id
+    cross join lateral generate_series(spans.first, spans.last, interval '1 day') as day
+    group by spans.segment_id, day::date
+),
+
+doubtful as materialized (
+    select
+        channel,
+        account,
+        date
+    from ({% include 'lead_stats/select_doubtful_days.sql' %}) as doubtful_days
+),
+
 -- Each channel's rows are read once. A column that one channel alone fills needs no FILTER, and leads that were read are
--- never NULL.
+-- never NULL. A row without figures was re-mapped, and is no account of the segment.
 daily as (
     select
         segment_id,
         date,
-        count(*) filter (where channel = 'google_ads') as google_ads,
-        count(*) filter (where channel = 'search_console') as search_console,
-        count(*) filter (where channel = 'ga4') as ga4,
+        -- A row without a figure is of an account whose amounts or days do not compare: asked, and not known.
+        count(spend) filter (where channel = 'google_ads') as google_ads,
+        count(clicks) filter (where channel = 'search_console') as search_console,
+        count(visits) filter (where channel = 'ga4') as ga4,
         max(leads_generated) as leads_generated,
         max(leads_accepted) as leads_accepted,
         max(leads_rejected) as leads_rejected,
@@ -37,6 +81,17 @@ daily as (
     where
         date between %(first)s::date and %(last)s::date
         and channel in ('google_ads', 'search_console', 'ga4', 'leads', 'partner_capacity')
+        and (
+            not is_empty
+            or not exists (
+                select 1
+                from doubtful
+                where
+                    doubtful.channel = channel_metrics.channel
+                    and doubtful.account = channel_metrics.account
+                    and doubtful.date = channel_metrics.date
+            )
+        )
     group by segment_id, date
 ),
 
@@ -48,19 +103,20 @@ known as (
         daily.leads_accepted,
         daily.leads_rejected,
         daily.leads_pending,
-        case when daily.google_ads >= coalesce(expected.google_ads, 0) then daily.google_ads_spend end as google_ads_spend,
-        case when daily.google_ads >= coalesce(expected.google_ads, 0) then daily.google_ads_clicks end as google_ads_clicks,
-        case when daily.google_ads >= coalesce(expected.google_ads, 0) then daily.google_ads_impressions end
+        case when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_spend end as google_ads_spend,
+        case when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_clicks end as google_ads_clicks,
+        case when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_impressions end
             as google_ads_impressions,
-        case when daily.search_console >= coalesce(expected.search_console, 0) then daily.seo_clicks end as seo_clicks,
-        case when daily.ga4 >= coalesce(expected.ga4, 0) then daily.seo_visits end as seo_visits,
-        case when daily.ga4 >= coalesce(expected.ga4, 0) then daily.microsite_visits end as microsite_visits,
-        case when daily.ga4 >= coalesce(expected.ga4, 0) then daily.microsite_leads end as microsite_leads,
+        case when daily.search_console >= coalesce(expected_daily.search_console, expected.search_console, 0) then daily.seo_clicks end as seo_clicks,
+        case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.seo_visits end as seo_visits,
+        case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.microsite_visits end as microsite_visits,
+        case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.microsite_leads end as microsite_leads,
         daily.capacity_partners,
         daily.capacity_total_leads
     from daily
     -- FULL and COALESCE leave no nested loop to choose: of rows just written there are no statistics, and it expects one.
     full join expected on daily.segment_id = expected.segment_id
+    full join expected_daily on daily.segment_id = expected_daily.segment_id and daily.date = expected_daily.date
     where coalesce(daily.leads_generated, -1) >= 0
 )
 

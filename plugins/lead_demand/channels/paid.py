@@ -51,6 +51,12 @@ class PaidChannel(Channel, Protocol):
         """
         ...
 
+    def removed_campaigns(self, account: str, campaigns: Sequence[str]) -> set[str]:
+        """Which of these campaigns, none of which `read_budgets` gave, were in the account and have been removed. The
+        others were never in it.
+        """
+        ...
+
     def foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
         """Budget -> (when, who) of its last change in `since_days` days that this pipeline did not make."""
         ...

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from lead_demand import channels, findings, sql
-from lead_demand.channels.contract import Channel, Pulled, to_metrics
+from lead_demand.channels import sums
+from lead_demand.channels.contract import FINDINGS, Channel, Known, Pulled, to_metrics, valid_on
 from lead_demand.channels.paid import PaidChannel
-from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day
+from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day, today
+from lead_demand.errors import SourceUnavailable
+from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
+    import pandas as pd
     import psycopg
 
 log = logging.getLogger(__name__)
 
 # A month of 10,000 campaigns.
 ROWS_AT_ONCE = 310_000
+NOT_FOUND = "campaign_not_found"
+# Reads of an account whose sources a person changes meanwhile.
+TRIES = 3
+NOT_COMPARABLE = "account_not_comparable"
 
 
 @dataclass(frozen=True)
@@ -34,8 +42,7 @@ class PullReport:
 def chunks(name: str, account: str, window: Window) -> list[Window]:
     """The window in parts that fit in memory: the more campaigns, pages or hosts an account has, the fewer days."""
     with sql.connect() as connection:
-        key = {"channel": name, "account": account}
-        sources = connection.execute(sql.render("lead_stats/select_channel_sources.sql"), key).rowcount
+        sources = len(_sources(connection, name, account, window))
     return window.chunks(min(DAYS_AT_ONCE, max(1, ROWS_AT_ONCE // max(1, sources))))
 
 
@@ -48,63 +55,192 @@ def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport
     """
     channel = channels.get(name)
     with sql.connect() as connection:
-        sources = sql.read_frame(
-            connection,
-            sql.render("lead_stats/select_channel_sources.sql"),
-            {"channel": name, "account": account},
-        )
-        # The API is asked outside of any transaction: a slow answer must not hold a snapshot of the database open.
-        connection.commit()
-        pulled = read(channel, account, sources, window)
-        changed = write(connection, channel, account, pulled, window, dag_run_id)
-    return PullReport(len(pulled.frame), changed, pulled.findings)
+        for _ in range(TRIES):
+            sources = _sources(connection, name, account, window)
+            known = _known(connection, name, account, window)
+            switches = read_switches(connection)
+            # The API is asked outside of any transaction: a slow answer must not hold a snapshot of the database open.
+            connection.commit()
+            pulled = read(channel, account, sources, window, known, switches.currency, switches.time_zone)
+            if _sources(connection, name, account, window).equals(sources):
+                # Closed only where it was looked for: settings that cannot be read compare with nothing.
+                compared = name in channels.PAID and switches.currency is not None and switches.time_zone is not None
+                looked_for = [findings.Checked(NOT_COMPARABLE, name, account)] if compared else []
+                changed = write(connection, channel, account, pulled, window, dag_run_id, looked_for)
+                return PullReport(len(pulled.frame), changed, pulled.findings)
+            connection.commit()
+    raise SourceUnavailable(
+        f"The rows of channel_sources for {name} {account} were changed each time while the account was read."
+    )
 
 
-def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window) -> Pulled:
-    """The account's rows in contract form, with the budget in force where the window reaches the latest whole day."""
-    pulled = to_metrics(channel, account, channel.fetch(account, window), sources, window)
+def _sources(connection: psycopg.Connection[Any], name: str, account: str, window: Window) -> pd.DataFrame:
+    key = {"channel": name, "account": account, "first": window.first, "last": window.last}
+    return sql.read_frame(connection, sql.render("lead_stats/select_channel_sources.sql"), key)
+
+
+def _known(connection: psycopg.Connection[Any], name: str, account: str, window: Window) -> Known:
+    key = {"channel": name, "account": account, "first": window.first, "last": window.last}
+    days = sql.read_rows(connection, sql.render("lead_stats/select_known_days.sql"), key)
+    return Known(
+        stated=frozenset(day["date"] for day in days if day["is_stated"]),
+        alive=frozenset(day["date"] for day in days if day["is_alive"]),
+    )
+
+
+def read(
+    channel: Channel,
+    account: str,
+    sources: pd.DataFrame,
+    window: Window,
+    known: Known | None = None,
+    currency: str | None = None,
+    time_zone: str | None = None,
+) -> Pulled:
+    """The account's rows in contract form, with the budget in force where the window reaches the latest whole day, and
+    with what the source says of the whole account.
+
+    :param currency, time_zone: what all accounts are added up in; None: not known, so nothing is compared.
+    """
+    configured = {"currency": currency, "time_zone": time_zone}
+    pulled = _read(channel, account, sources, window, known or Known(), configured)
+    if sums.should_be_asked_again(list(sums.addends(channel, pulled))):
+        log.info("%s %s does not add up; it is asked again.", channel.name, account)
+        pulled = _read(channel, account, sources, window, known or Known(), configured)
+    return pulled
+
+
+def _read(
+    channel: Channel,
+    account: str,
+    sources: pd.DataFrame,
+    window: Window,
+    known: Known,
+    configured: dict[str, str | None],
+) -> Pulled:
+    fetched, reported = channel.fetch(account, window), channel.fetch_totals(account, window)
+    raw, doubts = fetched.frame, fetched.doubts
     if channel.name not in channels.PAID:
-        return pulled
+        return replace(to_metrics(channel, account, raw, sources, window, known, doubts), reported=reported)
     paid: PaidChannel = channel  # type: ignore[assignment]
     campaigns = paid.read_budgets(account)
-    return _with_daily_budget(pulled, campaigns, sources, account, channel.name, window)
+    serving = campaigns.loc[campaigns["is_serving"].astype(bool), "campaign_id"]
+    known = replace(known, is_serving=bool(sources["external_id"].isin(serving).any()))
+    pulled = replace(to_metrics(channel, account, raw, sources, window, known, doubts), reported=reported)
+    pulled = _with_daily_budget(pulled, campaigns, sources)
+    gone = _gone(campaigns, sources)
+    removed = paid.removed_campaigns(account, sorted(set(gone["external_id"]))) if len(gone) else set()
+    pulled = _without_unknown_campaigns(pulled, raw, gone, removed, account, channel.name, window)
+    return _comparable(pulled, campaigns, account, channel, configured)
 
 
-def _with_daily_budget(
+def _comparable(
+    pulled: Pulled, campaigns: pd.DataFrame, account: str, channel: Channel, configured: dict[str, str | None]
+) -> Pulled:
+    """Rows of an account in another currency or time zone than configured say nothing: neither its amounts add up with
+    those of others nor its days with the leads. They are written without numbers, over what was stored before.
+    """
+    other = [
+        f"the {name.replace('_', ' ')} {', '.join(sorted(found))} (configured: {wanted})"
+        for name, wanted in configured.items()
+        if wanted is not None and (found := set(campaigns[name]) - {wanted})
+    ]
+    if not other:
+        return pulled
+    numbers = [*channel.metrics, "daily_budget_micros"]
+    frame = pulled.frame.assign(**dict.fromkeys(numbers, pd.array([pd.NA] * len(pulled.frame), dtype="Int64")))
+    note = findings.Finding(
+        NOT_COMPARABLE,
+        "stop",
+        f"{channel.name} account {account} has {' and '.join(other)}. "
+        "Its budgets are held, and what it spends is not counted.",
+        "Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings; "
+        "then run lead_stats for yesterday and lead_budgets again.",
+        channel=channel.name,
+        subject=account,
+    )
+    return replace(pulled, frame=frame.assign(is_final=False), findings=[*pulled.findings, note])
+
+
+def _with_daily_budget(pulled: Pulled, campaigns: pd.DataFrame, sources: pd.DataFrame) -> Pulled:
+    """Yesterday's budget in force, read before today's decision."""
+    latest = latest_whole_day().isoformat()
+    budgets = campaigns[campaigns["is_serving"].astype(bool)].merge(
+        valid_on(sources, latest), left_on="campaign_id", right_on="external_id"
+    )
+    amounts = budgets.drop_duplicates(["segment_id", "budget_id"]).groupby("segment_id")["amount_micros"].sum()
+    # Every mapped campaign was read: where none serves, nothing is in force.
+    amount = pulled.frame["segment_id"].map(amounts).astype("Int64").fillna(0)
+    frame = pulled.frame.assign(daily_budget_micros=amount.where(pulled.frame["date"] == latest))
+    return replace(pulled, frame=frame)
+
+
+def _gone(campaigns: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
+    """The sources of active segments whose campaign the account does not have, or not any more."""
+    is_steered = sources["is_active"].astype(bool) & sources["is_segment_active"].astype(bool)
+    return sources[is_steered & ~sources["external_id"].isin(campaigns["campaign_id"])]
+
+
+def _without_unknown_campaigns(
     pulled: Pulled,
-    campaigns: pd.DataFrame,
-    sources: pd.DataFrame,
+    raw: pd.DataFrame,
+    gone: pd.DataFrame,
+    removed: set[str],
     account: str,
     channel: str,
     window: Window,
 ) -> Pulled:
-    """Yesterday's budget in force, read before today's decision; a mapped campaign that is gone makes its segment
-    unknown.
+    """A removed campaign keeps its past, and a person says what took its place. One that was never in the account makes
+    its segment unknown on the days of its row.
     """
-    gone = sources[~sources["external_id"].isin(campaigns["campaign_id"])]
-    notes = [
-        findings.Finding(
-            "campaign_not_found",
-            "stop",
-            f"{channel} {account} has no campaign {row['external_id']}, "
-            f"which channel_sources gives to {row['segment']}. "
-            f"The segment's {window} was not written and its budget is held.",
-            f"Correct channel_sources: the campaign was removed or moved to another account. Then clear pull_{channel} "
-            "and what comes after it.",
-            segment_id=row["segment_id"],
-            channel=channel,
-            subject=f"{account}/{row['external_id']}",
-        )
-        for row in gone.to_dict("records")
-    ]
-    budgets = campaigns[campaigns["is_serving"].astype(bool)].merge(
-        sources, left_on="campaign_id", right_on="external_id"
+    notes, frame = [], pulled.frame
+    for row in gone.to_dict("records"):
+        if row["external_id"] not in removed:
+            of_row = (frame["segment_id"] == row["segment_id"]) & frame["date"].between(
+                row["valid_from"], row["valid_to"]
+            )
+            frame = frame[~of_row]
+            notes.append(_never_there(row, account, channel, window))
+        elif row["valid_to"] >= today().isoformat():
+            days = raw.loc[raw["external_id"] == row["external_id"], "date"]
+            notes.append(_was_removed(row, account, channel, days.max() if len(days) else None))
+    return replace(pulled, frame=frame, findings=[*pulled.findings, *notes])
+
+
+def _never_there(row: Mapping[Any, Any], account: str, channel: str, window: Window) -> findings.Finding:
+    return findings.Finding(
+        NOT_FOUND,
+        "stop",
+        f"{channel} {account} has no campaign {row['external_id']} and never had, which channel_sources gives to "
+        f"{row['segment']}. The segment's {window} was not written, and while the row is valid its budget is held.",
+        "Correct external_id or account of that row of channel_sources, or set its is_active to false. Then clear "
+        f"pull_{channel} and what comes after it.",
+        segment_id=row["segment_id"],
+        channel=channel,
+        subject=f"{account}/{row['external_id']}",
+        evidence_date=min(row["valid_to"], window.last.isoformat()),
     )
-    amounts = budgets.drop_duplicates(["segment_id", "budget_id"]).groupby("segment_id")["amount_micros"].sum()
-    frame = pulled.frame[~pulled.frame["segment_id"].isin(gone["segment_id"])]
-    amount = frame["segment_id"].map(amounts).astype("Int64")
-    frame = frame.assign(daily_budget_micros=amount.where(frame["date"] == latest_whole_day().isoformat()))
-    return Pulled(frame, [*pulled.findings, *notes])
+
+
+def _was_removed(row: Mapping[Any, Any], account: str, channel: str, last_day: str | None) -> findings.Finding:
+    """:param last_day: the last day of the window on which it had a row."""
+    end = date.fromisoformat(last_day) if last_day else latest_whole_day()
+    # Not before the row begins.
+    end = max(end, date.fromisoformat(row["valid_from"]))
+    return findings.Finding(
+        NOT_FOUND,
+        "stop",
+        f"Campaign {row['external_id']} of {channel} {account} was removed, and channel_sources still gives it to "
+        f"{row['segment']}. Its past stays with the segment, whose budget is held until it is known what replaced it.",
+        f"Run: update channel_sources set valid_to = '{end}' where channel = '{channel}' and account = '{account}' and "
+        f"external_id = '{row['external_id']}' and coalesce(valid_to, 'infinity') > '{end}'. If another campaign took "
+        f"its place, add its row with valid_from = '{end + timedelta(days=1)}'. Then clear pull_{channel} and what "
+        "comes after it.",
+        segment_id=row["segment_id"],
+        channel=channel,
+        subject=f"{account}/{row['external_id']}",
+        evidence_date=latest_whole_day(),
+    )
 
 
 def write(
@@ -114,6 +250,7 @@ def write(
     pulled: Pulled,
     window: Window,
     dag_run_id: str,
+    also_looked_for: Sequence[findings.Checked] = (),
 ) -> int:
     """Write contract rows, the findings and the fetch. Returns how many rows of `channel_metrics` were new or
     changed.
@@ -122,9 +259,25 @@ def write(
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
     key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
-    findings.record(connection, pulled.findings)
+    keep_sums(connection, channel, pulled, key)
+    looked_for = [
+        findings.Checked(kind, channel.name, account, window.first, window.last) for kind in (*FINDINGS, NOT_FOUND)
+    ]
+    findings.record(connection, pulled.findings, [*looked_for, *also_looked_for])
     connection.execute(
         sql.render("lead_stats/insert_channel_fetches.sql"),
         key | {"rows": len(pulled.frame), "dag_run_id": dag_run_id},
     )
     return changed
+
+
+def keep_sums(connection: psycopg.Connection[Any], channel: Channel, pulled: Pulled, key: dict[str, Any]) -> None:
+    """Keep whether it adds up, after the rows themselves were written.
+
+    :param key: channel, account, first, last.
+    """
+    connection.execute(sql.render("lead_stats/create_pulled_totals.sql"))
+    connection.execute(sql.render("lead_stats/create_pulled_left_out.sql"))
+    sql.copy_frame(connection, "pulled_totals", sums.as_rows(list(sums.addends(channel, pulled))))
+    sql.copy_frame(connection, "pulled_left_out", sums.left_out(pulled))
+    connection.execute(sql.render("lead_stats/upsert_channel_totals.sql"), key)

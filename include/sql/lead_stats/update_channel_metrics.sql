@@ -1,0 +1,106 @@
+-- Grain: one (segment, channel, account, day) of the window whose figures a change of channel_sources took away.
+-- Why: what was re-mapped must not show in two segments. A row goes once the account was read under the new sources, which is
+-- when another segment has its figures; or at once where the account has no source on that day any more, and is not read.
+with open_days as (
+    select distinct
+        changes.segment_id,
+        changes.channel,
+        changes.account,
+        changes.changed_at,
+        day::date as date
+    from channel_source_changes as changes
+    cross join lateral generate_series(
+        greatest(changes.date_from, %(first)s::date), least(changes.date_to, %(last)s::date), interval '1 day'
+    ) as day
+    where changes.restated_at is null
+),
+
+left_over as materialized (
+    select
+        metrics.segment_id,
+        metrics.channel,
+        metrics.account,
+        metrics.date,
+        max(open_days.changed_at) as changed_at
+    from open_days
+    inner join channel_metrics as metrics
+        on
+            open_days.segment_id = metrics.segment_id
+            and open_days.channel = metrics.channel
+            and open_days.account = metrics.account
+            and open_days.date = metrics.date
+            and metrics.date between %(first)s::date and %(last)s::date
+    where
+        coalesce(
+            metrics.spend, metrics.daily_budget, metrics.conversions, metrics.impressions, metrics.clicks, metrics.visits,
+            metrics.microsite_visits, metrics.microsite_leads
+        ) is not null
+        and not exists (
+            select 1
+            from channel_sources as sources
+            where
+                sources.segment_id = metrics.segment_id
+                and sources.channel = metrics.channel
+                and sources.account = metrics.account
+                and sources.is_active
+                and metrics.date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+        )
+    group by metrics.segment_id, metrics.channel, metrics.account, metrics.date
+),
+
+-- Locked in the order of the key, so that two runs that overlap wait for each other instead of deadlocking.
+released as materialized (
+    select
+        metrics.segment_id,
+        metrics.channel,
+        metrics.account,
+        metrics.date
+    from channel_metrics as metrics
+    inner join left_over
+        on
+            metrics.segment_id = left_over.segment_id
+            and metrics.channel = left_over.channel
+            and metrics.account = left_over.account
+            and metrics.date = left_over.date
+    where
+        exists (
+            select 1
+            from channel_fetches as fetches
+            where
+                fetches.channel = left_over.channel
+                and fetches.account = left_over.account
+                and fetches.fetched_at > left_over.changed_at
+                and left_over.date between fetches.date_from and fetches.date_to
+        )
+        or not exists (
+            select 1
+            from channel_sources as sources
+            where
+                sources.channel = left_over.channel
+                and sources.account = left_over.account
+                and sources.is_active
+                and left_over.date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+        )
+    order by metrics.segment_id, metrics.channel, metrics.account, metrics.date
+    for no key update of metrics
+)
+
+-- NULL and not 0: the channel is not the segment's on that day, and a day that cost nothing would be believed.
+update channel_metrics as metrics
+set
+    spend = null,
+    daily_budget = null,
+    conversions = null,
+    impressions = null,
+    clicks = null,
+    visits = null,
+    microsite_visits = null,
+    microsite_leads = null,
+    is_empty = false,
+    is_final = true
+from released
+where
+    metrics.segment_id = released.segment_id
+    and metrics.channel = released.channel
+    and metrics.account = released.account
+    and metrics.date = released.date
