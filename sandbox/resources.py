@@ -115,7 +115,7 @@ def _identities(state: State, position: int) -> Iterator[tuple[Row, date, date]]
     if became is None:
         yield row, date.min, date.max
         return
-    ended = {"status": became.status, "serving_status": "ENDED" if became.status == "REMOVED" else "SUSPENDED"}
+    ended: Row = {"status": became.status, "serving_status": "ENDED" if became.status == "REMOVED" else "SUSPENDED"}
     ended |= {"primary_status": became.status, "primary_status_reasons": [f"CAMPAIGN_{became.status}"]}
     yield row | ended, date.min, became.since - timedelta(days=1)
     if became.successor:
