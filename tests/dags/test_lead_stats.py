@@ -223,7 +223,8 @@ def test_partners_in_another_spelling_are_named_and_one_row_of_a_person_gives_th
     (finding,) = morning.open_findings("capacity_without_segment")
     assert missing > 0 and f"take {missing} leads a day" in finding["detail"]
     db.fetch(
-        "insert into lead_spellings (kind, spelling, country, meaning) values ('region', 'N-Brabant', 'NL', 'noord-brabant')"
+        "insert into lead_spellings (kind, spelling, country, meaning) "
+        "values ('region', 'N-Brabant', 'NL', 'noord-brabant')"
     )
     assert morning.run("lead_stats").state == "success"
     assert stats_of(morning, "schilder_noord_brabant")["capacity_total_leads"] == whole
