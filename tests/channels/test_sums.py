@@ -115,8 +115,8 @@ def world(new_world: Callable[[], Any]) -> Iterator[World]:
 def nth(query: str) -> str:
     """The (n modulo how many there are)-th row of a query that gives `key`, in its own order."""
     return (
-        f"(select key from (select key, row_number() over () - 1 as at, count(*) over () as of from ({query}) as every) "
-        "as numbered where at = %(n)s::int %% of)"
+        "(select key from (select key, row_number() over () - 1 as at, count(*) over () as of "
+        f"from ({query}) as every) as numbered where at = %(n)s::int %% of)"
     )
 
 
@@ -170,7 +170,9 @@ SHAPES: dict[str, Shape] = {
         f"update partner_capacity set branch = 'slotenmaker' where partner_id = {PARTNER}"
     ),
     "a partner that stops": f"update partners set is_active = false where id = {PARTNER}",
-    "a partner that takes more": f"update partner_capacity set daily_leads = daily_leads + 2 where partner_id = {PARTNER}",
+    "a partner that takes more": (
+        f"update partner_capacity set daily_leads = daily_leads + 2 where partner_id = {PARTNER}"
+    ),
     "rows of an account come twice": lambda world, n: world.sandbox.fault(
         "duplicate_rows", "SearchStream", customer=(PAINTERS, ROOFERS)[n % 2], text=CAMPAIGNS
     ),
@@ -209,8 +211,8 @@ def assert_adds_up(world: World) -> None:
             assert row["difference"] == 0, what
     whole = {
         "leads": "select count(*) from leads where (created_at at time zone 'Europe/Amsterdam')::date = %s",
-        "capacity": "select coalesce(sum(daily_leads), 0) from partner_capacity join partners on partner_id = partners.id "
-        "where is_active and %s::date is not null",
+        "capacity": "select coalesce(sum(daily_leads), 0) from partner_capacity "
+        "join partners on partner_id = partners.id where is_active and %s::date is not null",
     }
     days = {(row["metric"], row["date"]): row["reported"] for row in rows if row["metric"] in whole}
     assert {metric for metric, _ in days} == set(whole)
