@@ -61,28 +61,34 @@ def _larger(row: Json, more: float) -> Json:
 
 
 def _spoil(answer: Json, fault: Fault | None) -> Json:
-    """A report as a data fault leaves it."""
+    """A report as a data fault leaves it. What must be the same on all pages of a report is done in ``reports``."""
+    metadata = answer.get("metadata", {}) | (reports.said(fault.kind, fault.args) if fault else {})
     match fault.kind if fault else None:
-        case "empty":
-            return {k: v for k, v in answer.items() if k not in ("rows", "rowCount")}
+        case "empty" | "empty_reason":
+            answer = {k: v for k, v in answer.items() if k not in ("rows", "rowCount")}
         case "duplicate_rows":
-            return {**answer, "rows": [row for row in answer.get("rows", []) for _ in range(2)]}
+            rows = [row for row in answer.get("rows", []) for _ in range(2)]
+            answer = {**answer, "rows": rows} | ({"rowCount": 2 * answer["rowCount"]} if "rowCount" in answer else {})
         case "negative_metrics" if answer.get("rows"):
             first = dict(answer["rows"][0])
             if "metricValues" in first:
                 first["metricValues"] = [{"value": f"-{v['value']}"} for v in first["metricValues"]]
             else:
                 first |= {"clicks": -first["clicks"], "impressions": -first["impressions"]}
-            return {**answer, "rows": [first, *answer["rows"][1:]]}
+            answer = {**answer, "rows": [first, *answer["rows"][1:]]}
         case "row_missing" if answer.get("rows"):
             rows = answer["rows"]
             largest = max(range(len(rows)), key=lambda at: _size(rows[at]))
-            return {**answer, "rows": rows[:largest] + rows[largest + 1 :]}
+            answer = {**answer, "rows": rows[:largest] + rows[largest + 1 :]}
+            answer |= {"rowCount": answer["rowCount"] - 1} if "rowCount" in answer else {}
         case "inflated" if answer.get("rows"):
             more = 1 + (fault.args.get("share", 0.25) if fault else 0)
-            return {**answer, "rows": [_larger(row, more) for row in answer["rows"]]}
-        case _:
-            return answer
+            answer = {**answer, "rows": [_larger(row, more) for row in answer["rows"]]}
+        case "by_property" if "responseAggregationType" in answer:
+            answer = {**answer, "responseAggregationType": "byProperty"}
+        case "growing" if "rowCount" in answer:
+            answer = {**answer, "rowCount": answer["rowCount"] + 1}
+    return {**answer, "metadata": metadata} if metadata else answer
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -148,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, {"access_token": token, "expires_in": args.get("expires_in", 3600), "token_type": "Bearer"}
 
     def _report(
-        self, method: str, report: Callable[[State, str, Json], Json], where: str, body: Json
+        self, method: str, report: Callable[[State, str, Json, reports.Shape], Json], where: str, body: Json
     ) -> tuple[int, Json]:
         self.state.calls.append({"method": method, "at": self.state.now().isoformat(), "account": where, "body": body})
         header = self.headers.get("Authorization") or ""
@@ -161,7 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.base == "slow":
             time.sleep(fault.args.get("sleep", 2))
         self.is_cut = fault is not None and fault.base == "cut"
-        return 200, _spoil(report(self.state, where, body), fault)
+        shape = reports.Shape(fault.kind, fault.args.get("rows", 100)) if fault else reports.Shape()
+        return 200, _spoil(report(self.state, where, body, shape), fault)
 
 
 # -- control plane ------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ STAND_IN = (  # what always comes from the stand-in world, unless LEADS_DATABASE
 )
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 ADMIN = "admin"
-PATIENCE = 180  # seconds; the slowest step, Airflow's first start, takes 15 on two cores
+PATIENCE = 600  # seconds; the slowest step, Airflow's first start, takes 15 on two cores where nothing else runs
 
 
 class StackError(RuntimeError):
@@ -215,7 +215,7 @@ class Stack:
         with step("Airflow") as tick:
             self._wait("api-server", api.is_up, tick)
             parser = self.processes.find("dag-processor")
-            begun = Path(parser.log).with_suffix(".started").stat().st_mtime if parser else 0.0
+            begun = float(Path(parser.log).with_suffix(".started").read_text()) if parser else 0.0
             last_look = 0.0
 
             def parsed() -> bool:
@@ -378,7 +378,7 @@ class Stack:
             self._claim(name)
             return
         (self.home / "logs").mkdir(parents=True, exist_ok=True)
-        (self.home / "logs" / f"{name}.started").touch()
+        (self.home / "logs" / f"{name}.started").write_text(f"{time.time()}\n")
         module = [self.scheduler] if name == "scheduler" else ["airflow", name]
         command = [sys.executable, "-m", *module, *arguments]
         self.processes.spawn(name, command, environment, owner=self.owner, port=port)

@@ -401,6 +401,8 @@ def _claims(budgets: list[dict[str, Any]], channel: PaidChannel, key: dict[str, 
     cap = budgets[0]["max_daily_budget"]
     if wanted > decided and not (cap is not None and wanted <= cap):
         raise ValueError(f"its cap is {euros(cap)} now, below the {euros(wanted)} that was decided; left alone")
+    if wanted > decided and budgets[0]["capacity_lost"]:
+        raise ValueError("its partners' capacity fell by more than 20% or was lost since it was decided; left alone")
     shares = split({row["budget_id"]: row["amount"] for row in budgets}, wanted, channel.billable_unit)
     if small := [budget for budget, share in shares.items() if share < channel.billable_unit]:
         raise ValueError(f"budget {', '.join(small)} would fall below {euros(channel.billable_unit)}; left alone")

@@ -150,15 +150,29 @@ def _segments(
     except psycopg.Error as error:
         limits = pd.DataFrame(columns=["segment_id", *LIMITS])
         unreadable.append(_unreadable("lead_segment_channels", error.diag.message_primary or str(error)))
+    limits_unreadable = bool(unreadable)
     segments = segments.merge(limits, on="segment_id", how="left")
     segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
+    judged, unread = _judged_capacity(connection)
+    unreadable += unread
+    given = list(zip(segments["segment_id"], segments["capacity_total_leads"], strict=True))
+    # Another capacity than was judged has just been written: it is not known whether that one leaps.
+    leaps = {
+        segment_id
+        for segment_id, capacity in given
+        if judged and capacity is not None and _leaps(judged.get(segment_id), capacity)
+    }
+    segments["capacity_usual"] = [judged[each]["usual"] if each in leaps & judged.keys() else None for each, _ in given]
     segments["blocks"] = [
         [
             *blocks,
-            *([] if automated is True or unreadable else [Reason.AUTOMATION_OFF]),
+            *([Reason.CAPACITY_LEAP] if segment_id in leaps else []),
+            *([Reason.SETTINGS_MISSING] if unread and Reason.SETTINGS_MISSING not in blocks else []),
+            *([] if automated is True or limits_unreadable else [Reason.AUTOMATION_OFF]),
             *([Reason.FOREIGN_EDIT] if _is_recent(changed_at, cooldown) else []),
         ]
-        for blocks, automated, changed_at, cooldown in zip(
+        for segment_id, blocks, automated, changed_at, cooldown in zip(
+            segments["segment_id"],
             segments["blocks"],
             segments["is_automated"],
             segments["budget_changed_at"],
@@ -167,6 +181,25 @@ def _segments(
         )
     ]
     return segments, unreadable
+
+
+def _judged_capacity(connection: psycopg.Connection[Any]) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+    """By segment: the capacity that was judged (`capacity`, leads a day), what is `usual`, and whether it leaps.
+
+    What tells a leap and cannot be read is unknown for every segment, and a finding says so.
+    """
+    try:
+        with connection.transaction():
+            rows = sql.read_rows(connection, sql.render("lead_budgets/select_capacity_leaps.sql"))
+    except psycopg.OperationalError:
+        raise  # the connection or a lock: the next try reads them
+    except psycopg.Error as error:
+        return {}, [_unreadable("capacity_confirmations", error.diag.message_primary or str(error))]
+    return {row["segment_id"]: row for row in rows}, []
+
+
+def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
+    return judged is None or judged["is_leap"] or judged["capacity"] != capacity
 
 
 def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:

@@ -154,8 +154,8 @@ class Reason(StrEnum):
     LEAD_STATUS_UNKNOWN = (
         "lead_status_unknown",
         "too many leads have a status that nobody has explained",
-        "More than 10% of the segment's leads of the last 28 days (two at least) have a status that lead_spellings does "
-        "not know, so what partners accept cannot be told.",
+        "More than 10% of the segment's leads of the last 28 days (two at least) have a status that lead_spellings "
+        "does not know, so what partners accept cannot be told.",
         "Add the status that the finding lead_status_unknown names to lead_spellings, run lead_stats for yesterday, "
         "then start lead_budgets again.",
         True,
@@ -172,6 +172,15 @@ class Reason(StrEnum):
         "the partners' capacity is not known",
         "What partners can take each day is missing for this segment.",
         "Enter the capacity of the segment's partners, run lead_stats for yesterday, start lead_budgets again.",
+        True,
+    )
+    CAPACITY_LEAP = (
+        "capacity_leap",
+        "the partners' capacity leaps",
+        "The capacity is far above or below what is usual for the segment (the median of the last 28 days and of the "
+        "same weekdays), by max_capacity_rise or max_capacity_fall times and at least min_capacity_leap leads.",
+        "Correct the partners' capacity, or add a row with it to capacity_confirmations; else it is believed once it "
+        "has stood for capacity_leap_days.",
         True,
     )
     MISSING_LIMITS = (

@@ -143,6 +143,10 @@ STATEMENTS = {
         values={"changed_by": "marketing@vakwerkgids.example"},
     ),
     "lead_budgets/lock_channel.sql": _statement(),
+    "lead_budgets/select_capacity_leaps.sql": _statement(
+        undo="update lead_generation_stats set capacity_total_leads = 999"
+        f" where date {YESTERDAY} and capacity_total_leads is not null"
+    ),
     "lead_budgets/select_claimed.sql": _statement(
         "claimed", row="select array_agg(decision_id) as decisions from channel_orchestration_log"
     ),
@@ -214,6 +218,7 @@ STATEMENTS = {
     "lead_stats/insert_pipeline_findings.sql": _statement(),
     "lead_stats/insert_pipeline_findings_leads.sql": _statement(),
     "lead_stats/insert_pipeline_findings_partners.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_capacity.sql": _statement(),
     "join_whole_sets.sql": _statement(),
     "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
     "lead_stats/insert_pipeline_findings_channels.sql": _statement(
@@ -233,6 +238,7 @@ STATEMENTS = {
         values={"rows": 1},
         writes="channel_metrics",
     ),
+    "lead_stats/select_partner_capacity.sql": _statement(),
     "lead_stats/select_report.sql": _statement(),
     "lead_stats/update_budget_decisions.sql": _statement(
         undo="insert into budget_decisions (segment_id, decision_date, action)"

@@ -91,7 +91,14 @@ budgets as (
 ),
 
 own_sources as (
-    select count(distinct needed.channel) filter (where fetches.channel is null) > 0 as is_stale
+    select
+        count(distinct needed.channel) filter (where fetches.channel is null) > 0
+        -- The last read of the partners failed, though an earlier one of this morning had not.
+        or exists (
+            select 1
+            from pipeline_findings as failed
+            where failed.name = 'capacity_source_failed' and failed.resolved_at is null
+        ) as is_stale
     from (values ('leads'), ('partner_capacity')) as needed (channel)
     left join channel_fetches as fetches
         on

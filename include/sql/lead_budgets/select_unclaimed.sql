@@ -10,7 +10,17 @@ select
     limits.max_daily_budget,
     budgets.account,
     budgets.budget_id,
-    budgets.amount
+    budgets.amount,
+    -- Hours may lie between a decision and its approval; where a person set the target, capacity decided nothing.
+    decisions.inputs ->> 'target_override' is null
+    and (
+        coalesce(stats.capacity_total_leads, 0) < 0.8 * (decisions.inputs ->> 'capacity_total_leads')::numeric
+        or exists (
+            select 1
+            from pipeline_findings as failed
+            where failed.name = 'capacity_source_failed' and failed.resolved_at is null
+        )
+    ) as capacity_lost
 from budget_decisions as decisions
 inner join lead_segment_plans as plans
     on decisions.segment_id = plans.segment_id and decisions.decision_date = plans.date
@@ -35,6 +45,8 @@ inner join (
 inner join lead_segments as segments on decisions.segment_id = segments.id and segments.is_active
 inner join lead_segment_channels as limits
     on decisions.segment_id = limits.segment_id and decisions.channel = limits.channel and limits.is_automated
+left join lead_generation_stats as stats
+    on decisions.segment_id = stats.segment_id and stats.date = lead_today() - 1
 where
     decisions.channel = %(channel)s
     and decisions.decision_date = lead_today()

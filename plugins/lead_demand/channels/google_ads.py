@@ -20,7 +20,7 @@ from google.auth.exceptions import GoogleAuthError
 
 from lead_demand import sql
 from lead_demand.channels import google_ads_answers as answers
-from lead_demand.channels.contract import match_exactly
+from lead_demand.channels.contract import Fetched, match_exactly
 from lead_demand.channels.paid import Outcome, from_micros, to_micros
 from lead_demand.channels.sums import Sum
 from lead_demand.day import AMSTERDAM, Window, today
@@ -107,12 +107,7 @@ def _read_error(account: str, error: Exception) -> SourceUnavailable | SourceRef
         what += f" (request {outcome.request_id})"
     if outcome.retry_after is not None:
         return SourceUnavailable(f"{what.rstrip('.')}.")
-    advice = (
-        "Wait until then; every try before only uses up more of it."
-        if (outcome.error_code or "").startswith("quota_error.")
-        else "Check the account's access and the connection google_ads_default."
-    )
-    return SourceRefused(f"{what.rstrip('.')}.", todo=advice)
+    return SourceRefused(f"{what.rstrip('.')}.", todo=answers.advice(outcome.error_code))
 
 
 class GoogleAds:
@@ -136,7 +131,7 @@ class GoogleAds:
     def __init__(self) -> None:
         self.hook = GoogleAdsBudgetHook()
 
-    def fetch(self, account: str, window: Window) -> pd.DataFrame:
+    def fetch(self, account: str, window: Window) -> Fetched:
         """One row per (campaign, day) that had any activity, whatever became of the campaign since: the API leaves out
         days on which every metric is zero, and gives paused and removed campaigns where the query names no status.
         """
@@ -155,7 +150,7 @@ class GoogleAds:
         frame = pd.DataFrame(records, columns=["external_id", "date", *self.metrics])
         # Conversions land on the day of the click for up to a month, so nothing younger is final.
         settled = (today() - timedelta(days=30)).isoformat()
-        return frame.assign(is_final=frame["date"] < settled)
+        return Fetched(frame.assign(is_final=frame["date"] < settled))
 
     def fetch_totals(self, account: str, window: Window) -> pd.DataFrame:
         """The account's own row of each day: every campaign is in it, also one that is removed or of a kind that the

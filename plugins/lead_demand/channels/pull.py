@@ -93,14 +93,15 @@ def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window, 
 
 
 def _read(channel: Channel, account: str, sources: pd.DataFrame, window: Window, known: Known) -> Pulled:
-    raw, reported = channel.fetch(account, window), channel.fetch_totals(account, window)
+    fetched, reported = channel.fetch(account, window), channel.fetch_totals(account, window)
+    raw, doubts = fetched.frame, fetched.doubts
     if channel.name not in channels.PAID:
-        return replace(to_metrics(channel, account, raw, sources, window, known), reported=reported)
+        return replace(to_metrics(channel, account, raw, sources, window, known, doubts), reported=reported)
     paid: PaidChannel = channel  # type: ignore[assignment]
     campaigns = paid.read_budgets(account)
     serving = campaigns.loc[campaigns["is_serving"].astype(bool), "campaign_id"]
     known = replace(known, is_serving=bool(sources["external_id"].isin(serving).any()))
-    pulled = replace(to_metrics(channel, account, raw, sources, window, known), reported=reported)
+    pulled = replace(to_metrics(channel, account, raw, sources, window, known, doubts), reported=reported)
     pulled = _with_daily_budget(pulled, campaigns, sources)
     gone = _gone(campaigns, sources)
     removed = paid.removed_campaigns(account, sorted(set(gone["external_id"]))) if len(gone) else set()
