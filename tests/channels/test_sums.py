@@ -168,7 +168,7 @@ SHAPES: dict[str, Shape] = {
     "a campaign is removed": lambda world, n: world.remove(n),
     "a campaign is removed and replaced": lambda world, n: world.remove(n, replaced=True),
     "a segment ends": f"update lead_segments set is_active = false where id = {SEGMENT}",
-    "a host that is not the site": lambda world, n: world.sandbox.fault("copies", "runReport", times=1),
+    "a host that is not the site": lambda world, n: world.sandbox.fault("copies", "runReport", times=2),
     "pages belong to no segment": (
         f"delete from channel_sources where external_id = {sources_of('search_console')} "
         f"or external_id = {sources_of('ga4', 'path:%%')}"
