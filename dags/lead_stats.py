@@ -145,6 +145,7 @@ def lead_stats():
     release_moved_metrics = WindowOperator(
         task_id="release_moved_metrics",
         sql="lead_stats/update_channel_metrics.sql",
+        sums="lead_stats/update_channel_totals.sql",
         restated_days=WIDEST,
         trigger_rule=TriggerRule.ALL_DONE,
         doc_md="What a change of channel_sources gave to another segment leaves the one that had it, once that other "

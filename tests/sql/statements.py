@@ -203,6 +203,11 @@ STATEMENTS = {
         times=2,  # what is held is compared with what is stated
     ),
     "lead_stats/select_sums.sql": _statement(),
+    "lead_stats/update_channel_totals.sql": _statement(
+        undo="update channel_sources set is_active = not is_active where channel = 'google_ads';"
+        " update channel_totals set in_segments = in_segments + 1 where channel = 'google_ads'",
+        writes="channel_totals",
+    ),
     "lead_stats/upsert_channel_totals.sql": _statement(
         first=("lead_stats/create_pulled_totals.sql", "lead_stats/create_pulled_left_out.sql", TOTALS),
         writes="channel_totals",

@@ -8,6 +8,8 @@ held as materialized (
         metrics.segment_id,
         metrics.capacity_total_leads
     from channel_metrics as metrics
+    -- A segment that was deactivated since keeps what was recorded of it; its partners fit none now.
+    inner join lead_segments as segments on metrics.segment_id = segments.id and segments.is_active
     where
         metrics.channel = 'partner_capacity'
         and metrics.account = 'leads_db'

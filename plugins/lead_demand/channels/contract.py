@@ -235,7 +235,12 @@ def to_metrics(
 
 def _with_spans(sources: pd.DataFrame) -> pd.DataFrame:
     sources = sources.copy()
-    every_day = {"valid_from": "0001-01-01", "valid_to": "9999-12-31", "is_active": True, "is_segment_active": True}
+    every_day: dict[str, str | bool] = {
+        "valid_from": "0001-01-01",
+        "valid_to": "9999-12-31",
+        "is_active": True,
+        "is_segment_active": True,
+    }
     for name, value in every_day.items():
         if name not in sources:
             sources[name] = value
