@@ -274,7 +274,8 @@ def test_pages_and_hosts_that_are_outside_on_purpose_are_not_named(
     assert reports.findings("source_without_segment")
     reports.db.fetch(
         "insert into channel_sources (channel, account, external_id, segment_id, is_active) "
-        "select %s, %s, external_id, (select id from lead_segments limit 1), false from unnest(%s::text[]) as external_id",
+        "select %s, %s, external_id, (select id from lead_segments limit 1), false "
+        "from unnest(%s::text[]) as external_id",
         [channel, ACCOUNTS[channel][0], outside],
     )
     assert reports.pull(channel) == plain
