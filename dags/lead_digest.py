@@ -11,7 +11,9 @@ on which `lead_stats` or `lead_budgets` never started.
 
 **Params.** None: this DAG only knows today.
 
-**Re-run rule.** Start a new run; it sends the digest again, as the day is then. Nothing is written but messages.
+**Re-run rule.** Start a new run; it sends the digest again, as the day is then. Nothing is written but messages. A
+scheduled run that starts on a later day than it was due (after an outage, or when this DAG is unpaused before 08:00) is
+skipped: it could only tell of today under an earlier date.
 
 **If it fails.**
 - `check_deadline`: [DeadlineMissed](runbook.md#deadlinemissed). No second alert comes where a failure of

@@ -20,6 +20,8 @@ the latest whole day, without a range, announces it; a backfill or an old day ne
 **If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
 - `pull_*` failed: that account's segments hold today, the others go on. After
   [SourceUnavailable](runbook.md#sourceunavailable) wait; [SourceRefused](runbook.md#sourcerefused) needs a person.
+- `pull_partner_capacity` failed with [CapacitySourceFailed](runbook.md#capacitysourcefailed): every segment holds until
+  it succeeds; a person can confirm that the partners are really gone.
 - `check_*` failed: nothing was announced and no budget moves. See [CheckFailed](runbook.md#checkfailed).
 - Anything else of the database: [DatabaseUnavailable](runbook.md#databaseunavailable),
   [LoginRefused](runbook.md#loginrefused), [MigrationMissing](runbook.md#migrationmissing),
@@ -39,7 +41,7 @@ from lead_demand import channels, day, tasks
 from lead_demand.assets import LATEST_DAY
 from lead_demand.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
 from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
-from lead_demand.operators import LastDayOperator, WindowOperator
+from lead_demand.operators import LastDayOperator, PartnerCapacityOperator, WindowOperator
 from lead_demand.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.timetable import DayAfterTimetable
 
@@ -126,14 +128,17 @@ def lead_stats():
         pull_leads = WindowOperator(
             task_id="pull_leads",
             sql="lead_stats/upsert_channel_metrics_leads.sql",
+            sums="lead_stats/upsert_channel_totals_leads.sql",
             restated_days=channels.RESTATED_DAYS["leads"],
             doc_md="Counts by day of creation; acceptance comes days later, so the window is counted again every day.",
         )
         attribute_leads >> pull_leads
-        pull_partner_capacity = LastDayOperator(
+        pull_partner_capacity = PartnerCapacityOperator(
             task_id="pull_partner_capacity",
             sql="lead_stats/upsert_channel_metrics_partner_capacity.sql",
-            doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone.",
+            sums="lead_stats/upsert_channel_totals_partner_capacity.sql",
+            doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone. A segment "
+            "that the adapter does not name has none; an adapter that lost most segments fails.",
         )
         read_sources >> pull_partner_capacity
 
@@ -196,6 +201,19 @@ def lead_stats():
             counts="findings",
             doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and stops nobody else.",
         )
+        WindowOperator(
+            task_id="record_lead_findings",
+            sql="lead_stats/insert_pipeline_findings_leads.sql",
+            restated_days=channels.RESTATED_DAYS["leads"],
+            counts="findings",
+            doc_md="Leads of no segment, and statuses and sources that mean nothing, with their number by day.",
+        )
+        LastDayOperator(
+            task_id="record_partner_findings",
+            sql="lead_stats/insert_pipeline_findings_partners.sql",
+            counts="findings",
+            doc_md="Capacity that fits no segment, with its size and how it is written.",
+        )
         LastDayOperator(
             task_id="record_source_findings",
             sql="lead_stats/insert_pipeline_findings_sources.sql",
@@ -208,6 +226,14 @@ def lead_stats():
             restated_days=WIDEST,
             counts="findings",
             doc_md="Days on which an account said nothing although leads say otherwise: unknown until it is stated.",
+        )
+        WindowOperator(
+            task_id="check_sums",
+            sql="lead_stats/check_sums.sql",
+            restated_days=WIDEST,
+            counts="findings",
+            doc_md="Segments + what belongs to none = the whole account, all leads, all capacity. A difference is "
+            "named in pipeline_findings; of spend, leads and capacity it holds the budgets that are decided on it.",
         )
         record_channel_findings = LastDayOperator(
             task_id="record_channel_findings",

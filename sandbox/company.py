@@ -1,5 +1,7 @@
 """``load()``: writes the stand-in company's books into Postgres, as its own systems would have by this morning.
 
+What its partners then do between two looks is played by `sandbox.partners`.
+
 Idempotent: a second load on the same day changes nothing, one on a later day adds the new days and the decisions on
 earlier leads. What a person has edited stays as it is. Only for a database that holds no real company.
 """
@@ -113,7 +115,7 @@ with written as (
         and found.daily_leads is not distinct from before.daily_leads
         and staged.daily_leads is not null
     order by staged.id
-    on conflict (partner_id, branch, region) do update set daily_leads = excluded.daily_leads
+    on conflict (partner_id, country, branch, region) do update set daily_leads = excluded.daily_leads
     returning current.partner_id, current.daily_leads
 )
 insert into sandbox.written_capacity (partner_id, daily_leads)

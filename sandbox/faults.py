@@ -21,6 +21,10 @@ not_approved       PERMISSION_DENIED, project not approved       403
 not_enabled        PERMISSION_DENIED, CUSTOMER_NOT_ENABLED       403
 auth_expired       UNAUTHENTICATED, OAUTH_TOKEN_EXPIRED          401
 timeout            sleeps, then DEADLINE_EXCEEDED                sleeps, then 504
+status             the gRPC status ``code`` and no failure,      500
+                   with google.rpc details where asked for
+too_large          an answer larger than the client takes, so    (not applicable: ignored)
+                   that it says RESOURCE_EXHAUSTED itself
 slow               sleeps, then answers as if nothing was        the same
 cut                the answer begins and the connection is cut;  half of the answer, then the connection is
                    of a streamed read half of the rows come      cut
@@ -33,15 +37,37 @@ token_expires      with method ``token``: a token that is        the same
                    passed, whatever ``expires_in`` promised
 duplicate_rows     every row twice                               every row twice
 negative_metrics   the numbers of the first row are negative     the numbers of the first row are negative
+row_missing        the row with the largest numbers is missing   the same
+inflated           every number is larger by the part ``share``  the same
 unknown_currency   the customer's currency is ``currency``       (not applicable: ignored)
 empty              no rows                                       no rows
+sampled            (not applicable: ignored)                     GA4 read a sample, and says so
+thresholded        (not applicable: ignored)                     GA4 left small rows out, and says so
+other_row          (not applicable: ignored)                     GA4 put half of its rows together as "(other)"
+empty_reason       (not applicable: ignored)                     no rows, and GA4 names ``reason``
+restricted         (not applicable: ignored)                     GA4 hides key events from this user
+truncated          (not applicable: ignored)                     GA4 has nothing whole (``before`` a date)
+time_zone          (not applicable: ignored)                     the property counts its days in ``time_zone``
+growing            (not applicable: ignored)                     GA4 says one row more than its pages give
+incomplete         (not applicable: ignored)                     Search Console still collects from ``date`` on
+by_property        (not applicable: ignored)                     Search Console did not aggregate by page
+shifted            (not applicable: ignored)                     Search Console gives a row on two pages, another
+                                                                 on none; pages of ``rows`` rows
+short_pages        (not applicable: ignored)                     pages of ``rows`` rows, whatever was asked for
+copies             (not applicable: ignored)                     the site's pages also on a staging server, through
+                                                                 a translation, and on a developer's machine
+spellings          (not applicable: ignored)                     hosts and paths in many spellings
+unmatched          (not applicable: ignored)                     one row, of a page of no segment
 ================== ============================================= ===========================================
 
 ``args``, all optional: ``customer`` and ``text`` narrow a fault to one customer and to calls whose query contains a
 text; ``sleep`` seconds before the failure (slow: default 2); ``retry_delay`` seconds (quota); ``op_index`` and
+``code``, ``message``, ``retry_info`` seconds, ``quota_failure`` and ``error_info``, a text and a reason (status);
 ``error`` (partial, such as ``campaign_budget_error.MONEY_AMOUNT_TOO_LARGE``); ``currency`` (unknown_currency, default
-XXX); ``seconds`` (default 1) and ``expires_in`` (default 3600) (token_expires); ``amount_micros``, ``resource_name``
-(default: the budget of a change's first operation) and ``user`` (foreign_edit).
+XXX); ``share`` (inflated, default 0.25); ``rows`` of a page (default 100); ``before`` (truncated), ``date``
+(incomplete) and ``field`` (how metadata spells it); ``time_zone`` and ``reason`` of the kinds alike; ``seconds``
+(default 1) and ``expires_in`` (default 3600) (token_expires); ``amount_micros``, ``resource_name`` (default: the budget
+of a change's first operation) and ``user`` (foreign_edit).
 
 A fault that comes "after the change is stored" comes after the work of a read as well, where that makes a difference:
 a cut or slow read has no such form, and a failed one looks the same.
@@ -60,9 +86,16 @@ METHODS = (
     "searchAnalytics", "runReport", "token", "*",
 )  # fmt: skip
 # Faults that have no answer of their own: the call goes on, or its connection does not.
-WIRE_FAULTS = ("slow", "cut", "foreign_edit")
+WIRE_FAULTS = ("slow", "cut", "foreign_edit", "too_large")
 TOKEN_FAULTS = ("token", "token_expires")
-DATA_FAULTS = ("partial", "duplicate_rows", "negative_metrics", "unknown_currency", "empty")
+REPORT_FAULTS = (
+    "sampled", "thresholded", "other_row", "empty_reason", "restricted", "truncated", "time_zone", "growing",
+    "incomplete", "by_property", "shifted", "short_pages", "copies", "spellings", "unmatched",
+)  # fmt: skip
+DATA_FAULTS = (
+    "partial", "duplicate_rows", "negative_metrics", "row_missing", "inflated", "unknown_currency", "empty",
+    *REPORT_FAULTS,
+)  # fmt: skip
 KINDS_WITHOUT_FAILURE = (*WIRE_FAULTS, *TOKEN_FAULTS, *DATA_FAULTS)
 
 
@@ -118,6 +151,7 @@ FAILURES: dict[str, Failure] = {
         _S.PERMISSION_DENIED, ("authorization_error", "CUSTOMER_NOT_ENABLED"), 403, "forbidden",
         "The customer account can't be accessed because it is not yet enabled or has been deactivated.",
     ),
+    "status": Failure(_S.UNKNOWN, None, 500, "backendError", "{message}"),
     "timeout": Failure(_S.DEADLINE_EXCEEDED, None, 504, "backendError", "Deadline Exceeded"),
 }  # fmt: skip
 
@@ -161,7 +195,9 @@ class Fault:
 
     @property
     def message(self) -> str:
-        return self.failure.message.format(retry_delay=self.args.get("retry_delay", 30)) if self.failure else self.kind
+        return (
+            self.failure.message.format(**{"retry_delay": 30, "message": ""} | self.args) if self.failure else self.kind
+        )
 
     def matches(self, method: str, customer: str, text: str) -> bool:
         return (

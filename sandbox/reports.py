@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from operator import itemgetter
@@ -28,6 +29,7 @@ SEARCH_ROWS, SEARCH_ROWS_MAX = 1_000, 25_000
 REPORT_ROWS, REPORT_ROWS_MAX = 10_000, 250_000
 _TOKENS_A_DAY = 200_000
 _BLOG = "/blog/wat-kost-een-vakman"  # a page that belongs to no segment
+_TWO_PAGES = 0.15  # of the impressions: a search that shows two pages, which counts once by property
 _TOWN_SHARE = 0.3  # of a segment's clicks that land on the page of its first town
 
 
@@ -39,7 +41,80 @@ class BadRequest(Exception):
         self.code = code
 
 
+@dataclass(frozen=True)
+class Shape:
+    """How a report differs from the plain one: the kind of a fault (see ``faults``), or none.
+
+    ``rows``: the most rows of a page where the shape makes pages short.
+    """
+
+    kind: str = ""
+    rows: int = 100
+
+
+PLAIN = Shape()
+
+
+def said(kind: str, args: Json) -> Json:
+    """The metadata in which a report says that it is not the whole one."""
+    match kind:
+        case "other_row":
+            return {"dataLossFromOtherRow": True}
+        case "sampled":
+            return {"samplingMetadatas": [{"samplesReadCount": "500000", "samplingSpaceSize": "10000000"}]}
+        case "thresholded":
+            return {"subjectToThresholding": True}
+        case "empty_reason":
+            return {"emptyReason": args.get("reason", "INSUFFICIENT_DATA")}
+        case "restricted":
+            restriction = {"metricName": "keyEvents", "restrictedMetricTypes": ["REVENUE_DATA"]}
+            return {"schemaRestrictionResponse": {"activeMetricRestrictions": [restriction]}}
+        case "truncated":
+            before = {"dataTruncationDate": args["before"]} if "before" in args else {}
+            kept = "Query date range may not be fully served."
+            return {"dataTruncationReasons": [{"dataTruncationMessage": kept, **before}]}
+        case "time_zone":
+            return {"timeZone": args.get("time_zone", "America/Los_Angeles")}
+        case "incomplete":
+            return {args.get("field", "first_incomplete_date"): args["date"]}
+    return {}
+
+
+def _copies(host: str) -> tuple[str, ...]:
+    """Hosts on which the pages of a site are seen without being the site."""
+    site = host.removeprefix("www.")
+    return (f"staging.{site}", f"www-{site.replace('.', '-')}.translate.goog", "localhost")
+
+
+def _spellings(path: str) -> tuple[str, ...]:
+    """Ways to write one path."""
+    last = path.rstrip("/").rpartition("/")[2]
+    encoded = path.replace(last, f"%{ord(last[0]):02x}{last[1:]}") if last else path
+    return (
+        path.upper(),
+        path.replace("/", "//"),
+        f"{encoded}?gclid=1",
+        f"{path.rstrip('/')}/index.html",
+        f"/x/..{path}",
+    )
+
+
 # -- Search Console -----------------------------------------------------------------------------------------------
+
+
+def _search_shaped(rows: Iterable[Json], kind: str) -> Iterator[Json]:
+    """The rows of a site that has copies, or whose pages are reached under many addresses."""
+    for n, row in enumerate(rows):
+        if kind == "spellings":
+            host, path = row["page"].removeprefix("https://").partition("/")[::2]
+            hosts = (host, host.upper(), f"{host}:443", f"{host}.", host.removeprefix("www."))
+            scheme, name = ("http", "https")[n % 2], hosts[n % 5]
+            yield {**row, "page": f"{scheme}://{name}{_spellings('/' + path)[n // 5 % 5]}"}
+            continue
+        yield row
+        if kind == "copies":
+            for copy in _copies(catalogue.MAIN_HOST):
+                yield {**row, "page": row["page"].replace(catalogue.MAIN_HOST, copy)}
 
 
 def _search_rows(state: State, first: date, last: date) -> Iterator[Json]:
@@ -99,7 +174,7 @@ def _search_totals(
     return totals
 
 
-def search_analytics(state: State, site: str, query: Json) -> Json:
+def search_analytics(state: State, site: str, query: Json, shape: Shape = PLAIN) -> Json:
     """The answer to searchAnalytics.query; dimensions date and page."""
     if site != catalogue.SITE_URL:
         raise BadRequest(f"User does not have sufficient permission for site '{site}'.", 403)
@@ -116,10 +191,27 @@ def search_analytics(state: State, site: str, query: Json) -> Json:
     filters = [f for group in query.get("dimensionFilterGroups", []) for f in group["filters"]]
     end = last if is_all else min(last, first_incomplete - timedelta(days=1))
 
-    def totals() -> list[tuple[tuple[str, ...], int, int]]:
-        return _search_totals(_search_rows(state, first, end), dimensions, filters)
+    asked = query.get("aggregationType", "auto").lower()
+    if asked == "byproperty" and ("page" in dimensions or any(f["dimension"].lower() == "page" for f in filters)):
+        raise BadRequest("Data that is grouped or filtered by page cannot be aggregated by property.")
+    by_page = "page" in dimensions or asked == "bypage"
 
-    found = state.report("searchAnalytics", first, end, *dimensions, json.dumps(filters), make=totals)
+    def totals() -> list[tuple[tuple[str, ...], int, int]]:
+        rows = _search_shaped(_search_rows(state, first, end), shape.kind)
+        found = _search_totals(rows, dimensions, filters)
+        return found if by_page else [(keys, clicks, views - int(views * _TWO_PAGES)) for keys, clicks, views in found]
+
+    found = state.report(
+        "searchAnalytics", shape.kind, first, end, *dimensions, by_page, json.dumps(filters), make=totals
+    )
+    if shape.kind in ("shifted", "short_pages"):
+        limit = min(limit, shape.rows)
+    if shape.kind == "unmatched" and "page" in dimensions:
+        found = [((*keys[:-1], "https://www.vakwerkgids.example/over-ons"), *rest) for keys, *rest in found[:1]]
+    shown = found[start : start + limit]
+    if shape.kind == "shifted" and shown and start:
+        # As many clicks, another order: the last row of the page before comes again, in place of another.
+        shown = [found[start - 1], *shown[1:]]
     page: list[Json] = [
         {
             "keys": list(keys),
@@ -128,9 +220,9 @@ def search_analytics(state: State, site: str, query: Json) -> Json:
             "ctr": clicks / views,
             "position": 6.5,
         }
-        for keys, clicks, views in found[start : start + limit]
+        for keys, clicks, views in shown
     ]
-    answer: Json = {"responseAggregationType": "byPage" if "page" in dimensions else "byProperty"}
+    answer: Json = {"responseAggregationType": "byPage" if by_page else "byProperty"}
     if page:
         answer["rows"] = page
     if is_all and "date" in dimensions and first_incomplete <= last:
@@ -228,7 +320,48 @@ def _report_totals(
     return [group for group in sorted(groups.items()) if query.get("keepEmptyRows") or any(group[1])]
 
 
-def run_report(state: State, property_id: str, query: Json) -> Json:
+def _report_shaped(
+    groups: list[tuple[tuple[str, ...], list[int]]], dimensions: list[str], shape: Shape
+) -> list[tuple[tuple[str, ...], list[int]]]:
+    """The groups as GA4 gives them where it does not give all, or where the tag runs on copies of the site too."""
+    match shape.kind:
+        case "other_row":
+            kept, rest = groups[: len(groups) // 2], groups[len(groups) // 2 :]
+            other = [sum(column) for column in zip(*(values for _, values in rest), strict=True)]
+            return [*kept, (("(other)",) * len(dimensions), other)] if rest else kept
+        case "sampled":
+            return [(keys, [20 * (value // 20) for value in values]) for keys, values in groups]
+        case "thresholded":
+            return [(keys, values) for keys, values in groups if max(values) >= 10]
+        case "copies" if "hostName" in dimensions:
+            at = dimensions.index("hostName")
+            copies = [
+                ((*keys[:at], copy, *keys[at + 1 :]), values)
+                for keys, values in groups
+                if keys[at] == catalogue.MAIN_HOST
+                for copy in (*_copies(catalogue.MAIN_HOST), "(not set)")
+            ]
+            return sorted([*groups, *copies])
+        case "spellings" if {"hostName", "landingPage"} <= set(dimensions):
+            at, page = dimensions.index("hostName"), dimensions.index("landingPage")
+            spelt = []
+            for n, (keys, values) in enumerate(groups):
+                key = list(keys)
+                key[at] = (keys[at], keys[at].upper(), f"{keys[at]}:443", f"{keys[at]}.", f"www.{keys[at]}")[n % 5]
+                key[at] = key[at].replace("www.www.", "www.")
+                key[page] = _spellings(keys[page])[n // 5 % 5].partition("?")[0]
+                spelt.append((tuple(key), values))
+            return sorted(spelt)
+        case "unmatched":
+            elsewhere = {"landingPage": "/over-ons", "hostName": catalogue.MAIN_HOST}
+            return [
+                (tuple(elsewhere.get(name, key) for name, key in zip(dimensions, keys, strict=True)), values)
+                for keys, values in groups[:1]
+            ]
+    return groups
+
+
+def run_report(state: State, property_id: str, query: Json, shape: Shape = PLAIN) -> Json:
     """The answer to runReport; all values are strings, dates are YYYYMMDD, int64 fields are strings."""
     if property_id != catalogue.GA4_PROPERTY:
         raise BadRequest("User does not have sufficient permissions for this property.", 403)
@@ -245,6 +378,9 @@ def run_report(state: State, property_id: str, query: Json) -> Json:
     ]
     asked = json.dumps({name: part for name, part in query.items() if name not in ("limit", "offset")})
     found = state.report("runReport", *spans, asked, make=lambda: _report_totals(state, query, spans))
+    found = _report_shaped(found, dimensions, shape)
+    if shape.kind in ("growing", "short_pages"):
+        limit = min(limit, shape.rows)
     cell = cache(lambda content: {"value": str(content)})  # most of them come again and again
     page = [
         {"dimensionValues": [cell(k) for k in keys], "metricValues": [cell(v) for v in values]}

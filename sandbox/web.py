@@ -10,6 +10,11 @@ POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by
 POST /campaigns       ``{"campaign", "status", "since", "successor"}``: a person pauses or removes a campaign from a
                       day on; a ``successor`` is the id of a new campaign that goes on in its place
 POST /accounts        ``{"customer", "rests_on", "hidden"}``: weekdays (Monday 0) without any ad, days that reports lack
+POST /edits           ``{"resource_name", "fields", "user", "days_ago", "operation"}``: fields of a campaign, a budget
+                      or a customer as a person sets them in Google's own pages (paused, other dates, another budget, a
+                      total budget), or with ``"user": null`` as Google works them out (a bidding status, a primary
+                      status, a campaign type, an experiment, an account's currency, time zone or status). An edit by
+                      a person leaves a change event; ``days_ago`` moves it back
 GET  /changes         every edit of a budget since the first morning, by whomever, oldest first
 POST /faults          queues a fault (see ``faults``); DELETE forgets all
 GET  /calls           what reached the services, oldest first; DELETE forgets it
@@ -49,22 +54,46 @@ def _error(code: int, message: str, reason: str = "badRequest") -> tuple[int, Js
     return code, {"error": {"code": code, "status": _STATUS[code], "message": message, "errors": errors}}
 
 
+def _size(row: Json) -> float:
+    """The first number of a report's row: sessions, or clicks."""
+    return float(row["metricValues"][0]["value"]) if "metricValues" in row else float(row["clicks"])
+
+
+def _larger(row: Json, more: float) -> Json:
+    if "metricValues" in row:
+        return {**row, "metricValues": [{"value": str(int(float(v["value"]) * more))} for v in row["metricValues"]]}
+    return {**row, **{name: float(int(row[name] * more)) for name in ("clicks", "impressions")}}
+
+
 def _spoil(answer: Json, fault: Fault | None) -> Json:
-    """A report as a data fault leaves it."""
+    """A report as a data fault leaves it. What must be the same on all pages of a report is done in ``reports``."""
+    metadata = answer.get("metadata", {}) | (reports.said(fault.kind, fault.args) if fault else {})
     match fault.kind if fault else None:
-        case "empty":
-            return {k: v for k, v in answer.items() if k not in ("rows", "rowCount")}
+        case "empty" | "empty_reason":
+            answer = {k: v for k, v in answer.items() if k not in ("rows", "rowCount")}
         case "duplicate_rows":
-            return {**answer, "rows": [row for row in answer.get("rows", []) for _ in range(2)]}
+            rows = [row for row in answer.get("rows", []) for _ in range(2)]
+            answer = {**answer, "rows": rows} | ({"rowCount": 2 * answer["rowCount"]} if "rowCount" in answer else {})
         case "negative_metrics" if answer.get("rows"):
             first = dict(answer["rows"][0])
             if "metricValues" in first:
                 first["metricValues"] = [{"value": f"-{v['value']}"} for v in first["metricValues"]]
             else:
                 first |= {"clicks": -first["clicks"], "impressions": -first["impressions"]}
-            return {**answer, "rows": [first, *answer["rows"][1:]]}
-        case _:
-            return answer
+            answer = {**answer, "rows": [first, *answer["rows"][1:]]}
+        case "row_missing" if answer.get("rows"):
+            rows = answer["rows"]
+            largest = max(range(len(rows)), key=lambda at: _size(rows[at]))
+            answer = {**answer, "rows": rows[:largest] + rows[largest + 1 :]}
+            answer |= {"rowCount": answer["rowCount"] - 1} if "rowCount" in answer else {}
+        case "inflated" if answer.get("rows"):
+            more = 1 + (fault.args.get("share", 0.25) if fault else 0)
+            answer = {**answer, "rows": [_larger(row, more) for row in answer["rows"]]}
+        case "by_property" if "responseAggregationType" in answer:
+            answer = {**answer, "responseAggregationType": "byProperty"}
+        case "growing" if "rowCount" in answer:
+            answer = {**answer, "rowCount": answer["rowCount"] + 1}
+    return {**answer, "metadata": metadata} if metadata else answer
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -130,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, {"access_token": token, "expires_in": args.get("expires_in", 3600), "token_type": "Bearer"}
 
     def _report(
-        self, method: str, report: Callable[[State, str, Json], Json], where: str, body: Json
+        self, method: str, report: Callable[[State, str, Json, reports.Shape], Json], where: str, body: Json
     ) -> tuple[int, Json]:
         self.state.calls.append({"method": method, "at": self.state.now().isoformat(), "account": where, "body": body})
         header = self.headers.get("Authorization") or ""
@@ -143,7 +172,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault and fault.base == "slow":
             time.sleep(fault.args.get("sleep", 2))
         self.is_cut = fault is not None and fault.base == "cut"
-        return 200, _spoil(report(self.state, where, body), fault)
+        shape = reports.Shape(fault.kind, fault.args.get("rows", 100)) if fault else reports.Shape()
+        return 200, _spoil(report(self.state, where, body, shape), fault)
 
 
 # -- control plane ------------------------------------------------------------------------------------------------
@@ -165,6 +195,14 @@ def _set_account(state: State, body: Json, query: dict[str, str]) -> Json:
     hidden = frozenset(map(date.fromisoformat, body.get("hidden", [])))
     state.set_account(body["customer"], AccountDays(frozenset(body.get("rests_on", [])), hidden))
     return {"customer": body["customer"]}
+
+
+def _edit(state: State, body: Json, query: dict[str, str]) -> Json:
+    user = body.get("user", catalogue.MARKETING_USER)
+    state.edit(
+        body["resource_name"], body["fields"], user, int(body.get("days_ago", 0)), body.get("operation", "UPDATE")
+    )
+    return {"edited": body["resource_name"]}
 
 
 def _changes(state: State, body: Json, query: dict[str, str]) -> list[Json]:
@@ -204,6 +242,7 @@ _CONTROL: dict[tuple[str, str], Callable[[State, Json, dict[str, str]], Json | l
     ("POST", "/budgets"): _set_budget,
     ("POST", "/campaigns"): _set_campaign,
     ("POST", "/accounts"): _set_account,
+    ("POST", "/edits"): _edit,
     ("GET", "/changes"): _changes,
     ("POST", "/faults"): _add_fault,
     ("DELETE", "/faults"): lambda state, body, query: {"cleared": state.clear_faults()},

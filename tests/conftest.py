@@ -9,10 +9,13 @@ settings.register_profile("without_deadline", deadline=None)
 settings.load_profile("without_deadline")
 
 pytest_plugins = [
+    "tests.fixtures.midnight",
     "tests.fixtures.postgres",
+    "tests.fixtures.pgbouncer",
     "tests.fixtures.sandbox",
     "tests.fixtures.mailbox",
     "tests.fixtures.airflow",
     "tests.fixtures.morning",
+    "tests.fixtures.steps",
     "tests.fixtures.real_airflow",
 ]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -20,7 +20,7 @@ class AirflowApi:
     def __init__(self, url: str, user: str, password: str) -> None:
         self._credentials = {"username": user, "password": password}
         # No proxy of the user's may stand between this process and its own machine.
-        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=120, trust_env=False)
 
     def is_up(self) -> bool:
         """Does the API server answer?"""
@@ -98,6 +98,11 @@ class AirflowApi:
     def runs(self, dag_id: str, **filters: Any) -> list[dict[str, Any]]:
         """The runs of a DAG, newest first."""
         return list(self.pages(f"/dags/{dag_id}/dagRuns", "dag_runs", order_by="-run_after", **filters))
+
+    def is_caught_up(self, dag_id: str) -> bool:
+        """Has the schedule of a DAG that is not paused started every run that is due by now?"""
+        due = self.dags()[dag_id]["next_dagrun_run_after"]
+        return due is not None and datetime.fromisoformat(due) > datetime.now(tz=UTC)
 
     def fail_run(self, dag_id: str, run_id: str) -> None:
         """Close a run as failed, its unfinished tasks with it."""

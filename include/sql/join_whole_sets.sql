@@ -1,6 +1,3 @@
 -- Grain: the rest of one transaction, whose statements work on whole days of all segments.
--- Why: of rows just written there are no statistics; the planner expects one and would compare each with each. A join that
--- cannot do without looks so dear then that it would be compiled.
-select
-    set_config('enable_nestloop', 'off', true),
-    set_config('jit', 'off', true)
+-- Why: of rows just written there are no statistics; the planner expects one and would compare each with each.
+select set_config('enable_nestloop', 'off', true)

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NoReturn
 
 from airflow.providers.common.sql.operators.sql import (
-    BaseSQLOperator,
     SQLCheckOperator,
     SQLColumnCheckOperator,
     SQLTableCheckOperator,
@@ -20,6 +19,7 @@ from airflow.sdk import Context
 
 from lead_demand import day, findings, sql, task_states, tasks
 from lead_demand.errors import CheckFailed, UpstreamFailed
+from lead_demand.operators import LeadsOperator
 
 # Without its rows of the day no rule about leads can hold, and that is not news of its own.
 WRITES_LEADS = "pull_channels.pull_leads"
@@ -31,7 +31,7 @@ class _Broken(Exception):
     """The rule does not hold."""
 
 
-class _Explained(BaseSQLOperator):
+class _Explained(LeadsOperator):
     """What a check of common.sql lacks: a severity, the rule in words, and what to do.
 
     :param rule: what holds on a good day.

@@ -23,9 +23,26 @@ OUTCOMES = {
 }
 
 
+def require_today(dag_run: DagRunProtocol) -> None:
+    """Raises AirflowSkipException for a scheduled run of an earlier day, NotToday for any other run of another day.
+
+    Airflow starts the last run that was due as soon as it can: before 08:00, after an outage or when the DAG is
+    unpaused, that is yesterday's. Nobody can decide yesterday any more, so nobody is called; today's comes at 08:00.
+    """
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    due = dag_run.run_after.astimezone(day.AMSTERDAM).date()
+    if day.run_type(dag_run) == "scheduled" and due < day.today():
+        raise AirflowSkipException(
+            f"This run was due on {due}; today is {day.today()}. Nothing was checked, nothing was sent. Today's check "
+            "comes at 08:00; start a new run of lead_digest to have it at once."
+        )
+    day.require_today(dag_run)
+
+
 def check_deadline(name: str, dag_run: DagRunProtocol) -> None:
     """Raises DeadlineMissed unless every active segment of today is decided; one that waits for a person is."""
-    day.require_today(dag_run)
+    require_today(dag_run)
     with sql.connect() as connection:
         statement = sql.render("lead_digest/select_undecided.sql")
         (found,) = sql.read_rows(connection, statement, {"channel": name})
@@ -64,7 +81,7 @@ def check_deadline(name: str, dag_run: DagRunProtocol) -> None:
 
 def send_digest(name: str, dag_run: DagRunProtocol) -> None:
     """Send marketing the day: changes, what waits for a person, how fresh each channel is."""
-    day.require_today(dag_run)
+    require_today(dag_run)
     with sql.connect() as connection:
         today = sql.read_rows(connection, sql.render("lead_budgets/select_report.sql"), {"channel": name})
         freshness = sql.read_rows(connection, sql.render("lead_digest/select_freshness.sql"))

@@ -11,15 +11,26 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
 
 from lead_demand.day import Window, stats_date, stats_window
+from lead_demand.sql import LEADS_CONNECTION
 
 if TYPE_CHECKING:
+    from airflow.providers.common.sql.hooks.sql import DbApiHook
     from airflow.sdk.types import DagRunProtocol
 
 
 APPROVE, REJECT = "Approve", "Reject"
 
 
-class WindowOperator(BaseSQLOperator):
+class LeadsOperator(BaseSQLOperator):
+    """What every SQL operator here shares: the hook of `sql.connect`, with its limits and its fitness for a pooler."""
+
+    def get_db_hook(self) -> DbApiHook:
+        from lead_demand.leads_hook import LeadsHook
+
+        return LeadsHook(self.conn_id or LEADS_CONNECTION)
+
+
+class WindowOperator(LeadsOperator):
     """One statement over the run's window, chunk after chunk, each in a transaction of its own.
 
     A retry goes on after the last chunk that was finished. See `lead_demand.tasks.run_statement`.
@@ -27,15 +38,25 @@ class WindowOperator(BaseSQLOperator):
     :param sql: a file of `include/sql`; binds `first` and `last` (days, both included) and `dag_run_id`.
     :param restated_days: how many days a scheduled run covers.
     :param counts: what the statement counts.
+    :param sums: a file whose statement keeps, in the same transaction, whether what was written adds up.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("sql", *BaseSQLOperator.template_fields)
+    template_fields: ClassVar[Sequence[str]] = ("sql", "sums", *BaseSQLOperator.template_fields)
     template_ext: ClassVar[Sequence[str]] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sums": "sql"}
 
-    def __init__(self, *, sql: str, restated_days: int = 1, counts: str = "rows new or changed", **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        sql: str,
+        restated_days: int = 1,
+        counts: str = "rows new or changed",
+        sums: str = "",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.sql = sql
+        self.sums = sums
         self.restated_days = restated_days
         self.counts = counts
 
@@ -47,7 +68,7 @@ class WindowOperator(BaseSQLOperator):
 
         window = self.window(context["dag_run"])
         store = context["task_state_store"]
-        tasks.run_statement(self.task_id, self.sql, window, context["ti"], store, self.counts)
+        tasks.run_statement(self.task_id, self.sql, window, context["ti"], store, self.counts, self.sums)
 
 
 class LastDayOperator(WindowOperator):
@@ -55,6 +76,17 @@ class LastDayOperator(WindowOperator):
 
     def window(self, dag_run: DagRunProtocol) -> Window:
         return Window(stats_date(dag_run), stats_date(dag_run))
+
+
+class PartnerCapacityOperator(LastDayOperator):
+    """What partners take, about the last day alone; fails where the source lost most of what it had."""
+
+    def execute(self, context: Context) -> None:
+        from lead_demand import tasks
+
+        window = self.window(context["dag_run"])
+        store = context["task_state_store"]
+        tasks.pull_partner_capacity(self.task_id, self.sql, window, context["ti"], store, self.sums)
 
 
 class AskForApproval(HITLOperator):

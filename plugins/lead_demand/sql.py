@@ -7,7 +7,7 @@ from functools import cache
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import jinja2
 
@@ -47,10 +47,12 @@ def render_gaql(name: str, **names: Any) -> str:
 
 
 def connect() -> psycopg.Connection[Any]:
-    """A new transaction on the leads database through the Airflow connection `leads_db`; the caller closes it."""
-    from airflow.providers.postgres.hooks.postgres import PostgresHook
+    """A new transaction on the leads database through the Airflow connection `leads_db`; the caller closes it. Time
+    limits and what else holds for every statement: `lead_demand.leads_hook`.
+    """
+    from lead_demand.leads_hook import LeadsHook
 
-    return cast("psycopg.Connection[Any]", PostgresHook(LEADS_CONNECTION).get_conn())
+    return LeadsHook().get_conn()
 
 
 def read_rows(

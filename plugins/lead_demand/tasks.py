@@ -97,6 +97,7 @@ def run_statement(
     task_instance: RuntimeTaskInstanceProtocol,
     store: Store,
     counts: str = "rows new or changed",
+    sums: str = "",
 ) -> None:
     """Run a statement over a window, chunk after chunk, each in a transaction of its own.
 
@@ -104,6 +105,7 @@ def run_statement(
 
     :param statement: binds `first`, `last` and `dag_run_id`; a count that it returns is logged, else its row count.
     :param counts: what is counted.
+    :param sums: a statement that is run after it, in its transaction, and keeps whether what was written adds up.
     """
 
     def run(chunk: day.Window) -> Done:
@@ -112,7 +114,56 @@ def run_statement(
             connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": step})
             cursor = connection.execute(statement, values)
             row = cursor.fetchone() if cursor.description else None
+            if sums:
+                connection.execute(sums, values)
             return Done({counts: row[0] if row else cursor.rowcount})
+
+    in_chunks(window.chunks(), run, store, task_instance)
+
+
+def pull_partner_capacity(
+    step: str,
+    statement: str,
+    window: day.Window,
+    task_instance: RuntimeTaskInstanceProtocol,
+    store: Store,
+    sums: str = "",
+) -> None:
+    """Record what the partners of each segment take now, with what is wrong with single partners.
+
+    :param statement: as for `run_statement`; its one row says what was written and whether the source failed.
+    :param sums: as for `run_statement`.
+    Raises CapacitySourceFailed where the adapter may not be read, gives nothing, or lost most of the segments. A
+    finding then stays open until a later read succeeds, and while it is open every segment holds.
+    """
+    import psycopg
+
+    from lead_demand import capacity, findings
+
+    def run(chunk: day.Window) -> Done:
+        values = {"first": chunk.first, "last": chunk.last, "dag_run_id": task_instance.run_id}
+        failure: Exception | None = None
+        with sql.connect() as connection:
+            connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": step})
+            try:
+                with connection.transaction():
+                    (read,) = sql.read_rows(connection, statement, values)
+                    failure = capacity.failure_of(read)
+                    if failure is None:
+                        connection.execute(sql.render("lead_stats/insert_pipeline_findings_capacity.sql"), values)
+                        if sums:
+                            connection.execute(sums, values)
+            except psycopg.OperationalError:
+                raise  # the connection, a lock or a limit of time: the next try reads it
+            except psycopg.errors.InsufficientPrivilege as error:
+                failure = capacity.failure_of_rights(error)
+            except psycopg.Error as error:
+                failure = error
+            if chunk.last == day.latest_whole_day():
+                findings.record(connection, *capacity.source_findings(failure, chunk.last))
+        if failure is not None:
+            raise failure
+        return Done({"rows new or changed": read["written"]})
 
     in_chunks(window.chunks(), run, store, task_instance)
 
@@ -126,10 +177,11 @@ def report_stats(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProt
         cursor = connection.execute(sql.render("lead_stats/select_report.sql"), {"last": last})
         columns, rows = [column.name for column in cursor.description or ()], cursor.fetchall()
         found = _findings(connection, dag_run)
+        sums = [line for (line,) in connection.execute(sql.render("lead_stats/select_sums.sql"), {"last": last})]
     known = sum(1 for row in rows if row[1] is not None)
     say(
         f"{last}: {known} of {len(rows)} active segments have statistics.",
-        [*found, *report.table(columns, rows)],
+        [*found, *sums, *report.table(columns, rows)],
     )
     _fail_for_upstream(dag_run, task_instance)
 

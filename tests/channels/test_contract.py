@@ -7,10 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lead_demand.channels.contract import Known, match_exactly, match_longest_prefix, to_metrics
+from lead_demand.channels.contract import Doubt, Known, match_exactly, match_longest_prefix, to_metrics
 from lead_demand.day import Window
 
 WINDOW = Window(date(2026, 3, 27), date(2026, 3, 30))
@@ -233,3 +234,50 @@ def test_spend_of_no_segment_is_named_once_it_grows_and_only_then() -> None:
     assert found.startswith("warn ") and "€5.00 a day" in found and "€2.00 before" in found and "33%" in found
     assert growing(2_000_000, 2_500_000) == [], "as much as ever"
     assert growing(0, 100_000) == [], "a hundredth of the account"
+
+
+PAGES = pd.DataFrame(
+    [
+        ("//x.nl/a", "s1", "schilder_utrecht", "sc-domain:x.nl", ["sc-domain:x.nl"]),
+        ("/b", "s2", "dakdekker_limburg", "sc-domain:x.nl", ["sc-domain:x.nl"]),
+    ],
+    columns=["external_id", "segment_id", "segment", "account", "sites"],
+)
+CHANNELS: dict[str, tuple[tuple[str, ...], list[str]]] = {
+    "google_ads": (("11", "21"), ["11", "12", "99"]),
+    "search_console": (("//x.nl/a", "/b"), ["x.nl/a", "x.nl/a/c", "x.nl/q", "staging.x.nl/a", "x.nl"]),
+    "ga4": (("path:/a", "micro.nl"), ["x.nl|/a", "x.nl|/a/c", "micro.nl|/", "staging.x.nl|/a", "x.nl|(not set)"]),
+}
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+@given(st.data())
+@settings(deadline=None, max_examples=40)
+def test_whatever_few_rows_sources_and_days_there_are_every_channel_adds_up(name: str, data: st.DataObject) -> None:
+    """No rows, none that matches, one row, one segment, one day, no sources: no crash, no row twice, nothing lost."""
+    from lead_demand import channels
+
+    channel: Any = channels.get(name) if name != "google_ads" else paid()
+    metrics = list(channel.metrics)
+    external, keys = CHANNELS[name]
+    sources = PAGES.assign(external_id=list(external)).iloc[: data.draw(st.integers(0, 2))]
+    window = Window(WINDOW.first, data.draw(st.sampled_from([WINDOW.first, WINDOW.last])))
+    days = [day for day in DAYS if day <= str(window.last)]
+    given_rows = data.draw(
+        st.lists(st.tuples(st.sampled_from(keys), st.sampled_from(days)), unique=True, max_size=len(keys) * len(days))
+    )
+    frame = pd.DataFrame(
+        [(*row, *(10 for _ in metrics), 10, True) for row in given_rows],
+        columns=["external_id", "date", *metrics, "sessions", "is_final"],
+    ).astype({"is_final": bool})
+    partial = data.draw(st.sets(st.sampled_from(days)))
+    doubts = [Doubt("is partial", "Do.", frozenset(partial))] if partial else []
+    pulled = to_metrics(channel, "sc-domain:x.nl", frame, sources, window, None, doubts)
+    assert not pulled.frame.duplicated(["segment_id", "date"]).any()
+    assert set(pulled.frame["segment_id"]) <= set(sources["segment_id"])
+    assert {str(kind) for kind in pulled.frame.dtypes[metrics]} <= {"Int64"}
+    unsure = pulled.frame[pulled.frame["date"].isin(partial)]
+    assert not unsure["is_final"].any() and (unsure[metrics] > 0).any(axis=1).all()
+    assert pulled.matched is not None
+    matched = pulled.matched[pulled.matched["segment_id"].notna()]
+    assert pulled.frame[metrics].sum().to_dict() == matched[metrics].sum().to_dict()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import datetime, timedelta
 
 import pytest
 
-from lead_demand import notify
+from lead_demand import day, notify
 from tests.fixtures.mailbox import MARKETING, ON_CALL, PASSWORD, Mailbox
 from tests.fixtures.morning import Morning
 from tools.embedded_postgres import free_port
@@ -61,3 +62,11 @@ def test_a_digest_that_nobody_can_get_is_in_the_log_once_and_fails_nothing(
         record.getMessage() for record in caplog.records if "no connection lead_demand_alerts" in record.getMessage()
     ]
     assert len(said) == 1 and said[0].startswith("Not sent, because there is no connection")
+
+
+def test_a_digest_of_an_earlier_day_is_skipped_and_calls_nobody(morning: Morning) -> None:
+    """Unpaused before 08:00, or after an outage, Airflow starts the run that was due yesterday."""
+    late = morning.run("lead_digest", run_type="scheduled", day=day.today() - timedelta(days=2))
+    assert (late.state, late.tasks) == ("success", {"check_deadline": "skipped", "send_digest": "skipped"})
+    again = morning.run("lead_digest", due=datetime.now(day.AMSTERDAM) - timedelta(days=1))
+    assert again.tasks == {"check_deadline": "failed", "send_digest": "failed"}, "a person who asks for it is answered"

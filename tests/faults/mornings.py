@@ -13,10 +13,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import psycopg
-import pytest
 from psycopg import sql
 
-from lead_demand.day import AMSTERDAM, today
+from lead_demand.channels import RESTATED_DAYS
+from lead_demand.day import AMSTERDAM, Window, today
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.morning import HISTORY_DAYS, Morning
 from tests.fixtures.postgres import PIPELINE_PASSWORD
@@ -162,7 +162,8 @@ def migration_missing(stage: Stage) -> Iterator[None]:
         yield
     finally:
         with psycopg.connect(stage.morning.db.owner_url) as connection:
-            connection.execute((MIGRATIONS / "20261101091300_lead_gap.sql").read_bytes())
+            for name in ("20261101091300_lead_gap", "20261126150000_lead_gap_by_name"):
+                connection.execute((MIGRATIONS / f"{name}.sql").read_bytes())
 
 
 @contextmanager
@@ -245,41 +246,59 @@ def budgets_paused(stage: Stage) -> Iterator[None]:
         stage.airflow.api.set_paused("lead_budgets", False)
 
 
-def last_clock_change(before: date) -> date:
-    """The latest day before that one with 23 or 25 hours in Amsterdam."""
+def three_days(least_ago: int, most_ago: int) -> Window:
+    """Three days, each that many days ago: around a clock change where one lies there, else the oldest."""
 
     def offset(of_day: date) -> timedelta | None:
         return datetime(of_day.year, of_day.month, of_day.day, tzinfo=AMSTERDAM).utcoffset()
 
-    found = before - timedelta(days=1)
-    while offset(found) == offset(found + timedelta(days=1)):
-        found -= timedelta(days=1)
-    return found
+    middles = [today() - timedelta(days=ago) for ago in range(most_ago - 1, least_ago, -1)]
+    changes = [middle for middle in middles if offset(middle) != offset(middle + timedelta(days=1))]
+    middle = (changes or middles)[0]
+    return Window(middle - timedelta(days=1), middle + timedelta(days=1))
 
 
-CHANGE = last_clock_change(today())
+def restated_days() -> Window:
+    """Days that the next morning reads again."""
+    return three_days(2, RESTATED_DAYS["leads"])
 
 
-@contextmanager
-def days_lost(stage: Stage) -> Iterator[None]:
-    """Nothing is known of the days around the last clock change: Airflow was down."""
-    if today() - CHANGE > timedelta(days=HISTORY_DAYS - 2):
-        pytest.skip(f"the last clock change, on {CHANGE}, is older than what the stand-in company's books hold")
-    around = {"first": CHANGE - timedelta(days=1), "last": CHANGE + timedelta(days=1)}
-    db = stage.morning.db
-    db.fetch("delete from channel_metrics where date between %(first)s and %(last)s and channel = 'leads'", around)
-    db.fetch("delete from lead_generation_stats where date between %(first)s and %(last)s", around)
-    db.fetch("update lead_segment_plans set lead_gap = null where date between %(first)s and %(last)s", around)
-    yield
+def older_days() -> Window:
+    """Days that no morning reads again, and that the planner looks at."""
+    return three_days(RESTATED_DAYS["leads"] + 1, HISTORY_DAYS)
 
 
-def backfill_the_change(stage: Stage) -> None:
+def lost(days: Callable[[], Window]) -> Broken:
+    """Nothing is known of those days: Airflow was down."""
+
+    @contextmanager
+    def broken(stage: Stage) -> Iterator[None]:
+        around = {"first": days().first, "last": days().last}
+        within = "date between %(first)s and %(last)s"
+        stage.morning.db.fetch(f"delete from channel_metrics where {within} and channel = 'leads'", around)
+        stage.morning.db.fetch(f"delete from lead_generation_stats where {within}", around)
+        stage.morning.db.fetch(f"update lead_segment_plans set lead_gap = null where {within}", around)
+        yield
+
+    return broken
+
+
+def backfill(days: Callable[[], Window]) -> Callable[[Stage], None]:
     """As a person does: the lost days, by their dates."""
-    first, last = str(CHANGE - timedelta(days=1)), str(CHANGE + timedelta(days=1))
-    asked = ("--dag-id", "lead_stats", "--from-date", first, "--to-date", last, "--reprocess-behavior", "completed")
-    stage.airflow.command("backfill", "create", *asked, "--max-active-runs", "1")
-    runs = [run for run in stage.airflow.wait_for_all("lead_stats") if run["run_type"] == "backfill"]
-    assert [run["state"] for run in runs] == ["success"] * 3, runs
+
+    def backfill_the_days(stage: Stage) -> None:
+        first, last = str(days().first), str(days().last)
+        asked = ("--dag-id", "lead_stats", "--from-date", first, "--to-date", last, "--reprocess-behavior", "completed")
+        stage.airflow.command("backfill", "create", *asked, "--max-active-runs", "1")
+        wanted = {str(days().first + timedelta(days=n)) for n in range(days().days)}
+        runs = [run for run in stage.airflow.wait_for_all("lead_stats") if run["run_type"] == "backfill"]
+        states = {
+            str(datetime.fromisoformat(run["data_interval_start"]).astimezone(AMSTERDAM).date()): run["state"]
+            for run in runs
+        }
+        assert {states.get(of) for of in wanted} == {"success"}, states
+
+    return backfill_the_days
 
 
 @contextmanager
@@ -395,6 +414,14 @@ CASES = [
         says="No budget may change: the kill switch in orchestration_settings is on.",
         partly=True,
     ),
-    Breakdown("days around a clock change lost", days_lost, alerts=0, by_hand=backfill_the_change),
+    Breakdown("days lost that are restated", lost(restated_days), alerts=0, by_hand=backfill(restated_days)),
+    Breakdown(
+        "older days lost",
+        lost(older_days),
+        alerts=0,
+        digest="schilder_utrecht is held",
+        by_hand=backfill(older_days),
+        rerun="lead_budgets",
+    ),
     Breakdown("lead_budgets paused", budgets_paused, "DeadlineMissed", says="12 of 12 active segments"),
 ]

@@ -7,7 +7,6 @@ the last line of the failed log says is done to the letter. Nobody reads anythin
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from lead_demand.oncall import FAILING
 from tests.faults import mornings
 from tests.faults.conftest import every_morning
 from tests.faults.invariants import contradictions, gather
@@ -29,7 +27,6 @@ from tools import local_home
 
 CASES = mornings.CASES
 LABELS = ["What happened", "What was not changed", "Heals by itself", "What to do"]
-PATIENCE = 600  # seconds; a run takes ten where nothing else wants the machine
 
 
 @dataclass
@@ -125,15 +122,15 @@ def test_a_person_is_called_once_and_the_log_leads_back(
 def live_a_morning(stage: Stage) -> Lived:
     """The three DAGs as on any morning."""
     airflow, lived = stage.airflow, Lived()
-    stats = airflow.wait("lead_stats", airflow.start("lead_stats", run_id=stage.run_id), seconds=PATIENCE)
+    stats = airflow.wait("lead_stats", airflow.start("lead_stats", run_id=stage.run_id))
     ended = [("lead_stats", stats)]
     if not airflow.api.dags()["lead_budgets"]["is_paused"]:
         started = airflow.runs_started_by("lead_stats", stats.run_id)
-        ended += [("lead_budgets", airflow.wait("lead_budgets", run_id, seconds=PATIENCE)) for run_id in started]
+        ended += [("lead_budgets", airflow.wait("lead_budgets", run_id)) for run_id in started]
     for dag_id, run in ended:
-        heard(stage, dag_id, run)
-    digest = airflow.wait("lead_digest", airflow.start("lead_digest"), seconds=PATIENCE)
-    heard(stage, "lead_digest", digest)
+        airflow.hear(dag_id, run)
+    digest = airflow.wait("lead_digest", airflow.start("lead_digest"))
+    airflow.hear("lead_digest", digest)
     lived.runs = [*ended, ("lead_digest", digest)]
     lived.mail = stage.mailbox.take()
     return lived
@@ -158,16 +155,6 @@ def collect_logs(stage: Stage, lived: Lived, folder: Path) -> None:
                     lived.failed.append((dag_id, run, task | {"log": log}))
                 elif not failed and number < task["try_number"]:
                     lived.repeated.append(log)
-
-
-def heard(stage: Stage, dag_id: str, run: Run) -> None:
-    """Wait until Airflow has made up its mind about the alert of a failed run."""
-    if run.state != "failed":
-        return
-    deadline = time.monotonic() + 90
-    while stage.airflow.remembered().get(FAILING.format(dag_id), {}).get("run_id") != run.run_id:
-        assert time.monotonic() < deadline, f"{dag_id} {run.run_id} failed and nobody decided on an alert"
-        time.sleep(0.3)
 
 
 def names(lived: Lived) -> list[str]:
@@ -245,15 +232,15 @@ def run_again(case: Breakdown, stage: Stage, lived: Lived, told: list[str]) -> l
     for (dag_id, run_id), tasks in clear.items():
         before = [known for name, known in ((name, run.run_id) for name, run in lived.runs) if name == "lead_budgets"]
         airflow.clear(dag_id, run_id, tasks)
-        ended = airflow.wait(dag_id, run_id, seconds=PATIENCE)
+        ended = airflow.wait(dag_id, run_id)
         assert ended.state == "success", f"cleared {sorted(tasks)}: {ended.tasks}"
         done.append(f"clearing {sorted(tasks)} of {dag_id}")
         for started in airflow.runs_started_by(dag_id, run_id, but=before):
-            budgets = airflow.wait("lead_budgets", started, seconds=PATIENCE)
+            budgets = airflow.wait("lead_budgets", started)
             assert budgets.state == "success", budgets.tasks
             start = [name for name in start if name != "lead_budgets"]
     for dag_id in sorted(set(start)):
-        ended = airflow.wait(dag_id, airflow.start(dag_id), seconds=PATIENCE)
+        ended = airflow.wait(dag_id, airflow.start(dag_id))
         assert ended.state == "success", f"new run of {dag_id}: {ended.tasks}"
         done.append(f"a new run of {dag_id}")
     return done

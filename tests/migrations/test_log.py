@@ -1,5 +1,6 @@
 """The audit trail: what may be claimed, what closes a row, and that nothing else ever changes, for anybody."""
 
+from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from lead_demand.sql import render
 from tests.fixtures.postgres import LeadsDatabase
 from tests.migrations.conftest import SeededDatabase, claim, record_fetches
 
@@ -208,3 +210,104 @@ def test_no_cascade_reaches_the_trail(seeded_db: SeededDatabase) -> None:
         with seeded_db.connect(autocommit=False) as owner:
             with pytest.raises((errors.RestrictViolation, errors.ForeignKeyViolation)):
                 owner.execute(statement)
+
+
+class TestManual:
+    """What a person did on a channel whose budgets nobody steers, such as a page written for seo."""
+
+    ASKED = "(segment_id, channel, action_type, old_value, new_value, status)"
+
+    def log(self, db: SeededDatabase, who: str | None, values: str, columns: str = ASKED) -> dict[str, Any]:
+        """Insert a row, read it as everybody signed in does, and roll it back."""
+        with act_as(db, who) as connection:
+            statement = f"insert into channel_orchestration_log {columns} values {values} returning id"
+            found = connection.execute(statement, {"segment": db.segment}).fetchone()
+            row = connection.execute("select * from channel_orchestration_log where id = %(id)s", found).fetchone()
+            connection.rollback()
+        return row
+
+    @pytest.mark.parametrize("status", ["pending", "success", "failed"])
+    @pytest.mark.parametrize("who", ["admin", "service_role", None])
+    def test_an_admin_logs_what_was_done_for_seo_in_the_columns_that_were_asked_for(
+        self, seeded_db: SeededDatabase, who: str | None, status: str
+    ) -> None:
+        row = self.log(seeded_db, who, f"(%(segment)s, 'seo', 'page_published', 12, 8.5, '{status}')")
+        assert (row["kind"], row["status"], row["closed_at"] is None) == ("manual", status, status == "pending")
+        assert row["decided_by"] == (seeded_db.claims["admin"]["sub"] if who == "admin" else None)
+        assert (row["old_value"], row["new_value"]) == (12, Decimal("8.5"))
+
+    def test_it_needs_no_numbers_and_may_be_about_a_page_and_an_earlier_day(self, seeded_db: SeededDatabase) -> None:
+        row = self.log(
+            seeded_db,
+            "admin",
+            "(%(segment)s, 'seo', 'page_published', '/schilder/utrecht', lead_today() - 3, 'success')",
+            "(segment_id, channel, action_type, external_id, decision_date, status)",
+        )
+        assert (row["kind"], row["new_value"], row["external_id"]) == ("manual", None, "/schilder/utrecht")
+
+    def test_it_is_closed_once_and_stays(self, seeded_db: SeededDatabase) -> None:
+        with act_as(seeded_db, "admin") as connection:
+            insert = "insert into channel_orchestration_log (segment_id, channel, action_type) values (%s, 'seo', 'x')"
+            connection.execute(insert, [seeded_db.segment])
+            close = "update channel_orchestration_log set status = 'success' where channel = 'seo'"
+            assert connection.execute(close).rowcount == 1
+            with pytest.raises(errors.ObjectNotInPrerequisiteState, match="is final"):
+                connection.execute(close)
+            connection.rollback()
+
+    def test_not_tomorrow(self, seeded_db: SeededDatabase) -> None:
+        with pytest.raises(errors.CheckViolation, match="on its day or later") as e:
+            self.log(
+                seeded_db,
+                "admin",
+                "(%(segment)s, 'seo', 'page_published', lead_today() + 1)",
+                "(segment_id, channel, action_type, decision_date)",
+            )
+        assert says_it_all(e.value)
+
+    @pytest.mark.parametrize("who", ["admin", "service_role", None])
+    @pytest.mark.parametrize("kind", ["plan", "manual"])
+    def test_a_budget_that_is_steered_is_never_logged_past_its_guard(
+        self, seeded_db: SeededDatabase, who: str | None, kind: str
+    ) -> None:
+        with pytest.raises(errors.CheckViolation, match=r"starts as pending|are steered") as e:
+            self.log(
+                seeded_db,
+                who,
+                f"(%(segment)s, 'google_ads', 'budget_increase', 50, 60, 'success', '{kind}')",
+                "(segment_id, channel, action_type, old_value, new_value, status, kind)",
+            )
+        assert says_it_all(e.value)
+
+    @pytest.mark.parametrize("kind", ["plan", "revert", "manual"])
+    def test_the_pipeline_cannot_make_one(self, seeded_db: SeededDatabase, kind: str) -> None:
+        with pytest.raises((errors.InsufficientPrivilege, errors.CheckViolation, errors.ObjectNotInPrerequisiteState)):
+            self.log(
+                seeded_db,
+                "lead_pipeline",
+                f"(%(segment)s, 'seo', 'budget_increase', 50, 60, 'pending', '{kind}')",
+                "(segment_id, channel, action_type, old_value, new_value, status, kind)",
+            )
+
+    def test_a_budget_row_still_needs_its_budget_and_amount(self, seeded_db: SeededDatabase) -> None:
+        for column in ("account", "external_id", "new_value"):
+            with act_as(seeded_db, None) as connection, pytest.raises(errors.Error):
+                claim(connection, seeded_db.segment, BUDGET, **{column: None})
+            with act_as(seeded_db, None) as connection, pytest.raises(errors.CheckViolation):
+                connection.execute("alter table channel_orchestration_log disable trigger user")
+                claim(connection, seeded_db.segment, **{"external_id": BUDGET, column: None})
+
+
+def test_a_manual_row_changes_nothing_of_what_the_pipeline_does(seeded_db: SeededDatabase) -> None:
+    """Neither open claims nor the room under the caps know of it."""
+    with seeded_db.connect("lead_pipeline") as pipeline:
+        names = ("select_open_changes", "select_room", "select_committed", "select_work")
+        key = {"channel": "google_ads", "action_type": None, "dag_run_id": "x"}
+        before = [pipeline.execute(render(f"lead_budgets/{name}.sql"), key).fetchall() for name in names]
+        with act_as(seeded_db, "admin") as admin:
+            admin.execute(
+                "insert into channel_orchestration_log (segment_id, channel, action_type) values (%s, 'seo', 'x')",
+                [seeded_db.segment],
+            )
+            admin.commit()
+        assert [pipeline.execute(render(f"lead_budgets/{name}.sql"), key).fetchall() for name in names] == before

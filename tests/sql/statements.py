@@ -35,6 +35,11 @@ select segments.id, day::date, 12340000, 50000000, 1500000, 900, 31, true
 from lead_segments as segments, generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
 where segments.is_active
 """
+TOTALS = """
+insert into pulled_totals
+select day::date, 'spend', true, 12.34, 0, 0, 1000, 0.05, 'stop'
+from generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
+"""
 PLANNED = """
 insert into planned
 select
@@ -47,7 +52,9 @@ from (
 """
 READ = """
 insert into read_budgets
-select external_id, description, external_id, 50000000, 1, true, false, true, 'EUR', 'Europe/Amsterdam', null, null
+select
+    external_id, description, external_id, 50000000, 1, true, false, true, null, null, null, null, 'EUR',
+    'Europe/Amsterdam', null, null
 from channel_sources
 where channel = %(channel)s and account = %(account)s
 """
@@ -103,6 +110,7 @@ def _statement(state: str = "morning", *, writes: str = "", **given: Any) -> Sta
 
 
 STATEMENTS = {
+    "begin.sql": _statement(values={"statement_timeout": 60_000, "lock_timeout": 20_000, "idle_timeout": 180_000}),
     "findings/select_pipeline_findings.sql": _statement(
         undo="insert into pipeline_findings (name, level, detail) values ('stale', 'warn', 'No fetch.')",
         values={"since": "2020-01-01"},
@@ -128,7 +136,7 @@ STATEMENTS = {
         writes="channel_orchestration_log",
     ),
     "lead_budgets/insert_pipeline_findings.sql": _statement(
-        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam"}
+        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "advice": "{}"}
     ),
     "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
         "claimed",
@@ -137,6 +145,10 @@ STATEMENTS = {
         values={"changed_by": "marketing@vakwerkgids.example"},
     ),
     "lead_budgets/lock_channel.sql": _statement(),
+    "lead_budgets/select_capacity_leaps.sql": _statement(
+        undo="update lead_generation_stats set capacity_total_leads = 999"
+        f" where date {YESTERDAY} and capacity_total_leads is not null"
+    ),
     "lead_budgets/select_claimed.sql": _statement(
         "claimed", row="select array_agg(decision_id) as decisions from channel_orchestration_log"
     ),
@@ -184,12 +196,36 @@ STATEMENTS = {
     ),
     "lead_stats/check_stats_complete.sql": _statement(),
     "lead_stats/create_pulled_metrics.sql": _statement(),
+    "lead_stats/create_pulled_left_out.sql": _statement(),
+    "lead_stats/create_pulled_totals.sql": _statement(),
+    "lead_stats/check_sums.sql": _statement(
+        undo=f"update lead_generation_stats set google_ads_spend = google_ads_spend + 1 where date {YESTERDAY}",
+        times=2,  # what is held is compared with what is stated
+    ),
+    "lead_stats/select_sums.sql": _statement(),
+    "lead_stats/upsert_channel_totals.sql": _statement(
+        first=("lead_stats/create_pulled_totals.sql", "lead_stats/create_pulled_left_out.sql", TOTALS),
+        writes="channel_totals",
+    ),
+    "lead_stats/upsert_channel_totals_leads.sql": _statement(
+        undo=f"update channel_totals set in_none = in_none + 1 where channel = 'leads' and date {YESTERDAY}",
+        writes="channel_totals",
+    ),
+    "lead_stats/upsert_channel_totals_partner_capacity.sql": _statement(
+        undo=f"update channel_totals set in_none = in_none + 1 where channel = 'partner_capacity' and date {YESTERDAY}",
+        writes="channel_totals",
+    ),
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
     "lead_stats/insert_pipeline_findings.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_leads.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_partners.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_capacity.sql": _statement(),
     "join_whole_sets.sql": _statement(),
     "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
-    "lead_stats/insert_pipeline_findings_channels.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_channels.sql": _statement(
+        times=2,  # a week is judged, each of its days by the week before it
+    ),
     "lead_digest/select_freshness.sql": _statement(),
     "lead_digest/select_undecided.sql": _statement("decided"),
     "lead_stats/select_accounts.sql": _statement(),
@@ -204,6 +240,7 @@ STATEMENTS = {
         values={"rows": 1},
         writes="channel_metrics",
     ),
+    "lead_stats/select_partner_capacity.sql": _statement(),
     "lead_stats/select_report.sql": _statement(),
     "lead_stats/update_budget_decisions.sql": _statement(
         undo="insert into budget_decisions (segment_id, decision_date, action)"
@@ -233,10 +270,14 @@ STATEMENTS = {
 }
 
 
+# The ends of other files, which run with those.
+FRAGMENTS = {"findings/record_found.sql", "sums/keep_known.sql"}
+
+
 def inventory() -> set[str]:
-    """Every file of include/sql but the adapters and the endings, which the others include."""
+    """Every file of include/sql but the adapters, what reads them and the fragments, which the others include."""
     files = {path.relative_to(sql.SQL_FOLDER).as_posix() for path in sql.SQL_FOLDER.rglob("*.sql")}
-    return {name for name in files if not name.startswith("sources/")} - {"findings/record_found.sql"}
+    return {name for name in files if not name.startswith(("sources/", "reading/"))} - FRAGMENTS
 
 
 def window(today: date, days: int) -> dict[str, Any]:

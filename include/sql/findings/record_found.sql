@@ -42,6 +42,9 @@ recorded as (
         pipeline_findings.resolved_at is not null
         or pipeline_findings.evidence_date is null
         or excluded.evidence_date >= pipeline_findings.evidence_date
+        or pipeline_findings.evidence_date <= (
+            select max(checked.last) from checked where checked.name = pipeline_findings.name
+        )
     returning pipeline_findings.id
 ),
 
@@ -69,13 +72,7 @@ gone as materialized (
                     or coalesce(stored.date, stored.evidence_date) between checked.first and checked.last
                 )
         )
-        and not exists (
-            select 1
-            from found
-            where
-                (found.name, found.segment_id, found.channel, found.date, found.subject)
-                is not distinct from (stored.name, stored.segment_id, stored.channel, stored.date, stored.subject)
-        )
+        and not exists (select 1 from recorded where recorded.id = stored.id)
     for no key update of stored skip locked
 ),
 

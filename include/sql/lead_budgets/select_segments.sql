@@ -10,11 +10,22 @@ with campaigns as (
         budgets.is_budget_limited,
         budgets.is_learning,
         budgets.is_serving,
+        budgets.not_serving,
+        budgets.not_steerable,
         budgets.currency,
         budgets.time_zone,
-        budgets.changed_at,
-        budgets.changed_by,
-        count(*) over (partition by sources.segment_id, budgets.budget_id) as own_campaigns_on_budget,
+        greatest(budgets.changed_at, budgets.budget_moved_at) as changed_at,
+        case
+            when budgets.budget_moved_at > budgets.changed_at or budgets.changed_at is null then null
+            else budgets.changed_by
+        end as changed_by,
+        -- An experiment pays from the budget of its base campaign and is no further user of it.
+        count(*) filter (where budgets.base_campaign_id is null)
+            over (partition by sources.segment_id, budgets.budget_id)
+            as own_campaigns_on_budget,
+        bool_or(budgets.is_budget_limited and budgets.is_serving)
+            over (partition by sources.segment_id, budgets.budget_id)
+            as is_limited_budget,
         row_number() over (
             partition by sources.segment_id, budgets.budget_id
             order by budgets.is_serving desc, sources.external_id
@@ -32,26 +43,59 @@ with campaigns as (
         and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
 ),
 
+-- What does not add up, on the days that a decision looks at: an account of this channel, or (NULL) what all are decided on.
+differing as materialized (
+    select distinct
+        case
+            when findings.channel = %(channel)s and not starts_with(findings.subject, 'lead_generation_stats/')
+                then split_part(findings.subject, '/', 1)
+        end as account
+    from pipeline_findings as findings
+    where
+        findings.name = 'sums_differ'
+        and findings.level = 'stop'
+        and findings.resolved_at is null
+        and findings.date >= lead_today() - 30
+        and findings.channel in (%(channel)s, 'leads', 'partner_capacity')
+),
+
 budgets as (
     select
         segment_id,
-        -- A campaign that was not read makes the whole sum unknown; the budget of a paused one buys nothing.
+        -- A campaign that was not read makes the whole sum unknown; one that costs nothing adds nothing.
         case
-            when bool_and(budget_id is not null) then sum(amount) filter (where place_on_budget = 1 and is_serving)
+            when bool_and(budget_id is not null)
+                then coalesce(sum(amount) filter (where place_on_budget = 1 and is_serving), 0)
         end as current_budget,
+        -- A raise goes to these alone: more money does not bring more where the budget is not the limit.
+        sum(amount) filter (where place_on_budget = 1 and is_serving and is_limited_budget) as limited_budget,
         -- Fewer than the segment's own cannot be: then how many it pays for is not known either.
-        bool_or(campaigns_on_budget <> own_campaigns_on_budget) as is_shared,
-        -- A change is split over all of them, so what is not known of one is not known of the segment.
+        bool_or(campaigns_on_budget <> own_campaigns_on_budget) filter (where is_serving) as is_shared,
+        -- A change is split over all of them, so what is not known of one is not known of the segment. No campaign that
+        -- serves has no budget that limits it.
         case
+            when bool_and(budget_id is not null) and not bool_or(is_serving) then false
             when bool_and(is_budget_limited is not null) filter (where is_serving)
                 then bool_or(is_budget_limited) filter (where is_serving)
         end as is_budget_limited,
-        bool_or(is_learning) as is_learning,
-        bool_or(budget_id is not null and is_serving and is_learning is null) as is_learning_unknown,
+        bool_or(is_learning) filter (where is_serving) as is_learning,
+        bool_or(budget_id is not null and is_learning is null) filter (where is_serving) as is_learning_unknown,
+        case
+            when bool_and(budget_id is not null) and not bool_or(is_serving)
+                then array_agg(distinct not_serving) filter (where not_serving is not null)
+            else array_agg(distinct not_steerable) filter (where is_serving and not_steerable is not null)
+        end as not_steered,
         max(changed_at) as changed_at,
         (array_agg(changed_by order by changed_at desc nulls last))[1] as changed_by,
         bool_or(campaigns.currency is distinct from %(currency)s::text and budget_id is not null) as other_currency,
         bool_or(campaigns.time_zone is distinct from %(time_zone)s::text and budget_id is not null) as other_time_zone,
+        bool_or(
+            exists (
+                select 1
+                from differing
+                where differing.account = campaigns.account
+            )
+        ) as sums_differ,
         bool_or(
             not exists (
                 select 1
@@ -68,13 +112,29 @@ budgets as (
 ),
 
 own_sources as (
-    select count(distinct needed.channel) filter (where fetches.channel is null) > 0 as is_stale
+    select
+        count(distinct needed.channel) filter (where fetches.channel is null) > 0
+        -- The last read of the partners failed, though an earlier one of this morning had not.
+        or exists (
+            select 1
+            from pipeline_findings as failed
+            where failed.name = 'capacity_source_failed' and failed.resolved_at is null
+        ) as is_stale
     from (values ('leads'), ('partner_capacity')) as needed (channel)
     left join channel_fetches as fetches
         on
             needed.channel = fetches.channel
             and fetches.fetched_at >= lead_today()::timestamp at time zone 'Europe/Amsterdam'
             and lead_today() - 1 between fetches.date_from and fetches.date_to
+),
+
+-- As with the source: one lead makes nothing unknown, though it may be more than a tenth of a small segment's.
+unknown_statuses as (
+    select segment_id
+    from channel_metrics
+    where channel = 'leads' and account = 'leads_db' and date between lead_today() - 28 and lead_today() - 1
+    group by segment_id
+    having sum(leads_status_unknown) > greatest(0.1 * sum(leads_generated), 1)
 ),
 
 -- The log is never deleted from: each segment's last change and open claims are looked up, the whole of it is not read.
@@ -104,24 +164,32 @@ select
     budgets.is_budget_limited as budget_limited,
     budgets.changed_at as budget_changed_at,
     budgets.changed_by as budget_changed_by,
+    budgets.limited_budget,
     array_remove(
         array[
             case when not %(is_complete)s then 'settings_missing' end,
             case when %(is_complete)s and %(kill_switch)s then 'kill_switch' end,
             case when budgets.segment_id is null then 'no_campaign' end,
             case when budgets.is_stale or own_sources.is_stale then 'stale_channel' end,
-            case when budgets.other_currency or budgets.other_time_zone then 'currency_mismatch' end,
+            case
+                when budgets.sums_differ or exists (select 1 from differing where differing.account is null)
+                    then 'sums_differ'
+            end,
+            case when budgets.other_currency then 'currency_mismatch' end,
+            case when budgets.other_time_zone then 'time_zone_mismatch' end,
+            case when unknown_statuses.segment_id is not null then 'lead_status_unknown' end,
             case when changes.has_open_claim then 'open_claim' end,
             case when budgets.is_shared then 'shared_budget' end,
             case when budgets.is_learning then 'learning' end,
             case when budgets.is_learning_unknown then 'learning_unknown' end
         ],
         null
-    ) as blocks
+    ) || coalesce(budgets.not_steered, '{}') as blocks
 from lead_segments as segments
 left join budgets on segments.id = budgets.segment_id
 left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = lead_today() - 1
 left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = lead_today()
+left join unknown_statuses on segments.id = unknown_statuses.segment_id
 left join changes on segments.id = changes.segment_id
 cross join own_sources
 where

@@ -35,62 +35,26 @@ found as (
         )
     union all
     select
-        'capacity_unknown',
+        'capacity_leap',
         'stop',
-        segments.id,
+        leapt.id,
         'partner_capacity',
-        day.date,
         null,
-        format('Nobody knows how many leads the partners of %%s can take; its budget is held.', segments.code),
-        'Fill in the daily capacity of every partner of the segment.',
-        null
-    from lead_segments as segments
-    cross join day
-    inner join lead_generation_stats as stats on segments.id = stats.segment_id and day.date = stats.date
-    where segments.is_active and day.date = lead_today() - 1 and stats.capacity_total_leads is null
-    union all
-    select
-        'leads_without_segment',
-        'warn',
-        null,
-        'leads',
-        day.date,
-        null,
-        format('%%s leads of %%s belong to no segment, or to two with equally long prefixes.', count(*), day.date),
-        'Add their postal prefix or region to a segment in lead_segments; the next run attributes them.',
-        null
-    from day
-    inner join ({% include 'sources/leads.sql' %}) as source
-        on
-            source.created_at >= day.date::timestamp at time zone 'Europe/Amsterdam'
-            and source.created_at < (day.date + 1)::timestamp at time zone 'Europe/Amsterdam'
-    where source.segment_id is null
-    group by day.date
-    union all
-    select
-        'leads_without_source',
-        'warn',
-        segments.id,
-        'leads',
-        day.date,
         null,
         format(
-            '%%s of the last 7 days'' leads of %%s have no source channel; what Google Ads brought is unknown.',
-            round(100.0 * sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) / sum(metrics.leads_generated)) || ' %%',
-            segments.code
+            'The partners of %%s take %%s leads a day; usual are %%s. Its budget is held until that has stood for %%s days (now %%s).',
+            leapt.code, leaps.capacity, leaps.usual, leaps.days, leaps.stood
         ),
-        'Repair the tracking that fills leads.source_channel; above 10 %% of the planner''s window the budget is held.',
-        null
-    from lead_segments as segments
-    cross join day
-    inner join channel_metrics as metrics
-        on
-            segments.id = metrics.segment_id
-            and metrics.channel = 'leads'
-            and metrics.date between day.date - 6 and day.date
-    where segments.is_active
-    group by segments.id, segments.code, day.date
-    having sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) > 0.1 * sum(metrics.leads_generated)
+        format(
+            'Look at the daily capacity of its partners. If it is wrong, correct it, then clear pull_partner_capacity and what '
+            'comes after it. If it is right, add a row to capacity_confirmations with segment_id %%s and confirmed_capacity '
+            '%%s, then clear record_findings and what comes after it.',
+            leapt.id, leaps.capacity
+        ),
+        day.date
+    from ({% include 'lead_budgets/select_capacity_leaps.sql' %}) as leaps
+    inner join lead_segments as leapt on leaps.is_leap and leaps.segment_id::uuid = leapt.id
+    inner join day on day.date = lead_today() - 1
 ),
 
 checked as (
@@ -103,11 +67,18 @@ checked as (
     from day
     cross join (
         values
-        ('segment_without_campaign', 'google_ads'),
-        ('capacity_unknown', 'partner_capacity'),
-        ('leads_without_segment', 'leads'),
-        ('leads_without_source', 'leads')
+        ('segment_without_campaign', 'google_ads')
     ) as looked_for (name, channel)
+    -- Capacity is only known as it is now: what holds now replaces what was found on any day before.
+    union all
+    select
+        'capacity_leap',
+        'partner_capacity',
+        null,
+        '-infinity'::date,
+        day.date
+    from day
+    where day.date = lead_today() - 1
 ),
 
 {% include 'findings/record_found.sql' %}

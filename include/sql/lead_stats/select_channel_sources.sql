@@ -5,6 +5,14 @@ select
     sources.external_id,
     sources.segment_id::text as segment_id,
     segments.code as segment,
+    sources.account,
+    -- A property of GA4 names no site: where its rows name none either, it is the one that Search Console reports on.
+    array(
+        select distinct sites.account
+        from channel_sources as sites
+        where sites.channel = 'search_console' and sites.is_active
+        order by sites.account
+    ) as sites,
     coalesce(sources.valid_from, date '0001-01-01')::text as valid_from,
     coalesce(sources.valid_to, date '9999-12-31')::text as valid_to,
     sources.is_active,

@@ -1,11 +1,13 @@
 -- Grain: one lead without a segment, created in the window.
--- Why: branch and longest postal prefix decide, then the region; two segments with equally long prefixes are a tie, left for a person.
-with unmatched as (
+-- Why: within a country, branch and longest postal prefix decide, then the region; two segments that fit alike are a tie, left for
+-- a person.
+with unmatched as materialized (
     select
         source.lead_id,
-        source.branch,
-        source.postal_code,
-        source.region
+        coalesce(source.country, '') as country,
+        coalesce(source.branch, '') as branch,
+        coalesce(source.region, '') as region,
+        source.postal_code
     from ({% include 'sources/leads.sql' %}) as source
     where
         source.segment_id is null
@@ -13,14 +15,39 @@ with unmatched as (
         and source.created_at < (%(last)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
 ),
 
+spelled as (
+    select distinct
+        country,
+        branch,
+        region
+    from unmatched
+),
+
+{% include 'reading/places.sql' %}
+
+placed as materialized (
+    select
+        unmatched.lead_id,
+        lead_postal_country(unmatched.postal_code, places.code) as code,
+        places.branch_name,
+        places.region_name,
+        lead_postal_code(unmatched.postal_code, places.code) as postal_code
+    from unmatched
+    inner join places
+        on
+            unmatched.country = places.country
+            and unmatched.branch = places.branch
+            and unmatched.region = places.region
+),
+
 prefixes as (
     select
-        segments.id as segment_id,
-        segments.branch,
+        areas.segment_id,
+        areas.code,
+        areas.branch_name,
         upper(prefix.value) as prefix
-    from lead_segments as segments
-    cross join lateral unnest(segments.postal_prefixes) as prefix (value)
-    where segments.is_active
+    from areas
+    cross join lateral unnest(areas.postal_prefixes) as prefix (value)
 ),
 
 lengths as (
@@ -30,11 +57,12 @@ lengths as (
 -- Materialized: each lead is looked up once for every length there is, and not compared with every prefix of its branch.
 beginnings as materialized (
     select
-        unmatched.lead_id,
-        unmatched.branch,
+        placed.lead_id,
+        placed.code,
+        placed.branch_name,
         lengths.characters,
-        left(unmatched.postal_code, lengths.characters) as beginning
-    from unmatched
+        left(placed.postal_code, lengths.characters) as beginning
+    from placed
     cross join lengths
 ),
 
@@ -46,17 +74,21 @@ candidates as (
     from beginnings
     inner join prefixes
         on
-            beginnings.branch = prefixes.branch
+            beginnings.code = prefixes.code
+            and beginnings.branch_name = prefixes.branch_name
             and beginnings.beginning = prefixes.prefix
             and beginnings.characters = length(prefixes.prefix)
     union all
     select
-        unmatched.lead_id,
-        segments.id,
+        placed.lead_id,
+        areas.segment_id,
         0
-    from unmatched
-    inner join lead_segments as segments
-        on unmatched.branch = segments.branch and unmatched.region = segments.region and segments.is_active
+    from placed
+    inner join areas
+        on
+            placed.code = areas.code
+            and placed.branch_name = areas.branch_name
+            and placed.region_name = areas.region_name
 ),
 
 ranked as (

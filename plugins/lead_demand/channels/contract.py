@@ -1,12 +1,13 @@
 """What every channel delivers, and the pure step from a source's own rows to that form.
 
 A channel reads raw rows, one per (external id, day). `to_metrics` maps them to the segments of that day, refuses what
-cannot be true, and fills the days on which a source had nothing to say: asked and got none is 0, not asked or not
-believed is absent.
+cannot be true, and fills the days on which a source had nothing to say: asked and got none is 0; not asked, not
+believed or not said in full is absent.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
@@ -18,9 +19,11 @@ from lead_demand.day import latest_whole_day
 from lead_demand.findings import Finding, Level
 
 if TYPE_CHECKING:
+    from lead_demand.channels.sums import Sum
     from lead_demand.day import Window
 
 KEY = ["segment_id", "date"]
+_OUTSIDE = "outside"
 # What the step from raw rows to contract rows may find; each pull closes those of its account that are gone.
 FINDINGS = (
     "impossible_metric",
@@ -29,6 +32,9 @@ FINDINGS = (
     "unmatched_spend_growing",
     "empty_report",
     "day_without_rows",
+    "partial_report",
+    "property_time_zone",
+    "host_not_stated",
     "inactive_segment_spends",
 )
 # So many clicks of a day may belong to impressions just before midnight.
@@ -41,6 +47,37 @@ ALIVE_DAYS = 31
 LARGEST = {"spend_micros": 50_000 * 1_000_000, "clicks": 1_000_000, "impressions": 100_000_000}
 
 
+# What a channel's `match` says of rows from hosts that are not the company's site.
+FOREIGN_HOSTS = "hosts that are not the site"
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """What an answer says of itself: for `days` (ISO) it does not give everything.
+
+    Nothing of them is final, and what it does not name is unknown, not 0.
+
+    `says` ends the sentence "<channel> <account> ..."; `todo` is for a person, and empty where the next days heal it.
+    `is_usable`: false where even the rows that it gives are not those of the days.
+    """
+
+    says: str
+    todo: str
+    days: frozenset[str]
+    name: str = "partial_report"
+    is_usable: bool = True
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """`frame`: raw rows of one account: `external_id` (str), `date` (str, ISO), the metrics (int64), `is_final` (bool).
+    A row that the source gave more than once comes again, with every metric 0.
+    """
+
+    frame: pd.DataFrame
+    doubts: Sequence[Doubt] = ()
+
+
 class Channel(Protocol):
     """A source of metrics.
 
@@ -48,6 +85,7 @@ class Channel(Protocol):
     `empty_day`: how bad it is when a whole account says nothing about a day, and that cannot be believed.
     `late_days`: for how many days after a day its rows may still be on their way. A silence that lasts longer is a 0.
     `unmatched`: one name for everything that belongs to no segment, None where each is worth a finding of its own.
+    `sums`: the figures that have to add up to what `fetch_totals` gives.
     """
 
     name: ClassVar[str]
@@ -55,13 +93,24 @@ class Channel(Protocol):
     empty_day: ClassVar[Level]
     late_days: ClassVar[int]
     unmatched: ClassVar[str | None]
+    sums: ClassVar[tuple[Sum, ...]]
 
-    def fetch(self, account: str, window: Window) -> pd.DataFrame:
-        """Raw rows of one account: `external_id` (str), `date` (str, ISO), the metrics (int64), `is_final` (bool)."""
+    def fetch(self, account: str, window: Window) -> Fetched:
+        """What the source says of one account."""
+        ...
+
+    def fetch_totals(self, account: str, window: Window) -> pd.DataFrame | None:
+        """What the source says of the whole account, asked without the dimension that tells its parts apart: `date`
+        (str, ISO) and the columns of `sums` (int64). A day that is absent had nothing. None where it cannot be asked.
+        """
         ...
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
-        """The same rows with `segment_id` (str, or None where a row belongs to no segment)."""
+        """The same rows with `segment_id` (str, or None where a row belongs to no segment).
+
+        May add `outside`: a name for what a row without a segment is, in place of `unmatched`; and `is_ambiguous`
+        (bool): the row may be the segment's or not, and `channel_sources` does not tell.
+        """
         ...
 
 
@@ -83,11 +132,17 @@ class Known:
 @dataclass(frozen=True)
 class Pulled:
     """`frame`: segment_id (str), date (str, ISO), the channel's metrics (Int64), is_final, is_empty (bool: the whole
-    account said nothing that day); one row per (segment, day).
+    account said nothing that day); one row per (segment, day). For `sums`: `matched`, the raw rows with segment_id and
+    is_impossible; `expected`, the keys that a pull without any doubt would have; `days` of the window (ISO);
+    `reported`, see `Channel.fetch_totals`.
     """
 
     frame: pd.DataFrame
     findings: list[Finding] = field(default_factory=list)
+    matched: pd.DataFrame | None = None
+    expected: pd.DataFrame | None = None
+    days: tuple[str, ...] = ()
+    reported: pd.DataFrame | None = None
 
 
 def match_exactly(raw: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
@@ -96,8 +151,14 @@ def match_exactly(raw: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
 
 
 def match_longest_prefix(keys: pd.Series, sources: pd.DataFrame) -> pd.Series:
-    """Segments by the longest external id that a key starts with, ending at a path boundary."""
-    prefixes = dict(zip(sources["external_id"].str.rstrip("/"), sources["segment_id"], strict=True))
+    """Segments by the longest external id that a key starts with, ending at a path boundary. Both sides are normalised
+    (see `addresses`).
+    """
+    # Comprehensions here and in the channels, because a column without rows has no strings to split.
+    prefixes = {
+        prefix.rstrip("/"): segment
+        for prefix, segment in zip(sources["external_id"], sources["segment_id"], strict=True)
+    }
 
     def segment(key: str) -> str | None:
         # The candidates are the key's own ancestors, so the cost does not grow with the number of segments.
@@ -115,10 +176,12 @@ def to_metrics(
     sources: pd.DataFrame,
     window: Window,
     known: Known | None = None,
+    doubts: Sequence[Doubt] = (),
 ) -> Pulled:
     """Raw rows of one account as contract rows, with everything doubtful left out and named.
 
-    :param raw: see `Channel.fetch`.
+    :param raw: see `Fetched.frame`.
+    :param doubts: see `Fetched.doubts`.
     :param sources: this account's rows of `channel_sources`: external_id, segment_id (str), segment (its code);
         valid_from and valid_to (str, ISO, both included; absent: every day), is_active and is_segment_active (bool;
         absent: yes).
@@ -131,11 +194,15 @@ def to_metrics(
     findings: list[Finding] = []
 
     raw = _match_by_day(channel, raw.reset_index(drop=True), sources, days)
+    partial_days = {day for doubt in doubts for day in doubt.days}
+    raw = raw.assign(is_final=raw["is_final"].astype(bool) & ~raw["date"].isin(partial_days))
     doubtful = _impossible(channel, account, raw, metrics, codes, findings)
     doubtful |= _repeated(channel, account, raw, codes, findings)
+    doubtful |= _ambiguous(channel, account, raw, findings)
+    _partial(channel, account, doubts, days, findings)
     _without_segment(channel, account, raw, metrics, findings)
     _unmatched_spend(channel, account, raw, findings)
-    silent = _silent_days(channel, account, raw, sources, days, known or Known(), findings)
+    silent = _silent_days(channel, account, raw, sources, days, known or Known(), partial_days, findings)
     _of_inactive_segments(channel, account, raw, metrics, sources, findings)
 
     mapped = raw[raw["segment_id"].notna()]
@@ -149,10 +216,21 @@ def to_metrics(
     )
     frame["is_final"] = frame["is_final"].astype(bool)
     frame["is_empty"] = frame["date"].isin(silent)
+    expected = frame[KEY]
+    # Where the answer is not the whole one, what it gives nothing for is unknown.
+    unusable_days = {day for doubt in doubts if not doubt.is_usable for day in doubt.days}
+    is_given = (frame[metrics] != 0).any(axis=1).astype(bool) & ~frame["date"].isin(unusable_days)
+    frame = frame[is_given | ~frame["date"].isin(partial_days) | frame["is_empty"]]
     if doubtful:
         rows = pd.MultiIndex.from_frame(frame[KEY])
         frame = frame[~rows.isin(sorted(doubtful))]
-    return Pulled(frame[[*KEY, *metrics, "is_final", "is_empty"]].reset_index(drop=True), findings)
+    return Pulled(
+        frame[[*KEY, *metrics, "is_final", "is_empty"]].reset_index(drop=True),
+        findings,
+        raw.assign(is_impossible=_cannot_be(raw, metrics)),
+        expected,
+        tuple(days),
+    )
 
 
 def _with_spans(sources: pd.DataFrame) -> pd.DataFrame:
@@ -186,9 +264,14 @@ def _match_by_day(channel: Channel, raw: pd.DataFrame, sources: pd.DataFrame, da
     matched = []
     for span in _spans(sources, days):
         rows = raw[raw["date"].between(span[0], span[-1])]
-        outside = sources[(sources["valid_from"] <= span[0]) & (sources["valid_to"] >= span[0]) & ~sources["is_active"]]
-        rows = channel.match(rows, valid_on(sources, span[0])).astype({"segment_id": object})
-        matched.append(rows.assign(is_outside=rows["external_id"].isin(outside["external_id"])))
+        of_span = sources[(sources["valid_from"] <= span[0]) & (sources["valid_to"] >= span[0])]
+        # What is inactive takes its rows out of a wider prefix too; of two rows for the same, the active one counts.
+        of_span = of_span.sort_values("is_active", kind="stable").astype({"segment_id": object})
+        of_span = of_span.assign(segment_id=of_span["segment_id"].where(of_span["is_active"], _OUTSIDE))
+        # A column without one text in it is of numbers to pandas, and would not join.
+        rows = channel.match(rows, of_span).astype({"external_id": object, "date": object, "segment_id": object})
+        is_outside = rows["segment_id"] == _OUTSIDE
+        matched.append(rows.assign(is_outside=is_outside, segment_id=rows["segment_id"].mask(is_outside, None)))
     found = pd.concat([part for part in matched if len(part)] or matched[:1])
     return found.sort_index().reset_index(drop=True)
 
@@ -205,6 +288,17 @@ def _segment_days(sources: pd.DataFrame, days: list[str]) -> pd.DataFrame:
     return frame.astype(object).sort_values(KEY, ignore_index=True)
 
 
+def _cannot_be(raw: pd.DataFrame, metrics: list[str]) -> pd.Series:
+    """Which rows have a number that cannot be true."""
+    numbers = raw[metrics].astype("Float64")
+    bad = numbers.isna() | (numbers < 0)
+    for name in set(metrics) & set(LARGEST):
+        bad[name] |= numbers[name] > LARGEST[name]
+    if {"clicks", "impressions"} <= set(metrics):
+        bad["clicks"] |= (numbers["clicks"] > numbers["impressions"]) & (numbers["clicks"] > FEW_CLICKS)
+    return bad.any(axis=1).astype(bool)
+
+
 def _impossible(
     channel: Channel,
     account: str,
@@ -213,16 +307,10 @@ def _impossible(
     codes: dict[str, str],
     findings: list[Finding],
 ) -> set[tuple[str, str]]:
-    numbers = raw[metrics].astype("Float64")
-    bad = numbers.isna() | (numbers < 0)
-    for name in set(metrics) & set(LARGEST):
-        bad[name] |= numbers[name] > LARGEST[name]
-    if {"clicks", "impressions"} <= set(metrics):
-        bad["clicks"] |= (numbers["clicks"] > numbers["impressions"]) & (numbers["clicks"] > FEW_CLICKS)
     return _leave_out(
         channel,
         account,
-        raw[bad.any(axis=1).to_numpy(dtype=bool)],
+        raw[_cannot_be(raw, metrics).to_numpy(dtype=bool)],
         codes,
         findings,
         name="impossible_metric",
@@ -244,6 +332,62 @@ def _repeated(
         what=lambda row: "the source gave this row more than once",
         remediation="Nothing was summed twice; clear the pull once the source gives each row once.",
     )
+
+
+def _ambiguous(channel: Channel, account: str, raw: pd.DataFrame, findings: list[Finding]) -> set[tuple[str, str]]:
+    """Rows that `channel_sources` does not tell from another site's: their segments' days are unknown."""
+    if "is_ambiguous" not in raw or not raw["is_ambiguous"].any():
+        return set()
+    rows = raw[raw["is_ambiguous"].astype(bool) & raw["segment_id"].notna()]
+    hosts = ", ".join(sorted({key.partition("|")[0] for key in rows["external_id"]})[:5])
+    findings.append(
+        Finding(
+            "host_not_stated",
+            "warn",
+            f"{channel.name} {account} has pages of the same prefixes on several hosts ({hosts}), and nothing in "
+            "channel_sources says which of them is the site. Their segments' days were left out; earlier values stay.",
+            f"Name the host in the rows of {account}: path://www.site.nl/prefix in place of path:/prefix. "
+            f"Then clear pull_{channel.name} and what comes after it.",
+            channel=channel.name,
+            subject=account,
+            evidence_date=rows["date"].max(),
+        )
+    )
+    return set(zip(rows["segment_id"], rows["date"], strict=True))
+
+
+def _partial(channel: Channel, account: str, doubts: Sequence[Doubt], days: list[str], findings: list[Finding]) -> None:
+    """One finding per account and kind: what the answers say of themselves, and of which days."""
+    for name in sorted({doubt.name for doubt in doubts if doubt.todo}):
+        told: dict[str, set[str]] = {}
+        todo: dict[str, None] = {}
+        for doubt in doubts:
+            if doubt.name == name and doubt.todo and doubt.days:
+                told.setdefault(doubt.says, set()).update(doubt.days)
+                todo[doubt.todo] = None
+        if not told:
+            continue
+        left = (
+            "Nothing of these days is final, and what they do not name is unknown, not 0."
+            if all(doubt.is_usable for doubt in doubts if doubt.name == name)
+            else "Nothing was written for these days; earlier values stay."
+        )
+        what = " ".join(
+            f"{channel.name} {account} {says} ({len(of)} of {len(days)} days, the last {max(of)})."
+            for says, of in told.items()
+        )
+        findings.append(
+            Finding(
+                name,
+                "warn",
+                f"{what} {left}",
+                f"{' '.join(todo)} Then start lead_stats for these days (from and to). If it is to stay as it is, set "
+                "the level of this row of pipeline_findings to info.",
+                channel=channel.name,
+                subject=account,
+                evidence_date=max(day for of in told.values() for day in of),
+            )
+        )
 
 
 def _leave_out(
@@ -283,27 +427,34 @@ def _without_segment(
     channel: Channel, account: str, raw: pd.DataFrame, metrics: list[str], findings: list[Finding]
 ) -> None:
     orphans = raw[raw["segment_id"].isna() & ~raw["is_outside"]]
+    named = orphans["external_id"]
     if channel.unmatched:
-        orphans = orphans.assign(external_id=channel.unmatched)
-    for external_id, rows in orphans.groupby("external_id"):
+        named = pd.Series(channel.unmatched, orphans.index, dtype=object)
+    if "outside" in orphans:
+        named = orphans["outside"].where(orphans["outside"].notna(), named)
+    for name, rows in orphans.groupby(named):
         totals = rows[metrics].sum()
         if not (totals != 0).any():
             continue
         figures = ", ".join(
-            f"{name.removesuffix('_micros')} {total / 1e6:.2f}" if name.endswith("_micros") else f"{name} {total}"
-            for name, total in zip(metrics, totals, strict=True)
+            f"{metric.removesuffix('_micros')} {total / 1e6:.2f}" if metric.endswith("_micros") else f"{metric} {total}"
+            for metric, total in zip(metrics, totals, strict=True)
             if total
         )
+        is_foreign = name == FOREIGN_HOSTS
+        largest = rows.groupby("external_id")[metrics[0]].sum().sort_values(ascending=False, kind="stable").index[:3]
+        examples = f"; the largest: {', '.join(largest)}" if channel.unmatched else ""
         findings.append(
             Finding(
                 "source_without_segment",
-                "warn",
-                f"{channel.name} {account}, {external_id} belongs to no segment: "
-                f"{figures} in this window are counted nowhere.",
+                # Every site has copies and test servers: worth knowing, and nothing to do about.
+                "info" if is_foreign else "warn",
+                f"{channel.name} {account}, {name} belongs to no segment: {figures} in this window are counted nowhere"
+                f"{examples}.",
                 "Add a row to channel_sources, with is_active = false if it is meant to stay outside; with valid_from "
                 "or valid_to if it belongs to the segment on some of the days.",
                 channel=channel.name,
-                subject=f"{account}/{external_id}",
+                subject=f"{account}/{name}",
                 evidence_date=rows["date"].max(),
             )
         )
@@ -373,6 +524,7 @@ def _silent_days(
     sources: pd.DataFrame,
     days: list[str],
     known: Known,
+    partial_days: set[str],
     findings: list[Finding],
 ) -> dict[str, bool]:
     """The days without any row -> whether that silence is a zero.
@@ -390,6 +542,7 @@ def _silent_days(
         or (
             day <= settled
             and day not in known.alive
+            and day not in partial_days
             and (known.is_serving is False or any(_days_between(day, other) <= ALIVE_DAYS for other in alive))
         )
         for day in missing

@@ -1,0 +1,62 @@
+-- Grain: one spelling of (country, branch, region) whose capacity fits no segment, or two, on the latest whole day only.
+-- Why: a partner who is written differently is capacity that is missing somewhere, and a budget that falls for no reason.
+with {% include 'reading/capacity.sql' %}
+
+unfit as (
+    select
+        places.code,
+        coalesce(nullif(places.branch_name, ''), 'no branch') as branch,
+        coalesce(nullif(places.region_name, ''), 'no region') as region,
+        count(distinct offered.partner_id) as partners,
+        count(*) filter (where offered.possible_leads is null) as unknown,
+        coalesce(sum(offered.possible_leads), 0) as leads,
+        max((
+            select count(*)
+            from areas
+            where places.code = areas.code and places.branch_name = areas.branch_name and places.region_name = areas.region_name
+        )) as segments
+    from offered
+    inner join places
+        on offered.country = places.country and offered.branch = places.branch and offered.region = places.region
+    left join fitting
+        on offered.country = fitting.country and offered.branch = fitting.branch and offered.region = fitting.region
+    where fitting.segment_id is null and %(last)s::date = lead_today() - 1
+    group by 1, 2, 3
+),
+
+found as (
+    select
+        'capacity_without_segment' as name,
+        'warn' as level,
+        null::uuid as segment_id,
+        'partner_capacity' as channel,
+        null::date as date,
+        code || ', ' || branch || ', ' || region as subject,
+        format(
+            '%%s partner(s) of %%s, branch %%s, region %%s take %%s leads a day%%s, which %%s; no budget is raised for them.',
+            partners,
+            code,
+            branch,
+            region,
+            leads,
+            case when unknown > 0 then format(' (%%s of them did not say a number that can be)', unknown) else '' end,
+            case segments when 0 then 'belong to no active segment' else format('fit %%s active segments alike', segments) end
+        ) as detail,
+        'If it is another spelling of a segment''s branch or region, add it to lead_spellings; else add the segment to lead_segments, '
+        'or correct the partner. Then clear pull_partner_capacity and what comes after it. If nobody serves it, set the level of '
+        'this finding to info.' as remediation,
+        %(last)s::date as evidence_date
+    from unfit
+),
+
+checked as (
+    select
+        'capacity_without_segment' as name,
+        'partner_capacity' as channel,
+        null::text as account,
+        '-infinity'::date as first,
+        %(last)s::date as last
+    where %(last)s::date = lead_today() - 1
+),
+
+{% include 'findings/record_found.sql' %}

@@ -1,0 +1,62 @@
+-- Grain: one (day, metric) of one account that was just pulled.
+-- Why: what segments got is read from what is held of all of them, so that money that two segments were given shows.
+with held as (
+    select
+        metrics.date,
+        sum(metrics.spend) as spend,
+        sum(metrics.impressions) as impressions,
+        sum(metrics.clicks) as clicks,
+        sum(metrics.conversions) as conversions,
+        sum(metrics.visits + metrics.microsite_visits) as sessions,
+        -- A row without figures is held for a segment that got none of that day.
+        count(metrics.spend) as of_spend,
+        count(metrics.impressions) as of_impressions,
+        count(metrics.clicks) as of_clicks,
+        count(metrics.conversions) as of_conversions,
+        count(metrics.visits) as of_sessions
+    from channel_metrics as metrics
+    left join pulled_left_out as left_out on metrics.segment_id = left_out.segment_id and metrics.date = left_out.date
+    where
+        metrics.channel = %(channel)s
+        and metrics.account = %(account)s
+        and metrics.date between %(first)s::date and %(last)s::date
+        and left_out.segment_id is null
+    group by metrics.date
+),
+
+given as (
+    select
+        held.date,
+        figure.metric,
+        figure.amount,
+        figure.segments
+    from held
+    cross join lateral (
+        values
+        ('spend', held.spend, held.of_spend),
+        ('impressions', held.impressions, held.of_impressions),
+        ('clicks', held.clicks, held.of_clicks),
+        ('conversions', held.conversions, held.of_conversions),
+        ('sessions', held.sessions, held.of_sessions)
+    ) as figure (metric, amount, segments)
+),
+
+known as (
+    select
+        %(channel)s::text as channel,
+        %(account)s::text as account,
+        totals.date,
+        totals.metric,
+        coalesce(given.segments, 0)::integer as segments,
+        (case when totals.is_read then coalesce(given.amount, 0) end)::numeric(20, 6) as in_segments,
+        totals.in_none::numeric(20, 6) as in_none,
+        totals.not_counted::numeric(20, 6) as not_counted,
+        totals.left_out::numeric(20, 6) as left_out,
+        totals.reported::numeric(20, 6) as reported,
+        totals.tolerance::numeric(20, 6) as tolerance,
+        totals.level
+    from pulled_totals as totals
+    left join given on totals.date = given.date and totals.metric = given.metric
+)
+
+{% include 'sums/keep_known.sql' %}
