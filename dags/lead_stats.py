@@ -20,6 +20,8 @@ the latest whole day, without a range, announces it; a backfill or an old day ne
 **If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
 - `pull_*` failed: that account's segments hold today, the others go on. After
   [SourceUnavailable](runbook.md#sourceunavailable) wait; [SourceRefused](runbook.md#sourcerefused) needs a person.
+- `pull_partner_capacity` failed with [CapacitySourceFailed](runbook.md#capacitysourcefailed): every segment holds until
+  it succeeds; a person can confirm that the partners are really gone.
 - `check_*` failed: nothing was announced and no budget moves. See [CheckFailed](runbook.md#checkfailed).
 - Anything else of the database: [DatabaseUnavailable](runbook.md#databaseunavailable),
   [LoginRefused](runbook.md#loginrefused), [MigrationMissing](runbook.md#migrationmissing),
@@ -39,7 +41,7 @@ from lead_demand import channels, day, tasks
 from lead_demand.assets import LATEST_DAY
 from lead_demand.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
 from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
-from lead_demand.operators import LastDayOperator, WindowOperator
+from lead_demand.operators import LastDayOperator, PartnerCapacityOperator, WindowOperator
 from lead_demand.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.timetable import DayAfterTimetable
 
@@ -131,17 +133,19 @@ def lead_stats():
             doc_md="Counts by day of creation; acceptance comes days later, so the window is counted again every day.",
         )
         attribute_leads >> pull_leads
-        pull_partner_capacity = LastDayOperator(
+        pull_partner_capacity = PartnerCapacityOperator(
             task_id="pull_partner_capacity",
             sql="lead_stats/upsert_channel_metrics_partner_capacity.sql",
             sums="lead_stats/upsert_channel_totals_partner_capacity.sql",
-            doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone.",
+            doc_md="Capacity is known only as it is now, so it is recorded for the latest whole day alone. A segment "
+            "that the adapter does not name has none; an adapter that lost most segments fails.",
         )
         read_sources >> pull_partner_capacity
 
     release_moved_metrics = WindowOperator(
         task_id="release_moved_metrics",
         sql="lead_stats/update_channel_metrics.sql",
+        sums="lead_stats/update_channel_totals.sql",
         restated_days=WIDEST,
         trigger_rule=TriggerRule.ALL_DONE,
         doc_md="What a change of channel_sources gave to another segment leaves the one that had it, once that other "

@@ -22,6 +22,7 @@ from typing import Any
 import grpc
 from google.protobuf import any_pb2, json_format
 from google.protobuf.descriptor import FieldDescriptor
+from google.rpc import error_details_pb2, status_pb2
 
 from sandbox import catalogue, gaql
 from sandbox.faults import FAILURES, Fault
@@ -31,7 +32,9 @@ from sandbox.state import State
 VERSION = "v26"
 _BASE = f"google.ads.googleads.{VERSION}"
 FAILURE_TRAILER = f"{_BASE}.errors.googleadsfailure-bin"
+STATUS_TRAILER = "grpc-status-details-bin"
 MAX_OPERATIONS = 10_000
+TOO_LARGE = 64 * 1024 * 1024 + 1  # bytes: what Google's client for Python takes, and one more
 PAGE = 10_000
 _ROWS_A_PART = 500
 MINIMUM_MICROS, MAXIMUM_MICROS = 10_000, 10**13
@@ -61,9 +64,9 @@ _MUTABLE_RESOURCE = 2  # ResponseContentTypeEnum
 class Abort(Exception):
     """Ends the call with a status; ``errors`` are GoogleAdsError messages, none for a bare transport error."""
 
-    def __init__(self, status: grpc.StatusCode, message: str, *errors: Any) -> None:
+    def __init__(self, status: grpc.StatusCode, message: str, *errors: Any, details: bytes = b"") -> None:
         super().__init__(message)
-        self.status, self.message, self.errors = status, message, errors
+        self.status, self.message, self.errors, self.details = status, message, errors, details
 
 
 def ads_error(error: tuple[str, str], message: str, *path: tuple[str, int | None]) -> Any:
@@ -79,9 +82,46 @@ def ads_error(error: tuple[str, str], message: str, *path: tuple[str, int | None
     return result
 
 
+def status_details(code: grpc.StatusCode, fault: Fault) -> bytes:
+    """The google.rpc.Status of the details that the fault asks for; empty without any."""
+    details: list[Any] = []
+    if reason := fault.args.get("error_info"):
+        details.append(error_details_pb2.ErrorInfo(reason=reason, domain="googleapis.com"))
+    if seconds := fault.args.get("retry_info"):
+        details.append(error_details_pb2.RetryInfo())
+        details[-1].retry_delay.FromTimedelta(timedelta(seconds=seconds))
+    if description := fault.args.get("quota_failure"):
+        violation = error_details_pb2.QuotaFailure.Violation(subject="project:1", description=description)
+        details.append(error_details_pb2.QuotaFailure(violations=[violation]))
+    status = status_pb2.Status(code=code.value[0], message=fault.message)
+    for detail in details:
+        status.details.add().Pack(detail)
+    return bytes(status.SerializeToString()) if details else b""
+
+
+def too_large(answer: Any) -> Any:
+    """The same answer with a field that the client does not know and that no client takes."""
+    padding = b"\xc2\x3e" + _varint(TOO_LARGE) + bytes(TOO_LARGE)  # field 1000, of bytes
+    if hasattr(answer, "MergeFromString"):
+        answer.MergeFromString(padding)
+        return answer
+    return (batch + padding for batch in answer)
+
+
+def _varint(number: int) -> bytes:
+    parts = []
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*parts, number])
+
+
 def abort_for(fault: Fault) -> Abort:
     """The end of a call that a fault with a failure asks for."""
     failure = FAILURES[fault.base]
+    if fault.base == "status":
+        code = grpc.StatusCode[fault.args.get("code", "UNKNOWN")]
+        return Abort(code, fault.message, details=status_details(code, fault))
     if failure.error is None:
         return Abort(failure.grpc, fault.message)
     error = ads_error(failure.error, fault.message)
@@ -265,6 +305,8 @@ class AdsServer:
                 if abort.errors:
                     failure = GoogleAdsFailure(errors=abort.errors, request_id=request_id)
                     trailer.append((FAILURE_TRAILER, failure.SerializeToString()))
+                if abort.details:
+                    trailer.append((STATUS_TRAILER, abort.details))
                 status, message = abort.status, abort.message
             finally:
                 context.set_trailing_metadata(tuple(trailer))
@@ -296,6 +338,8 @@ class AdsServer:
         if fault and not fault.after_apply:
             self._strike(fault, request, context)
         answer = run(request, fault, request_id)
+        if fault and fault.base == "too_large":
+            return too_large(answer)
         if fault and fault.after_apply:
             self._strike(fault, request, context)
         return answer

@@ -21,6 +21,10 @@ not_approved       PERMISSION_DENIED, project not approved       403
 not_enabled        PERMISSION_DENIED, CUSTOMER_NOT_ENABLED       403
 auth_expired       UNAUTHENTICATED, OAUTH_TOKEN_EXPIRED          401
 timeout            sleeps, then DEADLINE_EXCEEDED                sleeps, then 504
+status             the gRPC status ``code`` and no failure,      500
+                   with google.rpc details where asked for
+too_large          an answer larger than the client takes, so    (not applicable: ignored)
+                   that it says RESOURCE_EXHAUSTED itself
 slow               sleeps, then answers as if nothing was        the same
 cut                the answer begins and the connection is cut;  half of the answer, then the connection is
                    of a streamed read half of the rows come      cut
@@ -58,6 +62,7 @@ unmatched          (not applicable: ignored)                     one row, of a p
 
 ``args``, all optional: ``customer`` and ``text`` narrow a fault to one customer and to calls whose query contains a
 text; ``sleep`` seconds before the failure (slow: default 2); ``retry_delay`` seconds (quota); ``op_index`` and
+``code``, ``message``, ``retry_info`` seconds, ``quota_failure`` and ``error_info``, a text and a reason (status);
 ``error`` (partial, such as ``campaign_budget_error.MONEY_AMOUNT_TOO_LARGE``); ``currency`` (unknown_currency, default
 XXX); ``share`` (inflated, default 0.25); ``rows`` of a page (default 100); ``before`` (truncated), ``date``
 (incomplete) and ``field`` (how metadata spells it); ``time_zone`` and ``reason`` of the kinds alike; ``seconds``
@@ -81,7 +86,7 @@ METHODS = (
     "searchAnalytics", "runReport", "token", "*",
 )  # fmt: skip
 # Faults that have no answer of their own: the call goes on, or its connection does not.
-WIRE_FAULTS = ("slow", "cut", "foreign_edit")
+WIRE_FAULTS = ("slow", "cut", "foreign_edit", "too_large")
 TOKEN_FAULTS = ("token", "token_expires")
 REPORT_FAULTS = (
     "sampled", "thresholded", "other_row", "empty_reason", "restricted", "truncated", "time_zone", "growing",
@@ -146,6 +151,7 @@ FAILURES: dict[str, Failure] = {
         _S.PERMISSION_DENIED, ("authorization_error", "CUSTOMER_NOT_ENABLED"), 403, "forbidden",
         "The customer account can't be accessed because it is not yet enabled or has been deactivated.",
     ),
+    "status": Failure(_S.UNKNOWN, None, 500, "backendError", "{message}"),
     "timeout": Failure(_S.DEADLINE_EXCEEDED, None, 504, "backendError", "Deadline Exceeded"),
 }  # fmt: skip
 
@@ -189,7 +195,9 @@ class Fault:
 
     @property
     def message(self) -> str:
-        return self.failure.message.format(retry_delay=self.args.get("retry_delay", 30)) if self.failure else self.kind
+        return (
+            self.failure.message.format(**{"retry_delay": 30, "message": ""} | self.args) if self.failure else self.kind
+        )
 
     def matches(self, method: str, customer: str, text: str) -> bool:
         return (

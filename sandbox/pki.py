@@ -82,12 +82,14 @@ def _write_private(path: Path, content: bytes) -> None:
 def _is_fresh(certificate: Path) -> bool:
     if not certificate.exists():
         return False
-    ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
-    return ends > datetime.now(UTC) + _RENEW_BEFORE
+    made, now = x509.load_pem_x509_certificate(certificate.read_bytes()), datetime.now(UTC)
+    return made.not_valid_before_utc <= now and made.not_valid_after_utc > now + _RENEW_BEFORE
 
 
 def load_or_make(folder: Path) -> Keys:
-    """The keys in ``folder``; made when absent, and the certificates again in the last month of their year."""
+    """The keys in ``folder``; made when absent, and the certificates again in the last month of their year, or where
+    the clock was set back to before it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     ca, server_key, server_chain, account_key = (
         folder / name for name in ("ca.pem", "server.key.pem", "server.pem", "account.key.pem")

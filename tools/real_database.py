@@ -28,7 +28,7 @@ def problems() -> list[str]:
     if pending:
         return [*found, f"{len(pending)} migrations are not applied, the first is {pending[0]}: {MIGRATE}"]
     try:
-        with psycopg.connect(login(url), connect_timeout=15) as connection:
+        with psycopg.connect(login(url), connect_timeout=15, prepare_threshold=None) as connection:
             connection.read_only = True
             found += _role(connection)
             found += _rows(connection)

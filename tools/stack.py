@@ -40,7 +40,7 @@ STAND_IN = (  # what always comes from the stand-in world, unless LEADS_DATABASE
 )
 COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
 ADMIN = "admin"
-PATIENCE = 180  # seconds; the slowest step, Airflow's first start, takes 15 on two cores
+PATIENCE = 600  # seconds; the slowest step, Airflow's first start, takes 15 on two cores where nothing else runs
 
 
 class StackError(RuntimeError):
@@ -215,7 +215,7 @@ class Stack:
         with step("Airflow") as tick:
             self._wait("api-server", api.is_up, tick)
             parser = self.processes.find("dag-processor")
-            begun = Path(parser.log).with_suffix(".started").stat().st_mtime if parser else 0.0
+            begun = float(Path(parser.log).with_suffix(".started").read_text()) if parser else 0.0
             last_look = 0.0
 
             def parsed() -> bool:
@@ -302,8 +302,13 @@ class Stack:
             "AIRFLOW__API__SECRET_KEY": self._secret("api_secret_key"),
             "AIRFLOW__API_AUTH__JWT_SECRET": self._secret("jwt_secret"),
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
-            # A worker that was killed is noticed, and its task tried again, while `make run` still waits for it.
-            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+            # A worker that was killed is noticed, and its task tried again, while `make run` still waits for it; one
+            # that lives is not given up because the machine is busy.
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "120",
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "120",
+            "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "120",
+            "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
+            "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "600",  # a DAG whose file took long is not a removed one
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",  # a task's supervisor may sleep as long after its end
@@ -378,7 +383,7 @@ class Stack:
             self._claim(name)
             return
         (self.home / "logs").mkdir(parents=True, exist_ok=True)
-        (self.home / "logs" / f"{name}.started").touch()
+        (self.home / "logs" / f"{name}.started").write_text(f"{time.time()}\n")
         module = [self.scheduler] if name == "scheduler" else ["airflow", name]
         command = [sys.executable, "-m", *module, *arguments]
         self.processes.spawn(name, command, environment, owner=self.owner, port=port)

@@ -3,6 +3,7 @@
 -- Rather fail and be run again than queue the company's own writers behind a long reader.
 set local lock_timeout = '2s';
 
+-- squawk-ignore ban-drop-constraint
 alter table public.leads drop constraint leads_source_channel_check;
 
 comment on column public.leads.segment_id is

@@ -34,8 +34,8 @@ def require_today(dag_run: DagRunProtocol) -> None:
     due = dag_run.run_after.astimezone(day.AMSTERDAM).date()
     if day.run_type(dag_run) == "scheduled" and due < day.today():
         raise AirflowSkipException(
-            f"This run was due on {due}; today is {day.today()}. Nothing was checked and nothing was sent. The check of "
-            "today comes at 08:00; start a new run of lead_digest to have it at once."
+            f"This run was due on {due}; today is {day.today()}. Nothing was checked, nothing was sent. Today's check "
+            "comes at 08:00; start a new run of lead_digest to have it at once."
         )
     day.require_today(dag_run)
 

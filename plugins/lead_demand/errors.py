@@ -94,6 +94,21 @@ class SourceRefused(LeadDemandError):
     todo = "Repair the access."
 
 
+class CapacitySourceFailed(LeadDemandError):
+    """The partners' tables gave nothing, or nothing for most of the segments that had partners when last recorded."""
+
+    unchanged = (
+        "No capacity was written and none counts as read: the segments hold as stale until a later read succeeds, also "
+        "where an earlier run of this morning had read it."
+    )
+    todo = (
+        "Check as lead_pipeline what include/sql/sources/partner_capacity.sql returns: its grants, row level security, "
+        "rows. If it is true that the partners are gone, an admin adds a row to capacity_confirmations today, with "
+        "segment_id NULL and confirmed_capacity 0."
+    )
+    heals = True  # a table that is being loaded again is empty for moments
+
+
 class CheckFailed(LeadDemandError):
     """The statistics break a rule that every good day keeps."""
 

@@ -120,7 +120,7 @@ class LeadsHook(PostgresHook):
     def __init__(self, postgres_conn_id: str = sql.LEADS_CONNECTION, **options: Any) -> None:
         super().__init__(postgres_conn_id, **options)
 
-    def get_conn(self) -> psycopg.Connection[Any]:  # type: ignore[override]
+    def get_conn(self) -> psycopg.Connection[Any]:
         """A new connection; nothing is sent on it yet but the login."""
         connection = cast("psycopg.Connection[Any]", super().get_conn())
         connection.prepare_threshold = None

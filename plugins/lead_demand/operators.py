@@ -78,6 +78,17 @@ class LastDayOperator(WindowOperator):
         return Window(stats_date(dag_run), stats_date(dag_run))
 
 
+class PartnerCapacityOperator(LastDayOperator):
+    """What partners take, about the last day alone; fails where the source lost most of what it had."""
+
+    def execute(self, context: Context) -> None:
+        from lead_demand import tasks
+
+        window = self.window(context["dag_run"])
+        store = context["task_state_store"]
+        tasks.pull_partner_capacity(self.task_id, self.sql, window, context["ti"], store, self.sums)
+
+
 class AskForApproval(HITLOperator):
     """Approve or Reject, asked until a moment that is known when the question is; silence is Reject.
 

@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,8 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
         connection.execute(sql.render("lead_budgets/upsert_channel_budgets.sql"), key)
         switches = read_switches(connection)
         expected = {"currency": switches.currency, "time_zone": switches.time_zone}
-        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected)
+        advice = json.dumps({reason.value: reason.what_to_do for reason in Reason})
+        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | {"advice": advice})
     return len(frame)
 
 
@@ -150,15 +151,44 @@ def _segments(
     except psycopg.Error as error:
         limits = pd.DataFrame(columns=["segment_id", *LIMITS])
         unreadable.append(_unreadable("lead_segment_channels", error.diag.message_primary or str(error)))
+    limits_unreadable = bool(unreadable)
     segments = segments.merge(limits, on="segment_id", how="left")
     segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
+    judged, unread = _judged_capacity(connection)
+    unreadable += unread
+    given = list(zip(segments["segment_id"], segments["capacity_total_leads"], strict=True))
+    # Another capacity than was judged has just been written: it is not known whether that one leaps.
+    leaps = {
+        segment_id
+        for segment_id, capacity in given
+        if judged and capacity is not None and _leaps(judged.get(segment_id), capacity)
+    }
+    usual = {segment_id: judged[segment_id]["usual"] for segment_id in leaps & judged.keys()}
+    # As objects: numbers beside None would become floats with NaN, which is no JSON.
+    segments["capacity_usual"] = pd.Series(
+        [usual.get(segment_id) for segment_id, _ in given], index=segments.index, dtype=object
+    )
+    steps = [
+        _step_of_limited(*row)
+        for row in zip(
+            segments["max_increase_pct"],
+            segments["budget_limited"],
+            segments["limited_budget"],
+            segments["current_budget"],
+            strict=True,
+        )
+    ]
+    segments["max_increase_pct"] = pd.Series(steps, index=segments.index, dtype=object)
     segments["blocks"] = [
         [
             *blocks,
-            *([] if automated is True or unreadable else [Reason.AUTOMATION_OFF]),
+            *([Reason.CAPACITY_LEAP] if segment_id in leaps else []),
+            *([Reason.SETTINGS_MISSING] if unread and Reason.SETTINGS_MISSING not in blocks else []),
+            *([] if automated is True or limits_unreadable else [Reason.AUTOMATION_OFF]),
             *([Reason.FOREIGN_EDIT] if _is_recent(changed_at, cooldown) else []),
         ]
-        for blocks, automated, changed_at, cooldown in zip(
+        for segment_id, blocks, automated, changed_at, cooldown in zip(
+            segments["segment_id"],
             segments["blocks"],
             segments["is_automated"],
             segments["budget_changed_at"],
@@ -167,6 +197,39 @@ def _segments(
         )
     ]
     return segments, unreadable
+
+
+def _judged_capacity(connection: psycopg.Connection[Any]) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+    """By segment: the capacity that was judged (`capacity`, leads a day), what is `usual`, and whether it leaps.
+
+    What tells a leap and cannot be read is unknown for every segment, and a finding says so.
+    """
+    try:
+        with connection.transaction():
+            rows = sql.read_rows(connection, sql.render("lead_budgets/select_capacity_leaps.sql"))
+    except psycopg.OperationalError:
+        raise  # the connection or a lock: the next try reads them
+    except psycopg.Error as error:
+        return {}, [_unreadable("capacity_confirmations", error.diag.message_primary or str(error))]
+    return {row["segment_id"]: row for row in rows}, []
+
+
+def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
+    return judged is None or judged["is_leap"] or judged["capacity"] != capacity
+
+
+def _step_of_limited(
+    max_increase_pct: Decimal | None, is_limited: bool | None, limited: Decimal | None, current: Decimal | None
+) -> Decimal | None:
+    """The largest step up of a segment, in percent of its whole budget.
+
+    Only budgets that limit their campaigns are raised (see `budgets.shares_of`), each by `max_increase_pct` at most. So
+    where they are a part of the segment's budget, its own step is that part of the step.
+    """
+    if max_increase_pct is None or is_limited is not True or not limited or not current or limited >= current:
+        return max_increase_pct
+    # Up, in a place far below a cent: a step that is a whole number of cents must not lose one of them.
+    return (max_increase_pct * limited / current).quantize(Decimal("1e-12"), ROUND_CEILING)
 
 
 def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:

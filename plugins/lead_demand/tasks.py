@@ -121,6 +121,53 @@ def run_statement(
     in_chunks(window.chunks(), run, store, task_instance)
 
 
+def pull_partner_capacity(
+    step: str,
+    statement: str,
+    window: day.Window,
+    task_instance: RuntimeTaskInstanceProtocol,
+    store: Store,
+    sums: str = "",
+) -> None:
+    """Record what the partners of each segment take now, with what is wrong with single partners.
+
+    :param statement: as for `run_statement`; its one row says what was written and whether the source failed.
+    :param sums: as for `run_statement`.
+    Raises CapacitySourceFailed where the adapter may not be read, gives nothing, or lost most of the segments. A
+    finding then stays open until a later read succeeds, and while it is open every segment holds.
+    """
+    import psycopg
+
+    from lead_demand import capacity, findings
+
+    def run(chunk: day.Window) -> Done:
+        values = {"first": chunk.first, "last": chunk.last, "dag_run_id": task_instance.run_id}
+        failure: Exception | None = None
+        with sql.connect() as connection:
+            connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": step})
+            try:
+                with connection.transaction():
+                    (read,) = sql.read_rows(connection, statement, values)
+                    failure = capacity.failure_of(read)
+                    if failure is None:
+                        connection.execute(sql.render("lead_stats/insert_pipeline_findings_capacity.sql"), values)
+                        if sums:
+                            connection.execute(sums, values)
+            except psycopg.OperationalError:
+                raise  # the connection, a lock or a limit of time: the next try reads it
+            except psycopg.errors.InsufficientPrivilege as error:
+                failure = capacity.failure_of_rights(error)
+            except psycopg.Error as error:
+                failure = error
+            if chunk.last == day.latest_whole_day():
+                findings.record(connection, *capacity.source_findings(failure, chunk.last))
+        if failure is not None:
+            raise failure
+        return Done({"rows new or changed": read["written"]})
+
+    in_chunks(window.chunks(), run, store, task_instance)
+
+
 def report_stats(dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
     """The day's table and findings; fails where a task before it failed: no run looks green by its last task."""
     from lead_demand import report

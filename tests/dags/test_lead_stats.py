@@ -10,8 +10,6 @@ import pytest
 from lead_demand import day
 from tests.fixtures.morning import Morning
 
-YESTERDAY = day.latest_whole_day()
-
 
 def stats_of(morning: Morning, code: str) -> dict[str, Any]:
     return morning.db.fetch(
@@ -86,11 +84,12 @@ def test_a_day_run_alone_or_within_a_range_gives_the_same_rows(morning: Morning)
 
 
 def test_an_old_day_or_a_range_is_never_announced(morning: Morning) -> None:
-    asked = {"from": str(YESTERDAY - timedelta(days=3)), "to": str(YESTERDAY)}
+    yesterday = day.latest_whole_day()
+    asked = {"from": str(yesterday - timedelta(days=3)), "to": str(yesterday)}
     assert morning.run("lead_stats", conf=asked).tasks["announce_day"] == "skipped"
-    old = morning.run("lead_stats", run_type="scheduled", day=YESTERDAY - timedelta(days=1))
+    old = morning.run("lead_stats", run_type="scheduled", day=yesterday - timedelta(days=1))
     assert (old.state, old.tasks["announce_day"]) == ("success", "skipped")
-    latest = morning.run("lead_stats", run_type="scheduled", day=YESTERDAY)
+    latest = morning.run("lead_stats", run_type="scheduled", day=yesterday)
     assert (latest.state, latest.tasks["announce_day"]) == ("success", "success")
 
 
@@ -193,7 +192,7 @@ def test_five_times_the_usual_leads_hold_the_day_until_a_person_finds_it_right(m
     assert held.tasks["check_stats.check_channels_usual"] == "failed"
     assert held.tasks["announce_day"] == "upstream_failed", "so no budget moves"
     (finding,) = morning.findings("channel_unusual")
-    assert (finding["level"], finding["channel"], finding["date"]) == ("stop", "leads", YESTERDAY)
+    assert (finding["level"], finding["channel"], finding["date"]) == ("stop", "leads", day.latest_whole_day())
     (broken,) = morning.findings("check_channels_usual")
     assert broken["level"] == "stop" and "five times of their usual" in broken["detail"]
     assert "clear attribute_leads and" in broken["remediation"], "the channel that is unusual is the one to read again"
@@ -210,3 +209,25 @@ def test_a_reporting_channel_that_was_not_read_is_a_warning_and_the_day_goes_on(
     assert run.tasks["announce_day"] == "success"
     (stale,) = morning.findings("channel_stale")
     assert (stale["level"], stale["channel"]) == ("warn", "ga4") and "no day at all" in stale["detail"]
+
+
+def test_partners_in_another_spelling_are_named_and_one_row_of_a_person_gives_the_target_back(morning: Morning) -> None:
+    db = morning.db
+    whole = stats_of(morning, "schilder_noord_brabant")["capacity_total_leads"]
+    db.fetch(
+        "update partner_capacity set region = 'N-Brabant' where branch = 'schilder' and region = 'Noord-Brabant' "
+        "and partner_id % 2 = 0"
+    )
+    morning.run("lead_stats")
+    missing = whole - stats_of(morning, "schilder_noord_brabant")["capacity_total_leads"]
+    (finding,) = morning.open_findings("capacity_without_segment")
+    assert missing > 0 and f"take {missing} leads a day" in finding["detail"]
+    db.fetch(
+        "insert into lead_spellings (kind, spelling, country, meaning) "
+        "values ('region', 'N-Brabant', 'NL', 'noord-brabant')"
+    )
+    assert morning.run("lead_stats").state == "success"
+    assert stats_of(morning, "schilder_noord_brabant")["capacity_total_leads"] == whole
+    assert morning.open_findings("capacity_without_segment") == []
+    morning.run("lead_budgets")
+    assert morning.plans()["schilder_noord_brabant"]["target_leads_per_day"] >= whole

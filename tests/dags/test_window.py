@@ -16,8 +16,6 @@ from tests.fixtures.airflow import airflow_run
 from tests.fixtures.morning import Morning
 from tests.fixtures.real_airflow import RealAirflow
 
-YESTERDAY = day.latest_whole_day()
-
 # As if some days had hardly been read: what the sources gave, what was made of it, and who got which lead. The
 # capacity and the budget that were in force on a day cannot be read again on a later one.
 FORGET = """
@@ -87,7 +85,8 @@ def test_airflows_own_backfill_beside_the_scheduled_run_leaves_what_one_range_le
     it is a run by hand of the same days.
     """
     scheduled = channels.RESTATED_DAYS["leads"]
-    first, last = YESTERDAY - timedelta(days=scheduled), YESTERDAY - timedelta(days=scheduled - 1)
+    yesterday = day.latest_whole_day()
+    first, last = yesterday - timedelta(days=scheduled), yesterday - timedelta(days=scheduled - 1)
     assert airflow_run(dagbag, "lead_budgets").state == "success"
     untouchable = decided(real_morning)
     assert untouchable["log"] and untouchable["decisions"] and untouchable["plans"]
@@ -115,7 +114,7 @@ def test_airflows_own_backfill_beside_the_scheduled_run_leaves_what_one_range_le
 
 
 def test_a_retry_goes_on_with_the_month_that_failed_and_a_new_run_begins_again(morning: Morning) -> None:
-    last = YESTERDAY
+    last = day.latest_whole_day()
     first = last - timedelta(days=44)
     months = Window(first, last).chunks()
     assert len(months) >= 2

@@ -75,7 +75,10 @@ REFUSED = {
     "increase of an unknown budget": DECISIONS.format("action, new_budget", "'increase', 6"),
     "blocked and yet decided": DECISIONS.format("action, old_budget, new_budget, is_blocked", "'increase', 5, 6, true"),
     "interval upside down": DECISIONS.format("action, expected_low, expected_high", "'hold', 5, 4"),
-    "lead of a channel in words": "update leads set source_channel = 'Google Ads'",
+    "status that means nothing": "insert into lead_spellings (kind, spelling, meaning) values ('status', 'x', 'y')",
+    "country of a status": "insert into lead_spellings (kind, spelling, country, meaning)"
+    " values ('status', 'x', 'NL', 'pending')",
+    "more unknown statuses than pending": "update channel_metrics set leads_pending = 1, leads_status_unknown = 2",
 }
 
 
@@ -86,6 +89,7 @@ def test_refused(seeded_db: SeededDatabase, statement: str) -> None:
 
 
 ACCEPTED = {
+    "lead of a channel in words": "update leads set source_channel = 'Google Ads'",
     "nothing known": STATS.format("leads_generated", "null"),
     "parts not all known": STATS.format("leads_generated, leads_accepted", "5, 1"),
     "unknown limits": LIMITS.format("is_automated", "true"),

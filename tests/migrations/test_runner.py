@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.fixtures.pgbouncer import PooledDatabase
 from tests.fixtures.postgres import LeadsDatabase
 from tests.migrations.conftest import ALL, quiet, runner, schema
 from tools.embedded_postgres import EmbeddedPostgres
@@ -96,6 +97,30 @@ def test_killed_inside_create_index_concurrently(
     assert schema(postgres_cluster, database) == whole_schema
 
 
+def test_a_concurrent_index_that_is_ended_says_what_remains_and_the_next_run_repairs_it(
+    company_db: MakeDatabase, tmp_path: Path
+) -> None:
+    """Somebody ends the session that waits for an old transaction; what the message says is what is there."""
+    database = company_db()
+    (tmp_path / "20270101000000_late_index.sql").write_text(
+        "create index concurrently leads_city_idx on public.leads (city);"
+    )
+    with database.connect(autocommit=False) as old, ThreadPoolExecutor(1) as pool:
+        old.execute("set transaction isolation level repeatable read; select count(*) from profiles")
+        running = pool.submit(migrate, database.owner_url, tmp_path, report=quiet)
+        pid = wait_for(database, "create index concurrently")
+        database.fetch("select pg_terminate_backend(%s, 5000)", [pid])
+        with pytest.raises(MigrationError) as said:
+            running.result()
+        old.rollback()
+    assert "the index public.leads_city_idx may remain, invalid" in str(said.value)
+    assert "The file was rolled back" not in str(said.value)
+    valid = "select indisvalid from pg_index where indexrelid = 'leads_city_idx'::regclass"
+    assert database.value(valid) is False
+    assert migrate(database.owner_url, tmp_path, report=quiet) == ["20270101000000_late_index"]
+    assert database.value(valid) is True
+
+
 def test_another_index_of_the_same_name_is_left_alone(company_db: MakeDatabase) -> None:
     database = company_db()
     database.fetch("create index leads_created_at_idx on leads (created_at, branch)")
@@ -143,6 +168,39 @@ class TestFolder:
         with pytest.raises(MigrationError, match="Edited"):
             pending(database.owner_url, folder)
 
+    @pytest.mark.parametrize(
+        ("applied", "now"),
+        [
+            ("select 'a b'", "select 'ab'"),
+            ("select 'a  b'", "select 'a b'"),
+            ("select 'it''s; so'", "select 'it''sso'"),
+            ('select 1 as "a b"', 'select 1 as "ab"'),
+            ("select $$a b$$", "select $$ab$$"),
+            ("do $x$ begin perform 'a b'; end $x$", "do $x$ begin perform 'ab'; end $x$"),
+            (r"select e'\' b'", r"select e'\'b'"),
+            ("select 1 as a", "select 1as a"),
+            ("select 1 < -1", "select 1 <-1"),
+            ("select 'A'", "select 'a'"),
+            ("select 1; select 2", "select 1, 2"),
+        ],
+    )
+    def test_a_blank_that_means_something_is_an_edit(
+        self, company_db: MakeDatabase, tmp_path: Path, applied: str, now: str
+    ) -> None:
+        database, file = company_db(), tmp_path / "20270101000001_literal.sql"
+        file.write_text(f"{applied};\n")
+        migrate(database.owner_url, tmp_path, report=quiet)
+        file.write_text(f"{now};\n")
+        with pytest.raises(MigrationError, match="Edited after it was applied: 20270101000001_literal"):
+            pending(database.owner_url, tmp_path)
+
+    def test_a_blank_between_two_words_is_no_edit(self, company_db: MakeDatabase, tmp_path: Path) -> None:
+        database, file = company_db(), tmp_path / "20270101000001_layout.sql"
+        file.write_text("-- Why,  and when.\nselect 'a b',1  /* one\n two */;\nselect 2;;\n")
+        migrate(database.owner_url, tmp_path, report=quiet)
+        file.write_text("-- Why, and when.\r\nselect\n    'a b', 1 /* one two */;\r\n\n\nselect 2")
+        assert pending(database.owner_url, tmp_path) == []
+
     def test_a_late_file_is_named(self, company_db: MakeDatabase, folder: Path) -> None:
         database = company_db()
         migrate(database.owner_url, folder, report=quiet)
@@ -187,6 +245,8 @@ class TestFolder:
             ("20270101000002-dash.sql", "select 1;", "is not named"),
             ("20270101000001_twin.sql", "select 1;", "the same version"),
             ("20270101000002_mix.sql", "select 1; create index concurrently i on public.t (a);", "beside other"),
+            ("20270101000002_if.sql", "create index concurrently if not exists i on public.t (a);", "no second run"),
+            ("20270101000002_path.sql", "create index concurrently i on t (a);", "no second run"),
         ],
     )
     def test_a_file_that_cannot_be_applied(self, folder: Path, name: str, text: str, says: str) -> None:
@@ -207,8 +267,25 @@ def test_a_database_that_is_no_supabase_project_is_refused(postgres_cluster: Emb
         migrate(postgres_cluster.url("stranger"), report=quiet)
 
 
+def test_any_transaction_pooler_is_told_by_what_it_does(
+    company_db: MakeDatabase, pooler_before: Callable[..., PooledDatabase]
+) -> None:
+    database = company_db()
+    pooled = pooler_before(database)
+    with pytest.raises(MigrationError, match="is a transaction pooler"):
+        migrate(pooled.pipeline_url, report=quiet)
+    assert database.value("select to_regnamespace('supabase_migrations')") is None
+
+
+def test_what_is_missing_can_be_asked_through_a_transaction_pooler(
+    leads_db: LeadsDatabase, pooler_before: Callable[..., PooledDatabase]
+) -> None:
+    for _ in range(7):
+        assert pending(pooler_before(leads_db).pipeline_url) == []
+
+
 def test_the_transaction_pooler_is_refused() -> None:
-    with pytest.raises(MigrationError, match="Port 6543"):
+    with pytest.raises(MigrationError, match="port 6543"):
         migrate("postgresql://postgres@127.0.0.1:6543/postgres", report=quiet)
 
 

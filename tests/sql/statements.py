@@ -52,7 +52,9 @@ from (
 """
 READ = """
 insert into read_budgets
-select external_id, description, external_id, 50000000, 1, true, false, true, 'EUR', 'Europe/Amsterdam', null, null
+select
+    external_id, description, external_id, 50000000, 1, true, false, true, null, null, null, null, 'EUR',
+    'Europe/Amsterdam', null, null
 from channel_sources
 where channel = %(channel)s and account = %(account)s
 """
@@ -134,7 +136,7 @@ STATEMENTS = {
         writes="channel_orchestration_log",
     ),
     "lead_budgets/insert_pipeline_findings.sql": _statement(
-        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam"}
+        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "advice": "{}"}
     ),
     "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
         "claimed",
@@ -143,6 +145,10 @@ STATEMENTS = {
         values={"changed_by": "marketing@vakwerkgids.example"},
     ),
     "lead_budgets/lock_channel.sql": _statement(),
+    "lead_budgets/select_capacity_leaps.sql": _statement(
+        undo="update lead_generation_stats set capacity_total_leads = 999"
+        f" where date {YESTERDAY} and capacity_total_leads is not null"
+    ),
     "lead_budgets/select_claimed.sql": _statement(
         "claimed", row="select array_agg(decision_id) as decisions from channel_orchestration_log"
     ),
@@ -197,6 +203,11 @@ STATEMENTS = {
         times=2,  # what is held is compared with what is stated
     ),
     "lead_stats/select_sums.sql": _statement(),
+    "lead_stats/update_channel_totals.sql": _statement(
+        undo="update channel_sources set is_active = not is_active where channel = 'google_ads';"
+        " update channel_totals set in_segments = in_segments + 1 where channel = 'google_ads'",
+        writes="channel_totals",
+    ),
     "lead_stats/upsert_channel_totals.sql": _statement(
         first=("lead_stats/create_pulled_totals.sql", "lead_stats/create_pulled_left_out.sql", TOTALS),
         writes="channel_totals",
@@ -214,6 +225,7 @@ STATEMENTS = {
     "lead_stats/insert_pipeline_findings.sql": _statement(),
     "lead_stats/insert_pipeline_findings_leads.sql": _statement(),
     "lead_stats/insert_pipeline_findings_partners.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_capacity.sql": _statement(),
     "join_whole_sets.sql": _statement(),
     "lead_stats/lock_step.sql": _statement(values={"step": "a step"}),
     "lead_stats/insert_pipeline_findings_channels.sql": _statement(
@@ -233,6 +245,7 @@ STATEMENTS = {
         values={"rows": 1},
         writes="channel_metrics",
     ),
+    "lead_stats/select_partner_capacity.sql": _statement(),
     "lead_stats/select_report.sql": _statement(),
     "lead_stats/update_budget_decisions.sql": _statement(
         undo="insert into budget_decisions (segment_id, decision_date, action)"

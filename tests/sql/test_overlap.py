@@ -25,6 +25,7 @@ STEPS = (
     "findings/upsert_pipeline_findings.sql",
     "lead_stats/upsert_channel_metrics_leads.sql",
     "lead_stats/upsert_channel_metrics_partner_capacity.sql",
+    "lead_stats/insert_pipeline_findings_capacity.sql",
     "lead_stats/upsert_lead_generation_stats.sql",
     "lead_stats/insert_pipeline_findings.sql",
     "lead_stats/insert_pipeline_findings_leads.sql",

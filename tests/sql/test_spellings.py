@@ -1,6 +1,6 @@
 """What companies, forms and partners really write: each spelling, status, source, country and time has a right value.
 
-The adapters, the statements of `lead_stats` in the DAG's order, as the pipeline's own login; and what they leave behind.
+The adapters, the statements of `lead_stats` in the DAG's order, as the pipeline's own login.
 """
 
 from __future__ import annotations
@@ -67,7 +67,8 @@ class Company:
         self, partner: int, region: str, daily_leads: int, branch: str = "schilder", country: str = "NL"
     ) -> None:
         self.db.fetch(
-            "insert into partner_capacity (partner_id, country, branch, region, daily_leads) values (%s, %s, %s, %s, %s)",
+            "insert into partner_capacity (partner_id, country, branch, region, daily_leads) "
+            "values (%s, %s, %s, %s, %s)",
             [partner, country, branch, region, daily_leads],
         )
 
@@ -133,8 +134,8 @@ def company(leads_db: LeadsDatabase) -> Company:
 @pytest.mark.parametrize(
     "region",
     [
-        "Noord-Brabant", "Noord Brabant", "noord_brabant", "NOORD\u2013BRABANT", " Noord\u00a0Brabant ", "Noord-Brabant (NL)",
-        "\uff2eoord\u3000Brabant", "Noord\u2011Brab\u00e1nt", "Noord\u200b-Brabant",
+        "Noord-Brabant", "Noord Brabant", "noord_brabant", "NOORD\u2013BRABANT", " Noord\u00a0Brabant ",
+        "Noord-Brabant (NL)", "\uff2eoord\u3000Brabant", "Noord\u2011Brab\u00e1nt", "Noord\u200b-Brabant",
     ],
 )  # fmt: skip
 def test_one_region_in_every_spelling_is_one_segment_for_leads_and_for_capacity(company: Company, region: str) -> None:

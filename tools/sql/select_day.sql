@@ -29,6 +29,7 @@ left join lateral (
     select string_agg(distinct 'failed: ' || log.error_code, ', ') as outcome
     from public.channel_orchestration_log as log
     where log.segment_id = segment.id and log.decision_date = public.lead_today() and log.status = 'failed'
+        and log.kind <> 'manual'
 ) as changes on true
 where segment.is_active
 order by segment.code;

@@ -35,19 +35,26 @@ found as (
         )
     union all
     select
-        'capacity_unknown',
+        'capacity_leap',
         'stop',
-        segments.id,
+        leapt.id,
         'partner_capacity',
-        day.date,
         null,
-        format('Nobody knows how many leads the partners of %%s can take; its budget is held.', segments.code),
-        'Fill in the daily capacity of every partner of the segment.',
-        null
-    from lead_segments as segments
-    cross join day
-    inner join lead_generation_stats as stats on segments.id = stats.segment_id and day.date = stats.date
-    where segments.is_active and day.date = lead_today() - 1 and stats.capacity_total_leads is null
+        null,
+        format(
+            'The partners of %%s take %%s leads a day; usual are %%s. Its budget is held until that has stood for %%s days (now %%s).',
+            leapt.code, leaps.capacity, leaps.usual, leaps.days, leaps.stood
+        ),
+        format(
+            'Look at the daily capacity of its partners. If it is wrong, correct it, then clear pull_partner_capacity and what '
+            'comes after it. If it is right, add a row to capacity_confirmations with segment_id %%s and confirmed_capacity '
+            '%%s, then clear record_findings and what comes after it.',
+            leapt.id, leaps.capacity
+        ),
+        day.date
+    from ({% include 'lead_budgets/select_capacity_leaps.sql' %}) as leaps
+    inner join lead_segments as leapt on leaps.is_leap and leaps.segment_id::uuid = leapt.id
+    inner join day on day.date = lead_today() - 1
 ),
 
 checked as (
@@ -60,9 +67,18 @@ checked as (
     from day
     cross join (
         values
-        ('segment_without_campaign', 'google_ads'),
-        ('capacity_unknown', 'partner_capacity')
+        ('segment_without_campaign', 'google_ads')
     ) as looked_for (name, channel)
+    -- Capacity is only known as it is now: what holds now replaces what was found on any day before.
+    union all
+    select
+        'capacity_leap',
+        'partner_capacity',
+        null,
+        '-infinity'::date,
+        day.date
+    from day
+    where day.date = lead_today() - 1
 ),
 
 {% include 'findings/record_found.sql' %}

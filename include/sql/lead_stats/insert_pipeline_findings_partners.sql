@@ -8,8 +8,8 @@ unfit as (
         coalesce(nullif(places.branch_name, ''), 'no branch') as branch,
         coalesce(nullif(places.region_name, ''), 'no region') as region,
         count(distinct offered.partner_id) as partners,
-        count(*) filter (where offered.daily_leads is null) as unknown,
-        coalesce(sum(offered.daily_leads), 0) as leads,
+        count(*) filter (where offered.possible_leads is null) as unknown,
+        coalesce(sum(offered.possible_leads), 0) as leads,
         max((
             select count(*)
             from areas
@@ -39,7 +39,7 @@ found as (
             branch,
             region,
             leads,
-            case when unknown > 0 then format(' (%%s of them did not say how many)', unknown) else '' end,
+            case when unknown > 0 then format(' (%%s of them did not say a number that can be)', unknown) else '' end,
             case segments when 0 then 'belong to no active segment' else format('fit %%s active segments alike', segments) end
         ) as detail,
         'If it is another spelling of a segment''s branch or region, add it to lead_spellings; else add the segment to lead_segments, '

@@ -1,16 +1,69 @@
--- Grain: one active segment that has partners, on the latest whole day only.
--- Why: capacity is known only as it is now; past days keep what was recorded then, so a backfill cannot rewrite a year.
-with {% include 'reading/capacity.sql' %}
+-- Grain: one active segment, on the latest whole day only; a segment that the adapter does not name has no partners.
+-- Why: capacity is known only as it is now; past days keep what was recorded then, so a backfill cannot rewrite a year. An
+-- adapter that lost most of the segments is a source that failed: then nothing is written, and the row that is returned says so.
+with partners as ({% include 'lead_stats/select_partner_capacity.sql' %}
+),
 
 capacity as (
     select
-        segment_id,
-        count(*) as partners,
+        segments.id as segment_id,
+        count(distinct partners.partner_id) as partners,
+        count(partners.daily_leads) filter (where partners.is_possible) as answers,
         -- One partner of unknown capacity makes the sum unknown: a guess would move money.
-        case when count(*) = count(daily_leads) then sum(daily_leads) end as total_leads
-    from partner_areas
-    where %(last)s::date = lead_today() - 1
+        case
+            when count(partners.segment_id) = count(partners.daily_leads) filter (where partners.is_possible)
+                then coalesce(round(sum(partners.daily_leads)), 0)
+        end as total_leads
+    from lead_segments as segments
+    left join partners on segments.id = partners.segment_id
+    where segments.is_active and %(last)s::date = lead_today() - 1
+    group by segments.id
+),
+
+-- The last recorded day, and what an earlier run of this morning recorded: neither may be lost in one step.
+before as (
+    select
+        segment_id,
+        max(capacity_partners) > 0 as had_partners,
+        bool_or(capacity_partners > 0 and capacity_total_leads is not null) as had_capacity
+    from channel_metrics
+    where
+        channel = 'partner_capacity'
+        and account = 'leads_db'
+        and date between (
+            select coalesce(max(earlier.date), %(last)s::date)
+            from channel_metrics as earlier
+            where earlier.channel = 'partner_capacity' and earlier.date < %(last)s::date
+        ) and %(last)s::date
     group by segment_id
+),
+
+counted as (
+    select
+        count(*) as segments,
+        count(*) filter (where capacity.partners > 0) as named,
+        count(*) filter (where before.had_capacity) as had,
+        count(*) filter (where before.had_capacity and capacity.answers = 0) as lost,
+        -- A company that is known to have no partner has none today either.
+        coalesce(bool_and(not before.had_partners), false) as had_none
+    from capacity
+    left join before on capacity.segment_id = before.segment_id
+),
+
+judged as (
+    select
+        counted.*,
+        (
+            (counted.segments > 0 and counted.named = 0 and not counted.had_none)
+            or (counted.lost >= 3 and 2 * counted.lost > counted.had)
+        ) and not exists (
+            select 1
+            from capacity_confirmations as confirmed
+            where
+                confirmed.segment_id is null
+                and confirmed.confirmed_at >= lead_today()::timestamp at time zone 'Europe/Amsterdam'
+        ) as is_failed
+    from counted
 ),
 
 written as (
@@ -18,15 +71,16 @@ written as (
         segment_id, channel, account, date, capacity_partners, capacity_total_leads, is_final
     )
     select
-        segment_id,
+        capacity.segment_id,
         'partner_capacity',
         'leads_db',
         %(last)s::date,
-        partners,
-        total_leads,
+        capacity.partners,
+        case when capacity.total_leads <= 2147483647 then capacity.total_leads end,
         true
     from capacity
-    order by segment_id
+    inner join judged on not judged.is_failed
+    order by capacity.segment_id
     on conflict (segment_id, channel, account, date) do update
     set
         capacity_partners = excluded.capacity_partners,
@@ -35,15 +89,28 @@ written as (
         (channel_metrics.capacity_partners, channel_metrics.capacity_total_leads)
         is distinct from (excluded.capacity_partners, excluded.capacity_total_leads)
     returning 1
+),
+
+fetched as (
+    insert into channel_fetches (channel, account, date_from, date_to, row_count, dag_run_id)
+    select
+        'partner_capacity',
+        'leads_db',
+        %(last)s::date,
+        %(last)s::date,
+        (select count(*) from written),
+        %(dag_run_id)s
+    from judged
+    where not judged.is_failed and %(last)s::date = lead_today() - 1
+    returning row_count
 )
 
-insert into channel_fetches (channel, account, date_from, date_to, row_count, dag_run_id)
 select
-    'partner_capacity',
-    'leads_db',
-    %(last)s::date,
-    %(last)s::date,
-    (select count(*) from written),
-    %(dag_run_id)s
-where %(last)s::date = lead_today() - 1
-returning row_count
+    coalesce((select sum(fetched.row_count) from fetched), 0)::integer as written,
+    judged.is_failed,
+    judged.segments::integer as segments,
+    judged.named::integer as named,
+    judged.had::integer as had,
+    judged.lost::integer as lost,
+    %(last)s::date = lead_today() - 1 as is_latest
+from judged

@@ -1,21 +1,24 @@
 -- Grain: one day of the window, of all leads; runs in the transaction that has just counted them for the segments.
--- Why: leads with a segment + leads without + what is no lead = leads in the adapter; a lead that is in none of them was dropped.
-with source as materialized (
+-- Why: leads with a segment + leads without + what is no lead or was posted again = leads in the adapter; a lead that is in none of
+-- them was dropped.
+{% set with_places = false -%}
+with {% include 'reading/leads.sql' %}
+
+source as materialized (
     select
-        (source.created_at at time zone 'Europe/Amsterdam')::date as date,
-        count(*) as reported,
-        count(*) filter (where source.is_lead and source.segment_id is null) as in_none,
-        count(*) filter (where not source.is_lead) as not_counted
-    from (
-        select
-            adapter.created_at,
-            adapter.segment_id,
-            coalesce(adapter.status in ('accepted', 'rejected', 'pending'), false) as is_lead
-        from ({% include 'sources/leads.sql' %}) as adapter
-        where
-            adapter.created_at >= %(first)s::date::timestamp at time zone 'Europe/Amsterdam'
-            and adapter.created_at < (%(last)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
-    ) as source
+        (created_at at time zone 'Europe/Amsterdam')::date as date,
+        count(*) as reported
+    from posted
+    where created_at >= %(first)s::date::timestamp at time zone 'Europe/Amsterdam'
+    group by 1
+),
+
+leads as materialized (
+    select
+        (created_at at time zone 'Europe/Amsterdam')::date as date,
+        count(*) as counted,
+        count(*) filter (where segment_id is null) as in_none
+    from counted
     group by 1
 ),
 
@@ -40,14 +43,15 @@ known as (
         'leads' as metric,
         coalesce(held.segments, 0)::integer as segments,
         held.amount::numeric(20, 6) as in_segments,
-        coalesce(source.in_none, 0)::numeric(20, 6) as in_none,
-        coalesce(source.not_counted, 0)::numeric(20, 6) as not_counted,
+        coalesce(leads.in_none, 0)::numeric(20, 6) as in_none,
+        (coalesce(source.reported, 0) - coalesce(leads.counted, 0))::numeric(20, 6) as not_counted,
         0::numeric(20, 6) as left_out,
         coalesce(source.reported, 0)::numeric(20, 6) as reported,
         0::numeric(20, 6) as tolerance,
         'stop' as level
     from generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day (date)
     left join source on day.date::date = source.date
+    left join leads on day.date::date = leads.date
     left join held on day.date::date = held.date
 )
 

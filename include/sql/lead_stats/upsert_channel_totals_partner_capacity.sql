@@ -1,35 +1,27 @@
 -- Grain: the latest whole day, of all partners; runs in the transaction that has just recorded their capacity for the segments.
--- Why: capacity of segments + capacity that fits none + capacity of segments of which a part is unknown = capacity in the adapter.
-with partners as materialized (
-    select
-        source.branch,
-        source.region,
-        source.daily_leads
-    from ({% include 'sources/partner_capacity.sql' %}) as source
-    where %(last)s::date = lead_today() - 1
-),
+-- Why: capacity of segments + capacity that fits none + capacity of segments of which a part is unknown + what is written twice for
+-- one partner = capacity in the adapter.
+with {% include 'reading/capacity.sql' %}
 
 held as materialized (
     select
         metrics.segment_id,
         metrics.capacity_total_leads
     from channel_metrics as metrics
+    -- A segment that was deactivated since keeps what was recorded of it; its partners fit none now.
+    inner join lead_segments as segments on metrics.segment_id = segments.id and segments.is_active
     where
         metrics.channel = 'partner_capacity'
         and metrics.account = 'leads_db'
         and metrics.date = %(last)s::date
 ),
 
--- What each partner's place belongs to; NULL where it fits no segment.
 placed as (
     select
-        partners.daily_leads,
-        segments.id as segment_id,
+        partner_areas.possible_leads,
         held.capacity_total_leads
-    from partners
-    left join lead_segments as segments
-        on partners.branch = segments.branch and partners.region = segments.region and segments.is_active
-    left join held on segments.id = held.segment_id
+    from partner_areas
+    left join held on partner_areas.segment_id = held.segment_id
 ),
 
 known as (
@@ -40,18 +32,25 @@ known as (
         'capacity' as metric,
         (select count(capacity_total_leads) from held)::integer as segments,
         coalesce((select sum(capacity_total_leads) from held), 0)::numeric(20, 6) as in_segments,
-        coalesce(sum(placed.daily_leads) filter (where placed.segment_id is null), 0)::numeric(20, 6) as in_none,
-        0::numeric(20, 6) as not_counted,
+        coalesce(sum(offered.possible_leads) filter (where fitting.segment_id is null), 0)::numeric(20, 6) as in_none,
         coalesce(
-            sum(placed.daily_leads) filter (
-                where placed.segment_id is not null and placed.capacity_total_leads is null
-            ),
+            coalesce(sum(offered.possible_leads) filter (where fitting.segment_id is not null), 0)
+            - coalesce((select sum(possible_leads) from partner_areas), 0),
             0
-        )::numeric(20, 6) as left_out,
-        (select coalesce(sum(daily_leads), 0) from partners)::numeric(20, 6) as reported,
-        0::numeric(20, 6) as tolerance,
+        )::numeric(20, 6) as not_counted,
+        coalesce((select sum(possible_leads) from placed where capacity_total_leads is null), 0)::numeric(20, 6) as left_out,
+        coalesce(sum(offered.possible_leads), 0)::numeric(20, 6) as reported,
+        -- A segment's sum is a whole number.
+        case
+            when bool_or(offered.possible_leads <> trunc(offered.possible_leads)) then 0.5 * (select count(*) from held) else 0
+        end::numeric(20, 6) as tolerance,
         'stop' as level
-    from placed
+    from offered
+    left join fitting
+        on
+            offered.country = fitting.country
+            and offered.branch = fitting.branch
+            and offered.region = fitting.region
     where %(last)s::date = lead_today() - 1
     having %(last)s::date = lead_today() - 1
 )

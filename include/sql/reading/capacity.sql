@@ -8,7 +8,9 @@ offered as materialized (
         coalesce(source.country, '') as country,
         coalesce(source.branch, '') as branch,
         coalesce(source.region, '') as region,
-        source.daily_leads
+        source.daily_leads::numeric as daily_leads,
+        -- What can be added up.
+        case when source.daily_leads::numeric between 0 and 2147483647 then source.daily_leads::numeric end as possible_leads
     from ({% include 'sources/partner_capacity.sql' %}) as source
 ),
 
@@ -42,7 +44,9 @@ partner_areas as (
     select
         fitting.segment_id,
         offered.partner_id,
-        case when count(*) = count(offered.daily_leads) then max(offered.daily_leads) end as daily_leads
+        case when count(*) = count(offered.daily_leads) then max(offered.daily_leads) end as daily_leads,
+        max(offered.possible_leads) as possible_leads,
+        bool_and(offered.daily_leads is null or offered.possible_leads is not null) as is_possible
     from offered
     inner join fitting
         on

@@ -234,9 +234,17 @@ def to_metrics(
 
 
 def _with_spans(sources: pd.DataFrame) -> pd.DataFrame:
-    every_day = {"valid_from": "0001-01-01", "valid_to": "9999-12-31", "is_active": True, "is_segment_active": True}
-    absent = {name: value for name, value in every_day.items() if name not in sources}
-    return sources.assign(**absent).astype({"is_active": bool, "is_segment_active": bool})
+    sources = sources.copy()
+    every_day: dict[str, str | bool] = {
+        "valid_from": "0001-01-01",
+        "valid_to": "9999-12-31",
+        "is_active": True,
+        "is_segment_active": True,
+    }
+    for name, value in every_day.items():
+        if name not in sources:
+            sources[name] = value
+    return sources.astype({"is_active": bool, "is_segment_active": bool})
 
 
 def valid_on(sources: pd.DataFrame, day: str) -> pd.DataFrame:

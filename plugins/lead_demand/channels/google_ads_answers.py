@@ -1,17 +1,22 @@
 """What an answer of Google Ads says about a change: applied, certainly not applied, or unknown.
 
-INTERNAL and RESOURCE_EXHAUSTED arrive as plain gRPC errors, not as GoogleAdsException: their details, the delay of a
-quota among them, are only in the trailer of the call.
+A call ends in one of three forms: a GoogleAdsFailure, which the client raises as GoogleAdsException; the same failure
+in the trailer of a plain gRPC error (INTERNAL, RESOURCE_EXHAUSTED); or a status alone, with google.rpc details
+(ErrorInfo, RetryInfo, QuotaFailure) or without any. A status alone may also be made by the client or by something
+between it and Google, so of a change it says "not applied" only where it cannot come after the work.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
 from google.ads.googleads.errors import GoogleAdsException
 from google.api_core import exceptions as api
 from google.auth.exceptions import GoogleAuthError
+from google.rpc import error_details_pb2
 
 from lead_demand.channels.google_token import no_token
 from lead_demand.channels.paid import Outcome
@@ -20,16 +25,67 @@ from lead_demand.day import moment_after
 # As long as three retries last with Airflow's own delay. Beyond that it is a quota of the day: no retry lives to see it
 # free again, and every further try only burns more of it.
 LONGEST_WAIT = 900.0
+# Where a quota does not say for how long.
+SHORT_WAIT = 60.0
+SOON = 2.0
 # An expired token was refused before anything was done; the next try asks for a new one.
 _TRY_AGAIN = {"CONCURRENT_MODIFICATION", "RESOURCE_TEMPORARILY_EXHAUSTED", "OAUTH_TOKEN_EXPIRED"}
 _UNKNOWN = {"TRANSIENT_ERROR", "INTERNAL_ERROR", "DEADLINE_EXCEEDED"}
-_REFUSALS = (
-    api.Unauthenticated,
-    api.PermissionDenied,
-    api.InvalidArgument,
-    api.NotFound,
-    api.MethodNotImplemented,
+_EXPIRED = {"ACCESS_TOKEN_EXPIRED"}  # of google.rpc.ErrorInfo
+# Said by the gRPC library of either side, never by the API; the status is the one of a quota.
+ANSWER_TOO_LARGE = "client.ANSWER_TOO_LARGE"
+REQUEST_TOO_LARGE = "client.REQUEST_TOO_LARGE"
+_ANSWER_SIZE = re.compile(
+    r"(received|decompressed) message (is )?(larger than|exceeds)|metadata size exceeds|message exceeds maximum size",
+    re.IGNORECASE,
 )
+_REQUEST_SIZE = re.compile(r"(sent|trying to send) message larger than", re.IGNORECASE)
+
+ACCESS = "Check the account's access and the connection google_ads_default."
+REQUEST = "Google refuses the request itself, so a retry does not help: correct what the message names."
+OUTDATED = "Raise API_VERSION in channels/google_ads.py: Google serves this version or method no more."
+QUOTA = "Wait until then; every try before only uses up more of it."
+SIZE = (
+    "It is no quota and does not pass: ask for fewer days at once (trigger lead_stats with from and to), or lower "
+    "ROWS_AT_ONCE in channels/pull.py."
+)
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a gRPC status means when nothing else was said.
+
+    :param means: for a person.
+    :param applied: of a change: False, it was certainly refused; None, nobody knows.
+    :param retry_after: seconds, or None where another try gets the same.
+    :param todo: what a person does where another try gets the same.
+    """
+
+    means: str
+    applied: bool | None
+    retry_after: float | None
+    todo: str = ""
+
+
+# Every code but OK.
+STATUSES = {
+    "CANCELLED": Status("The call was cancelled before its answer was complete.", None, SOON),
+    "UNKNOWN": Status("Google does not say what went wrong.", None, SOON),
+    "INVALID_ARGUMENT": Status("The request is not valid.", False, None, REQUEST),
+    "DEADLINE_EXCEEDED": Status("No answer came in time.", None, SOON),
+    "NOT_FOUND": Status("What the request names does not exist.", False, None, REQUEST),
+    "ALREADY_EXISTS": Status("What the request makes exists already.", False, None, REQUEST),
+    "PERMISSION_DENIED": Status("The service account may not do this.", False, None, ACCESS),
+    "RESOURCE_EXHAUSTED": Status("Something is used up, and Google does not say what.", None, SHORT_WAIT),
+    "FAILED_PRECONDITION": Status("The account is in a state in which this is refused.", False, None, REQUEST),
+    "ABORTED": Status("The call was broken off, most likely by another one at the same time.", None, SOON),
+    "OUT_OF_RANGE": Status("A value of the request is out of its range.", False, None, REQUEST),
+    "UNIMPLEMENTED": Status("Google does not know this method.", False, None, OUTDATED),
+    "INTERNAL": Status("An error inside Google, or on the way to it.", None, SOON),
+    "UNAVAILABLE": Status("Google was not reachable, or the connection broke.", None, SOON),
+    "DATA_LOSS": Status("The answer was damaged.", None, SOON),
+    "UNAUTHENTICATED": Status("The login was not accepted.", False, None, ACCESS),
+}
 
 
 def code_of(error: Any) -> str:
@@ -67,28 +123,111 @@ def outcome_of_error(error: Any, request_id: str | None) -> Outcome:
 def outcome_of_exception(error: Exception, version: str) -> Outcome:
     """The outcome of a whole request that ended in an exception; what is not recognised is unknown, never failed."""
     if isinstance(error, GoogleAdsException):
-        first = outcome_of_error(error.failure.errors[0], error.request_id)
-        detail = "; ".join(item.message for item in error.failure.errors)
-        return Outcome(first.applied, first.error_code, detail, error.request_id, first.retry_after)
+        return _outcome_of_failure(list(error.failure.errors), error.request_id)
     if isinstance(error, GoogleAuthError):
         said, heals = no_token(error)  # and nothing was sent, so this is a definite no
         return Outcome(False, f"auth.{type(error).__name__}", said, None, 10.0 if heals else None)
     if isinstance(error, api.GoogleAPICallError):
         errors, request_id = _trailer(error, version)
-        status = error.grpc_status_code
-        code = code_of(errors[0]) if errors else (status.name if status else type(error).__name__)
         if isinstance(error, api.ResourceExhausted):
-            delay = max(
-                (
-                    item.details.quota_error_details.retry_delay.total_seconds()
-                    for item in errors
-                    if "quota_error_details" in item.details
-                ),
-                default=60.0,
+            return _outcome_of_exhaustion(error, errors, request_id)
+        if errors:
+            found = _outcome_of_failure(errors, request_id)
+            # The failure says what it is; of a status that may come after the work it does not say "not applied".
+            unknown = _status(error).applied is None and not found.applied
+            return Outcome(
+                None if unknown else found.applied,
+                found.error_code,
+                found.detail,
+                request_id,
+                SOON if unknown else found.retry_after,
             )
-            detail = f"{error.message} The quota is free again at {moment_after(delay)}."
-            return Outcome(False, code, detail, request_id, delay if delay <= LONGEST_WAIT else None)
-        if isinstance(error, _REFUSALS):
-            return Outcome(False, code, error.message, request_id)
-        return Outcome(None, code, error.message, request_id, 2.0)
-    return Outcome(None, type(error).__name__, str(error), None, 2.0)
+        return _outcome_of_status(error, request_id)
+    return Outcome(None, type(error).__name__, str(error), None, SOON)
+
+
+def advice(error_code: str | None) -> str:
+    """What a person does about a refusal, by the code of its outcome."""
+    code = error_code or ""
+    if code in (ANSWER_TOO_LARGE, REQUEST_TOO_LARGE):
+        return SIZE
+    if code.startswith("quota_error.") or code == "quota":
+        return QUOTA
+    kind, _, name = code.rpartition(".")
+    if not kind and code in STATUSES:
+        return STATUSES[code].todo or ACCESS
+    if "UNSUPPORTED_VERSION" in name or "DEPRECATED" in name:
+        return OUTDATED
+    is_access = kind in ("auth", "authentication_error", "authorization_error", "customer_error", "header_error")
+    return REQUEST if kind and not is_access else ACCESS
+
+
+def _outcome_of_failure(errors: list[Any], request_id: str | None) -> Outcome:
+    """A request that several errors ended was refused only if each of them says so."""
+    outcomes = [outcome_of_error(error, request_id) for error in errors]
+    if not outcomes:
+        return Outcome(None, "unknown", "Google gave a failure without any error.", request_id, SOON)
+    first = next((outcome for outcome in outcomes if outcome.applied is None), outcomes[0])
+    delays = [outcome.retry_after for outcome in outcomes]
+    heals = first.applied is None or None not in delays
+    detail = "; ".join(outcome.detail or "" for outcome in outcomes)
+    retry_after = max((delay for delay in delays if delay is not None), default=SOON) if heals else None
+    return Outcome(first.applied, first.error_code, detail, request_id, retry_after)
+
+
+def _outcome_of_exhaustion(error: Any, errors: list[Any], request_id: str | None) -> Outcome:
+    """RESOURCE_EXHAUSTED: a quota where anything says so, a message that is too large, a limit of the account, or not
+    known.
+    """
+    message = error.message
+    if not errors and _REQUEST_SIZE.search(message):
+        return Outcome(False, REQUEST_TOO_LARGE, f"The request is larger than may be sent: {message}.", request_id)
+    if not errors and _ANSWER_SIZE.search(message):
+        # Of a change it may be the answer to what was done, so the budgets are read back; a read gets the same again.
+        return Outcome(None, ANSWER_TOO_LARGE, f"The answer is larger than the client takes: {message}.", request_id)
+    quotas = [item for item in errors if code_of(item).startswith("quota_error.")]
+    if errors and not quotas:
+        return _outcome_of_failure(errors, request_id)
+    rpc = list(error.details or ())
+    delays = [
+        item.details.quota_error_details.retry_delay.total_seconds()
+        for item in quotas
+        if "quota_error_details" in item.details
+    ] + [
+        item.retry_delay.ToTimedelta().total_seconds() for item in rpc if isinstance(item, error_details_pb2.RetryInfo)
+    ]
+    named = [
+        f"{violation.subject}: {violation.description}".strip(": ")
+        for item in rpc
+        if isinstance(item, error_details_pb2.QuotaFailure)
+        for violation in item.violations
+    ]
+    is_quota = quotas or delays or named or "QUOTA" in (error.reason or "") or "RATE_LIMIT" in (error.reason or "")
+    if not is_quota:
+        return _outcome_of_status(error, request_id)
+    code = code_of(quotas[0]) if quotas else "quota"
+    said = " ".join(filter(None, [f"{message.rstrip('.')}.", "; ".join(named)]))
+    if not delays:
+        return Outcome(False, code, f"{said} Google does not say when the quota is free again.", request_id, SHORT_WAIT)
+    delay = max(delays)
+    detail = f"{said} The quota is free again at {moment_after(delay)}."
+    return Outcome(False, code, detail, request_id, delay if delay <= LONGEST_WAIT else None)
+
+
+def _status(error: Any) -> Status:
+    code = error.grpc_status_code
+    return STATUSES[code.name if code else "UNKNOWN"]
+
+
+def _outcome_of_status(error: Any, request_id: str | None) -> Outcome:
+    """A status without a GoogleAdsFailure."""
+    status, code = _status(error), error.grpc_status_code
+    retry_after = status.retry_after
+    if error.reason in _EXPIRED:
+        retry_after = SOON
+    for item in error.details or ():
+        if isinstance(item, error_details_pb2.RetryInfo) and retry_after is not None:
+            retry_after = min(max(item.retry_delay.ToTimedelta().total_seconds(), retry_after), LONGEST_WAIT)
+    reason = f" ({error.reason} of {error.domain})" if error.reason else ""
+    detail = f"{status.means} {str(error.message or '').rstrip('.')}{reason}.".replace(" .", "")
+    return Outcome(status.applied, code.name if code else type(error).__name__, detail, request_id, retry_after)

@@ -1,0 +1,104 @@
+-- Grain: one finding about the partners of a segment as the adapter gives them now, on the latest whole day only.
+-- Why: recorded beside the capacity itself, so that what was read and what is said of it are of the same moment.
+with day as (
+    select %(last)s::date as date
+    where %(last)s::date = lead_today() - 1
+),
+
+partners as ({% include 'lead_stats/select_partner_capacity.sql' %}
+),
+
+found as (
+    select
+        'segment_without_partners' as name,
+        'warn' as level,
+        segments.id as segment_id,
+        'partner_capacity' as channel,
+        null::date as date,
+        null::text as subject,
+        format('%%s has no active partner: its capacity is 0, and its budget goes to its floor step by step.', segments.code)
+            as detail,
+        'If it has partners, correct their branch, region or activity; if it is to have none, set is_active to false in '
+        'lead_segments. Then clear pull_partner_capacity and what comes after it.' as remediation,
+        day.date as evidence_date
+    from lead_segments as segments
+    cross join day
+    where
+        segments.is_active
+        and not exists (
+            select 1
+            from partners
+            where partners.segment_id = segments.id
+        )
+    union all
+    select
+        'capacity_unknown',
+        'stop',
+        partners.segment_id,
+        'partner_capacity',
+        null,
+        null,
+        format(
+            'Nobody knows how many leads %%s of the partners of %%s take (%%s); its budget is held.',
+            count(*),
+            partners.code,
+            'partner ' || array_to_string((array_agg(partners.partner_id order by partners.partner_id))[:10], ', ')
+        ),
+        'Fill in their daily capacity, 0 for one that takes none, or make a partner that has left inactive; then clear '
+        'pull_partner_capacity and what comes after it.',
+        day.date
+    from partners
+    cross join day
+    where partners.daily_leads is null
+    group by partners.segment_id, partners.code, day.date
+    union all
+    select
+        'capacity_impossible',
+        'stop',
+        partners.segment_id,
+        'partner_capacity',
+        null,
+        'partner ' || partners.partner_id,
+        format(
+            'Partner %%s of %%s takes %%s leads a day, which cannot be; it was left out, and the segment''s budget is held.',
+            partners.partner_id, partners.code, max(partners.daily_leads)
+        ),
+        'Correct its daily capacity to a number from 0 to 2147483647; then clear pull_partner_capacity and what comes after it.',
+        day.date
+    from partners
+    cross join day
+    where not partners.is_possible
+    group by partners.segment_id, partners.code, partners.partner_id, day.date
+    union all
+    select
+        'capacity_impossible',
+        'stop',
+        partners.segment_id,
+        'partner_capacity',
+        null,
+        null,
+        format(
+            'The partners of %%s take %%s leads a day together, which cannot be; its budget is held.',
+            partners.code, sum(partners.daily_leads)
+        ),
+        'Correct their daily capacity; then clear pull_partner_capacity and what comes after it.',
+        day.date
+    from partners
+    cross join day
+    group by partners.segment_id, partners.code, day.date
+    having bool_and(partners.is_possible) and sum(partners.daily_leads) > 2147483647
+),
+
+-- What holds now replaces whatever was found on any day before.
+checked as (
+    select
+        names.name,
+        'partner_capacity' as channel,
+        null::text as account,
+        '-infinity'::date as first,
+        day.date as last
+    from day
+    cross join (values ('segment_without_partners'), ('capacity_unknown'), ('capacity_impossible')) as names (name)
+),
+
+{% include 'findings/record_found.sql' %}

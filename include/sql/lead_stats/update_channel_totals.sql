@@ -1,0 +1,89 @@
+-- Grain: one (channel, account, day, metric) of the window whose sources were changed; runs in the transaction that has just taken
+-- from segments what is not theirs any more.
+-- Why: the pull kept its sums while the segment that had the figures before still held them. Where an earlier value of what was not
+-- believed may be held too, the sum is not known until the next pull; an account that is not read any more was not asked.
+with touched as materialized (
+    select distinct
+        changes.channel,
+        changes.account,
+        day::date as date
+    from channel_source_changes as changes
+    cross join lateral generate_series(
+        greatest(changes.date_from, %(first)s::date), least(changes.date_to, %(last)s::date), interval '1 day'
+    ) as day
+    where changes.restated_at is null
+),
+
+held as materialized (
+    select
+        touched.channel,
+        touched.account,
+        touched.date,
+        sum(metrics.spend) as spend,
+        sum(metrics.impressions) as impressions,
+        sum(metrics.clicks) as clicks,
+        sum(metrics.conversions) as conversions,
+        sum(metrics.visits + metrics.microsite_visits) as sessions,
+        count(metrics.spend) as of_spend,
+        count(metrics.impressions) as of_impressions,
+        count(metrics.clicks) as of_clicks,
+        count(metrics.conversions) as of_conversions,
+        count(metrics.visits) as of_sessions,
+        not exists (
+            select 1
+            from channel_sources as sources
+            where
+                sources.channel = touched.channel
+                and sources.account = touched.account
+                and touched.date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+                and sources.is_active
+        ) as is_left
+    from touched
+    left join channel_metrics as metrics
+        on
+            touched.channel = metrics.channel
+            and touched.account = metrics.account
+            and touched.date = metrics.date
+            and metrics.date between %(first)s::date and %(last)s::date
+    group by touched.channel, touched.account, touched.date
+),
+
+-- Locked in the order of the key, so that two runs that overlap wait for each other instead of deadlocking.
+known as materialized (
+    select
+        totals.channel,
+        totals.account,
+        totals.date,
+        totals.metric,
+        figure.segments::integer as segments,
+        case when totals.left_out = 0 then coalesce(figure.amount, 0) end as in_segments,
+        case when not held.is_left then totals.reported end as reported
+    from channel_totals as totals
+    inner join held
+        on totals.channel = held.channel and totals.account = held.account and totals.date = held.date
+    cross join lateral (
+        values
+        ('spend', held.spend, held.of_spend),
+        ('impressions', held.impressions, held.of_impressions),
+        ('clicks', held.clicks, held.of_clicks),
+        ('conversions', held.conversions, held.of_conversions),
+        ('sessions', held.sessions, held.of_sessions)
+    ) as figure (metric, amount, segments)
+    where totals.metric = figure.metric and totals.in_segments is not null
+    order by totals.channel, totals.account, totals.date, totals.metric
+    for no key update of totals
+)
+
+update channel_totals as totals
+set
+    segments = known.segments,
+    in_segments = known.in_segments,
+    reported = known.reported
+from known
+where
+    totals.channel = known.channel
+    and totals.account = known.account
+    and totals.date = known.date
+    and totals.metric = known.metric
+    and (totals.segments, totals.in_segments, totals.reported)
+    is distinct from (known.segments, known.in_segments, known.reported)

@@ -1,0 +1,222 @@
+"""`make clock`: what knows the time, at hours and on dates that do not come every day.
+
+    python -m tests.clock                         every moment of the table: over an hour
+    python -m tests.clock --short                 one night hour and one clock change, with fewer tests
+    python -m tests.clock --list                  the table
+    python -m tests.clock spring-00:30 -- -k ...  some moments; after -- what pytest gets instead of the usual tests
+    python -m tests.clock --zone Asia/Tokyo       every moment, in that time zone of the machine
+
+Each moment is played by all processes at once: pytest, PostgreSQL, the stand-in world, Airflow and its tasks, under
+Debian's `faketime`. The clock starts at that moment in Amsterdam and goes on at its usual speed. First the tests, then
+`make run`, on a folder of its own that is removed afterwards. Every moment lies ahead of the real one, for files keep
+their real times. Ends with one line a moment, and with 1 if one of them failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from lead_demand.day import AMSTERDAM
+
+ROOT = Path(__file__).resolve().parents[2]
+PRELOAD = Path(__file__).resolve().parent / "preload"
+LIBRARY = "faketime/libfaketime.so.1"
+
+# What asks the clock, in Python, SQL, Airflow or the stand-in world.
+TESTS = (
+    "tests/dags",
+    "tests/budgets",
+    "tests/channels",
+    "tests/planner/test_worked_examples.py",
+    "tests/planner/test_unknown_means_hold.py",
+    "tests/sandbox",
+    "tests/sql",
+    "tests/migrations/test_how_often_right.py",
+    "tests/migrations/test_log.py",
+    "tests/bench",
+    "tests/tools/test_day.py",
+    "tests/tools/test_processes.py",
+    "tests/faults/test_process.py",
+    "tests/faults/test_drill.py",
+)
+SHORT_TESTS = ("tests/dags/test_day.py", "tests/dags/test_window.py", "tests/dags/test_oncall.py")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A local time in Amsterdam, `HH:MM`, on the next date that `on` says, and the time zone of the machine."""
+
+    on: str
+    at: str
+    zone: str
+
+    def __str__(self) -> str:
+        return f"{self.on}-{self.at}"
+
+    def instant(self, today: date) -> datetime:
+        """The moment itself, in UTC; of an hour that comes twice the first."""
+        day = _next(today, DAYS[self.on])
+        hour, minute = map(int, self.at.split(":"))
+        return datetime(day.year, day.month, day.day, hour, minute, tzinfo=AMSTERDAM).astimezone(UTC)
+
+
+def _next(today: date, fits: Callable[[date], bool]) -> date:
+    day = today + timedelta(days=1)
+    while not fits(day):
+        day += timedelta(days=1)
+    return day
+
+
+def _change(day: date) -> timedelta:
+    """By how much the clock in Amsterdam is put ahead on that day."""
+    begins, ends = (datetime(d.year, d.month, d.day, tzinfo=AMSTERDAM) for d in (day, day + timedelta(days=1)))
+    return (ends.utcoffset() or timedelta()) - (begins.utcoffset() or timedelta())
+
+
+DAYS: dict[str, Callable[[date], bool]] = {
+    "tomorrow": lambda day: True,
+    "spring": lambda day: _change(day) > timedelta(),
+    "after-spring": lambda day: _change(day - timedelta(days=1)) > timedelta(),
+    "autumn": lambda day: _change(day) < timedelta(),
+    "after-autumn": lambda day: _change(day - timedelta(days=1)) < timedelta(),
+    "new-year": lambda day: (day.month, day.day) == (1, 1),
+    "leap-day": lambda day: (day.month, day.day) == (2, 29),
+    "month-end": lambda day: (day + timedelta(days=1)).day == 1,
+}
+TABLE = (
+    Moment("tomorrow", "00:30", "UTC"),
+    Moment("tomorrow", "05:59", "America/Los_Angeles"),
+    Moment("tomorrow", "07:30", "Asia/Tokyo"),
+    Moment("tomorrow", "12:00", "America/Los_Angeles"),
+    Moment("tomorrow", "23:58", "Asia/Tokyo"),
+    Moment("spring", "00:30", "America/Los_Angeles"),
+    Moment("spring", "07:30", "UTC"),
+    Moment("after-spring", "05:59", "Asia/Tokyo"),
+    Moment("autumn", "00:30", "Asia/Tokyo"),
+    Moment("autumn", "12:00", "UTC"),
+    Moment("after-autumn", "00:30", "America/Los_Angeles"),
+    Moment("new-year", "00:30", "Asia/Tokyo"),
+    Moment("leap-day", "07:30", "America/Los_Angeles"),
+    Moment("leap-day", "23:58", "UTC"),
+    Moment("month-end", "12:00", "Asia/Tokyo"),
+    Moment("month-end", "23:58", "America/Los_Angeles"),
+)
+# A night hour with the tests that need a schedule, and the morning after a clock change with a whole `make run`.
+SHORT = (("tests", Moment("tomorrow", "00:30", "America/Los_Angeles")), ("run", Moment("after-autumn", "05:59", "UTC")))
+
+
+def library() -> str:
+    """The path of libfaketime. Raises SystemExit where it is not installed."""
+    found = [*Path("/usr/lib").glob(f"*/{LIBRARY}"), *Path("/usr/lib").glob(LIBRARY)]
+    if not found:
+        raise SystemExit("libfaketime is not installed, so that no clock can be set: apt-get install faketime")
+    return str(found[0])
+
+
+LINES: list[str] = []  # one a command, told at the end
+
+
+@contextmanager
+def clock(moment: Moment) -> Iterator[dict[str, str]]:
+    """The environment of a process, and of all that it starts, whose clock stands at that moment now."""
+    now = datetime.now(UTC)
+    offset = moment.instant(now.astimezone(AMSTERDAM).date()) - now
+    home = tempfile.mkdtemp(prefix="lead-demand-clock-")
+    python_path = os.pathsep.join(filter(None, [str(PRELOAD), os.environ.get("PYTHONPATH")]))
+    try:
+        yield os.environ | {
+            "LD_PRELOAD": library(),
+            "FAKETIME": f"{offset.total_seconds():+.0f}",
+            # Measured seconds stay real ones; so do the times of files, or Python would compile everything anew.
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
+            "TZ": moment.zone,
+            "PYTHONPATH": python_path,
+            "LEAD_DEMAND_HOME": home,
+        }
+    finally:
+        clean = [sys.executable, "-m", "tools.stack", "clean"]
+        subprocess.run(clean, cwd=ROOT, env=os.environ | {"LEAD_DEMAND_HOME": home}, check=False)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def play(moment: Moment, what: str, command: Sequence[str]) -> bool:
+    """Run one command at a moment; returns whether it went well."""
+    with clock(moment) as environment:
+        told = f"{moment} ({moment.zone}): {what}"
+        begun = time.monotonic()
+        print(f"\n=== {told}, {_local(moment)} ===", flush=True)
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+        try:
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+        finally:
+            sweep()
+        LINES.append(f"{'passed' if code == 0 else 'FAILED':7} {told} ({time.monotonic() - begun:.0f} s)")
+        return code == 0
+
+
+def sweep() -> None:
+    """Remove the shared memory that libfaketime left behind for processes that were killed."""
+    for left in Path("/dev/shm").glob("*faketime_*"):  # noqa: S108
+        if not Path(f"/proc/{left.name.rpartition('_')[2]}").exists():
+            left.unlink(missing_ok=True)
+
+
+def _local(moment: Moment) -> str:
+    at = moment.instant(datetime.now(AMSTERDAM).date()).astimezone(AMSTERDAM)
+    return f"{at:%A %Y-%m-%d %H:%M %Z}"
+
+
+def pytest(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
+
+
+RUN = [sys.executable, "-m", "tools.day", "run"]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line."""
+    cut = list(arguments).index("--") if "--" in arguments else len(arguments)
+    parser = argparse.ArgumentParser(prog="python -m tests.clock", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("moments", nargs="*", help="some of the table, for example spring-00:30; all by default")
+    parser.add_argument("--short", action="store_true", help="one night hour, one clock change, fewer tests")
+    parser.add_argument("--list", action="store_true", help="the table")
+    parser.add_argument("--only", choices=["tests", "run"], help="the tests without `make run`, or the other way round")
+    parser.add_argument("--zone", help="the time zone of the machine, instead of the table's")
+    options = parser.parse_args(arguments[:cut])
+    chosen = [m for m in TABLE if not options.moments or str(m) in options.moments]
+    if missing := sorted(set(options.moments) - {str(m) for m in TABLE}):
+        parser.error(f"not in the table: {', '.join(missing)}")
+    if options.zone:
+        chosen = [Moment(m.on, m.at, options.zone) for m in chosen]
+    if options.list:
+        print("\n".join(f"{m!s:20} {m.zone:20} {_local(m)}" for m in chosen))
+        return 0
+    tests = list(arguments[cut + 1 :])
+    if options.short:
+        plan = [(what, moment, tests or list(SHORT_TESTS)) for what, moment in SHORT]
+    else:
+        usual = ["--numprocesses", "2", "--dist", "loadfile", *TESTS]
+        plan = [(what, m, tests or usual) for m in chosen for what in ("tests", "run") if options.only in (None, what)]
+    results = [play(moment, what, RUN if what == "run" else pytest(*asked)) for what, moment, asked in plan]
+    print("\n" + "\n".join(LINES))
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
