@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from sandbox import catalogue, gaql
-from sandbox.state import BudgetChange, State
+from sandbox.state import BudgetChange, Edit, State
 from sandbox.world import Day
 
 Row = dict[str, Any]
@@ -56,7 +56,7 @@ def value(row: Row, path: str) -> Any:
 # -- entities -----------------------------------------------------------------------------------------------------
 
 
-def _customer(customer: str) -> Row:
+def _customer(state: State, customer: str) -> Row:
     return {
         "resource_name": f"customers/{customer}",
         "id": int(customer),
@@ -67,7 +67,7 @@ def _customer(customer: str) -> Row:
         "status": "ENABLED",
         "test_account": False,
         "auto_tagging_enabled": True,
-    }
+    } | state.edited(f"customers/{customer}")
 
 
 def _room(state: State, position: int) -> float:
@@ -79,6 +79,7 @@ def _room(state: State, position: int) -> float:
 
 def _campaign(state: State, position: int) -> Row:
     campaign = state.catalogue.campaigns[position]
+    edited = state.edited(campaign.resource_name)
     is_constrained = _room(state, position) < _CONSTRAINED
     if campaign.learning:
         status, reasons, system = "LEARNING", ["BIDDING_STRATEGY_LEARNING"], "LEARNING_BUDGET_CHANGE"
@@ -88,6 +89,9 @@ def _campaign(state: State, position: int) -> Row:
         status, reasons, system = "ELIGIBLE", [], "ENABLED"
     if campaign.learning and is_constrained:
         reasons.append("BUDGET_CONSTRAINED")
+    stopped = _stopped(edited, state.now())
+    if stopped:
+        status, reasons, system = stopped[0], [stopped[1]], "PAUSED"
     return {
         "resource_name": campaign.resource_name,
         "id": campaign.id,
@@ -99,8 +103,26 @@ def _campaign(state: State, position: int) -> Row:
         "bidding_strategy_type": "MAXIMIZE_CONVERSIONS",
         "bidding_strategy_system_status": system,
         "advertising_channel_type": "SEARCH",
+        "experiment_type": "BASE",
+        "base_campaign": campaign.resource_name,
+        "start_date_time": f"{state.first_day} 00:00:00",
+        "end_date_time": None,
         "campaign_budget": state.catalogue.budgets[campaign.budget].resource_name,
-    }
+    } | edited
+
+
+def _stopped(edited: Row, now: datetime) -> tuple[str, str] | None:
+    """The primary status and its reason of a campaign that a person paused or gave other dates."""
+    at = f"{now:%Y-%m-%d %H:%M:%S}"
+    if edited.get("experiment_type") == "DRAFT":
+        return "NOT_ELIGIBLE", "CAMPAIGN_DRAFT"
+    if edited.get("status") == "PAUSED":
+        return "PAUSED", "CAMPAIGN_PAUSED"
+    if edited.get("end_date_time") and edited["end_date_time"] < at:
+        return "ENDED", "CAMPAIGN_ENDED"
+    if edited.get("start_date_time", "") > at:
+        return "PENDING", "CAMPAIGN_PENDING"
+    return None
 
 
 def _is_gone(state: State, position: int) -> bool:
@@ -115,7 +137,7 @@ def _identities(state: State, position: int) -> Iterator[tuple[Row, date, date]]
     if became is None:
         yield row, date.min, date.max
         return
-    ended = {"status": became.status, "serving_status": "ENDED" if became.status == "REMOVED" else "SUSPENDED"}
+    ended: Row = {"status": became.status, "serving_status": "ENDED" if became.status == "REMOVED" else "SUSPENDED"}
     ended |= {"primary_status": became.status, "primary_status_reasons": [f"CAMPAIGN_{became.status}"]}
     yield row | ended, date.min, became.since - timedelta(days=1)
     if became.successor:
@@ -125,7 +147,7 @@ def _identities(state: State, position: int) -> Iterator[tuple[Row, date, date]]
 
 
 def _budget(state: State, position: int) -> Row:
-    budget, users = state.catalogue.budgets[position], state.catalogue.campaigns_of_budget[position]
+    budget, users = state.catalogue.budgets[position], state.campaigns_of_budget(position)
     micros = state.amounts[budget.resource_name]
     is_recommended = any(_room(state, c) < _CONSTRAINED for c in users)
     unit = BILLABLE_UNIT_MICROS[catalogue.CURRENCY]
@@ -143,7 +165,7 @@ def _budget(state: State, position: int) -> Row:
         "reference_count": sum(not _is_gone(state, user) for user in users),
         "has_recommended_budget": is_recommended,
         "recommended_budget_amount_micros": micros * 13 // 10 // unit * unit if is_recommended else None,
-    }
+    } | state.edited(budget.resource_name)
 
 
 def _change(state: State, change: BudgetChange, campaign: str) -> Row:
@@ -163,38 +185,56 @@ def _change(state: State, change: BudgetChange, campaign: str) -> Row:
     }
 
 
+def _edit(edit: Edit) -> Row:
+    customer, kind = edit.resource_name.split("/")[1:3]
+    resource = {"campaigns": "campaign", "campaignBudgets": "campaign_budget"}[kind]
+    return {
+        "resource_name": f"customers/{customer}/changeEvents/{int(edit.at.timestamp() * 1e6)}~1~{edit.id}",
+        "change_date_time": edit.at.strftime("%Y-%m-%d %H:%M:%S.%f"),
+        "change_resource_type": resource.upper(),
+        "change_resource_name": edit.resource_name,
+        "client_type": "GOOGLE_ADS_WEB_CLIENT",
+        "user_email": edit.user_email,
+        "resource_change_operation": edit.operation,
+        "changed_fields": sorted(edit.fields),
+        "campaign": edit.resource_name if kind == "campaigns" else None,
+        "old_resource": None,
+        "new_resource": {resource: edit.fields},
+    }
+
+
 def _campaigns(state: State, customer: str) -> Iterator[Entity]:
     for position, campaign in enumerate(state.catalogue.campaigns):
         if campaign.customer == customer:
             for identity, first, last in _identities(state, position):
-                row = {"campaign": identity, "campaign_budget": _budget(state, campaign.budget)}
-                yield Entity({"customer": _customer(customer), **row}, [position], first, last)
+                row = {"campaign": identity, "campaign_budget": _budget(state, state.budget_of(position))}
+                yield Entity({"customer": _customer(state, customer), **row}, [position], first, last)
 
 
 def _budgets(state: State, customer: str) -> Iterator[Entity]:
     for position, budget in enumerate(state.catalogue.budgets):
         if budget.customer == customer:
-            row = {"customer": _customer(customer), "campaign_budget": _budget(state, position)}
-            yield Entity(row, state.catalogue.campaigns_of_budget[position])
+            row = {"customer": _customer(state, customer), "campaign_budget": _budget(state, position)}
+            yield Entity(row, state.campaigns_of_budget(position))
 
 
 def _customers(state: State, customer: str) -> Iterator[Entity]:
     own = [n for n, c in enumerate(state.catalogue.campaigns) if c.customer == customer]
-    yield Entity({"customer": _customer(customer)}, own)
+    yield Entity({"customer": _customer(state, customer)}, own)
 
 
 def _customer_clients(state: State, customer: str) -> Iterator[Entity]:
     below = [customer, *catalogue.CUSTOMERS] if customer == catalogue.MANAGER else [customer]
     kept = ("id", "descriptive_name", "manager", "currency_code", "time_zone", "status", "test_account")
     for client in below:
-        facts = _customer(client)
+        facts = _customer(state, client)
         row = {name: facts[name] for name in kept} | {
             "resource_name": f"customers/{customer}/customerClients/{client}",
             "client_customer": f"customers/{client}",
             "level": int(client != customer),
             "hidden": False,
         }
-        yield Entity({"customer": _customer(customer), "customer_client": row})
+        yield Entity({"customer": _customer(state, customer), "customer_client": row})
 
 
 def _currencies(state: State, customer: str) -> Iterator[Entity]:
@@ -207,9 +247,14 @@ def _change_events(state: State, customer: str) -> Iterator[Entity]:
     position = {b.resource_name: n for n, b in enumerate(state.catalogue.budgets)}
     for change in state.changes(state.today() - timedelta(days=_CHANGE_EVENT_DAYS)):
         if change.resource_name.startswith(f"customers/{customer}/"):
-            for n in state.catalogue.campaigns_of_budget[position[change.resource_name]]:
-                row = _change(state, change, state.catalogue.campaigns[n].resource_name)
-                yield Entity({"customer": _customer(customer), "change_event": row})
+            users = state.campaigns_of_budget(position[change.resource_name])
+            for name in [state.catalogue.campaigns[n].resource_name for n in users] or [""]:
+                row = _change(state, change, name)
+                yield Entity({"customer": _customer(state, customer), "change_event": row})
+    # What Google worked out by itself, such as a status, is no edit of anybody.
+    for edit in state.edits(state.today() - timedelta(days=_CHANGE_EVENT_DAYS)):
+        if edit.user_email and edit.resource_name.startswith(f"customers/{customer}/c"):
+            yield Entity({"customer": _customer(state, customer), "change_event": _edit(edit)})
 
 
 RESOURCES: dict[str, Callable[[State, str], Iterator[Entity]]] = {

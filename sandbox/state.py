@@ -34,6 +34,10 @@ create table if not exists budget_changes (
     id integer primary key, resource_name text not null, at text not null, old_micros integer,
     new_micros integer not null, user_email text not null, client_type text not null
 );
+create table if not exists edits (
+    id integer primary key, resource_name text not null, at text not null, fields text not null,
+    user_email text, operation text not null
+);
 create table if not exists faults (
     id integer primary key, method text not null, kind text not null, times integer not null, args text not null
 );
@@ -80,6 +84,18 @@ class BudgetChange:
     client_type: str
 
 
+@dataclass(frozen=True)
+class Edit:
+    """Fields of a campaign, a budget or a customer as a person set them, or as Google works them out (no user)."""
+
+    id: int
+    resource_name: str
+    at: datetime
+    fields: dict[str, Any]
+    user_email: str | None
+    operation: str
+
+
 class State:
     """The world as it stands now. Every method is safe to call from several threads."""
 
@@ -119,6 +135,7 @@ class State:
             self._write_beginning(meta)
         self._read_budgets()
         self._read_states()
+        self._read_edits()
 
     def close(self) -> None:
         with self.lock:
@@ -151,12 +168,14 @@ class State:
                 self._db.execute("delete from faults")
                 self._db.execute("delete from campaign_states")
                 self._db.execute("delete from account_days")
+                self._db.execute("delete from edits")
             self._offset = timedelta()
             self._days.clear()
             self._reports = OrderedDict()  # one that is being made belongs to the old world
             self.calls.clear()
             self._read_budgets()
             self._read_states()
+            self._read_edits()
 
     def dates(self, first: date, last: date) -> list[date]:
         """The dates in [first, last] that the world has lived through; today is not over yet."""
@@ -171,7 +190,7 @@ class State:
         """A day that is over: it never changes again, because a budget can only be changed today."""
         with self.lock:
             if day not in self._days:
-                self._days[day] = self.world.day(day, self.budgets_on(day), self._off(day))
+                self._days[day] = self.world.day(day, self.budgets_on(day), *self._campaigns_on(day))
             return self._days[day]
 
     def report(self, *key: object, make: Callable[[], Any]) -> Any:
@@ -227,6 +246,95 @@ class State:
         with self.lock:
             found = (c for history in self._history.values() for c in history if c.at.date() >= since)
             return sorted((c for c in found if c.old_micros is not None), key=lambda c: c.id)
+
+    # -- campaigns, budgets and customers as they were edited --------------------------------------------------------
+
+    def edit(
+        self, resource_name: str, fields: dict[str, Any], user: str | None, days_ago: int = 0, operation: str = "UPDATE"
+    ) -> None:
+        """Set fields of a resource by its name; ``user`` None: Google works them out, and no change event shows it.
+
+        ``days_ago`` moves the edit back: what the campaign did on the days since then is made anew.
+        """
+        known = {campaign.resource_name for campaign in self.catalogue.campaigns} | self._positions.keys()
+        known |= {f"customers/{customer}" for customer in catalogue.CUSTOMERS}
+        if resource_name not in known:
+            raise KeyError(f"No campaign, budget or customer {resource_name}. Nothing was changed.")
+        if (budget := fields.get("campaign_budget")) and budget not in self._positions:
+            raise KeyError(f"No such budget: {budget}. Nothing was changed; GET /budgets lists them.")
+        at = self.now() - timedelta(days=days_ago)
+        with self.lock:
+            with self._db:
+                self._db.execute(
+                    "insert into edits (resource_name, at, fields, user_email, operation) values (?, ?, ?, ?, ?)",
+                    [resource_name, at.isoformat(), json.dumps(fields), user, operation],
+                )
+            self._read_edits()
+            self._days = {day: made for day, made in self._days.items() if day < at.date()}
+            self._reports = OrderedDict()
+
+    def edits(self, since: date = date.min) -> list[Edit]:
+        """Edits on or after a day, in the order in which they were made."""
+        with self.lock:
+            return [edit for edit in self._made if edit.at.date() >= since]
+
+    def edited(self, resource_name: str) -> dict[str, Any]:
+        """The fields of a resource that were edited, as they are now."""
+        return self._edited.get(resource_name, {})
+
+    def budget_of(self, campaign: int) -> int:
+        """The position of the budget that a campaign pays from now."""
+        of = self.catalogue.campaigns[campaign]
+        name = self.edited(of.resource_name).get("campaign_budget")
+        return self._positions[name] if name else of.budget
+
+    def campaigns_of_budget(self, budget: int) -> list[int]:
+        """The positions of the campaigns that pay from a budget now."""
+        users = self.catalogue.campaigns_of_budget.get(budget, [])
+        if not self._moved:
+            return users
+        return sorted(n for n in {*users, *self._moved} if self.budget_of(n) == budget)
+
+    def _read_edits(self) -> None:
+        rows = self._db.execute("select * from edits order by at, id").fetchall()
+        self._made = [
+            Edit(i, name, datetime.fromisoformat(at).astimezone(AMSTERDAM), json.loads(fields), user, operation)
+            for i, name, at, fields, user, operation in rows
+        ]
+        edited: dict[str, dict[str, Any]] = {}
+        for edit in self._made:
+            edited[edit.resource_name] = edited.get(edit.resource_name, {}) | edit.fields
+        self._edited = edited
+        # The campaigns that were pointed at another budget.
+        self._moved = [
+            n for n, c in enumerate(self.catalogue.campaigns) if "campaign_budget" in edited.get(c.resource_name, {})
+        ]
+
+    def _campaigns_on(self, day: date) -> tuple[np.ndarray, np.ndarray] | tuple[()]:
+        """Whether each campaign ran on a day, and the position of the budget that it paid from; nothing where no
+        campaign was edited, paused or removed, and no account rests.
+        """
+        if not (self._made or self._campaign_states or self._account_days):
+            return ()
+        campaigns = self.catalogue.campaigns
+        running = ~self._off(day)
+        budget = np.array([campaign.budget for campaign in campaigns], dtype=np.int64)
+        position = {campaign.resource_name: n for n, campaign in enumerate(campaigns)}
+        status: dict[int, dict[str, Any]] = {}
+        for edit in self._made:
+            n = position.get(edit.resource_name)
+            if n is not None and edit.at.date() <= day:
+                status.setdefault(n, {}).update(edit.fields)
+        for n, fields in status.items():
+            first, last = fields.get("start_date_time") or "", fields.get("end_date_time") or "9999"
+            running[n] &= (
+                fields.get("status", "ENABLED") == "ENABLED"
+                and fields.get("experiment_type") != "DRAFT"
+                and first[:10] <= str(day) <= last[:10]
+            )
+            if "campaign_budget" in fields:
+                budget[n] = self._positions[fields["campaign_budget"]]
+        return running, budget
 
     def _write_beginning(self, meta: dict[str, str]) -> None:
         """The budgets' past, by people, at five past two in the afternoon; together with meta, or not at all."""

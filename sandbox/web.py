@@ -10,6 +10,11 @@ POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by
 POST /campaigns       ``{"campaign", "status", "since", "successor"}``: a person pauses or removes a campaign from a
                       day on; a ``successor`` is the id of a new campaign that goes on in its place
 POST /accounts        ``{"customer", "rests_on", "hidden"}``: weekdays (Monday 0) without any ad, days that reports lack
+POST /edits           ``{"resource_name", "fields", "user", "days_ago", "operation"}``: fields of a campaign, a budget
+                      or a customer as a person sets them in Google's own pages (paused, other dates, another budget, a
+                      total budget), or with ``"user": null`` as Google works them out (a bidding status, a primary
+                      status, a campaign type, an experiment, an account's currency, time zone or status). An edit by
+                      a person leaves a change event; ``days_ago`` moves it back
 GET  /changes         every edit of a budget since the first morning, by whomever, oldest first
 POST /faults          queues a fault (see ``faults``); DELETE forgets all
 GET  /calls           what reached the services, oldest first; DELETE forgets it
@@ -192,6 +197,14 @@ def _set_account(state: State, body: Json, query: dict[str, str]) -> Json:
     return {"customer": body["customer"]}
 
 
+def _edit(state: State, body: Json, query: dict[str, str]) -> Json:
+    user = body.get("user", catalogue.MARKETING_USER)
+    state.edit(
+        body["resource_name"], body["fields"], user, int(body.get("days_ago", 0)), body.get("operation", "UPDATE")
+    )
+    return {"edited": body["resource_name"]}
+
+
 def _changes(state: State, body: Json, query: dict[str, str]) -> list[Json]:
     return [vars(change) | {"at": change.at.isoformat()} for change in state.changes(state.first_morning)]
 
@@ -229,6 +242,7 @@ _CONTROL: dict[tuple[str, str], Callable[[State, Json, dict[str, str]], Json | l
     ("POST", "/budgets"): _set_budget,
     ("POST", "/campaigns"): _set_campaign,
     ("POST", "/accounts"): _set_account,
+    ("POST", "/edits"): _edit,
     ("GET", "/changes"): _changes,
     ("POST", "/faults"): _add_fault,
     ("DELETE", "/faults"): lambda state, body, query: {"cleared": state.clear_faults()},

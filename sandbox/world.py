@@ -129,19 +129,22 @@ class World:
             raise ValueError(f"The world starts on {self.first_day}; there is nothing on {day}. Ask for a later day.")
         return (day - self.first_day).days
 
-    def spend(self, day: date, budgets: Floats, off: npt.NDArray[np.bool_] | None = None) -> tuple[Floats, Floats]:
+    def spend(
+        self, day: date, budgets: Floats, running: npt.NDArray[np.bool_] | None = None, budget_of: Ints | None = None
+    ) -> tuple[Floats, Floats]:
         """Spend in EUR (whole cents) and the share of searches lost to the budget, per campaign.
 
         ``budgets``: EUR a day in force, one a budget. A day costs a bit more or less than its budget, and never more
-        than the market absorbs. ``off``: campaigns that do not serve on that day, on top of those that rest.
+        than the market absorbs. ``running`` and ``budget_of``: which campaigns ran, and the budget that each paid from,
+        where that is not as in the catalogue.
         """
         index, campaigns = self._index(day), np.arange(self._ref.size)
-        budget = budgets[self._budget] * self._share
+        budget = budgets[self._budget if budget_of is None else budget_of] * self._share
         delivered = budget * np.clip(np.exp(0.12 * normal(self.seed, _DELIVERY, campaigns, index)), 0.7, 1.8)
         absorbed = self._market * np.clip(np.exp(0.08 * normal(self.seed, _ABSORB, campaigns, index)), 0.7, 1.3)
         resting = self._rests_on_sunday & (day.weekday() == 6)
-        if off is not None:
-            resting = resting | off
+        if running is not None:
+            resting = resting | ~running
         spend = np.where(resting, 0.0, np.floor(100 * np.minimum(delivered, absorbed)) / 100)
         lost = np.where(resting, 0.0, np.clip(1 - budget / absorbed, 0.0, MAX_LOST_SHARE))
         return spend, lost
@@ -150,10 +153,12 @@ class World:
         """Leads a day expected of each campaign at that spend."""
         return self._leads_at_ref * (spend / self._ref) ** BETA * WEEKDAY[day.weekday()]
 
-    def day(self, day: date, budgets: Floats, off: npt.NDArray[np.bool_] | None = None) -> Day:
-        """Everything that happened on a day with those budgets in force (EUR, one a budget); ``off``: see ``spend``."""
+    def day(
+        self, day: date, budgets: Floats, running: npt.NDArray[np.bool_] | None = None, budget_of: Ints | None = None
+    ) -> Day:
+        """Everything that happened on a day with those budgets in force (EUR, one a budget)."""
         index, weekday = self._index(day), WEEKDAY[day.weekday()]
-        spend, lost = self.spend(day, budgets, off)
+        spend, lost = self.spend(day, budgets, running, budget_of)
         expected = self.expected_paid_leads(day, spend)
         paid = _arrivals(self.seed, PAID, expected, index)
         campaigns, segments = np.arange(self._ref.size), np.arange(self._capacity.size)

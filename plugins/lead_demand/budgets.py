@@ -120,6 +120,29 @@ def split(amounts: Mapping[str, Decimal], total: Decimal, unit: Decimal) -> dict
     return shares
 
 
+def shares_of(budgets: list[dict[str, Any]], wanted: Decimal, unit: Decimal) -> dict[str, Decimal]:
+    """The new amount of each budget of a decision; they add up to `wanted` rounded down to the unit.
+
+    A decrease is taken from all in proportion. A raise goes, in proportion, to the budgets that limit their campaigns:
+    elsewhere it would buy nothing. Raises ValueError where none does any more, or where so few still do that one would
+    rise by more than `max_increase_pct`.
+
+    :param budgets: rows with `budget_id`, `amount`, `is_budget_limited` and `max_increase_pct`.
+    """
+    amounts = {row["budget_id"]: row["amount"] for row in budgets}
+    now = sum(amounts.values(), Decimal(0))
+    taking = {row["budget_id"]: row["amount"] for row in budgets if row["is_budget_limited"]}
+    if wanted <= now or len(taking) == len(amounts):
+        return split(amounts, wanted, unit)
+    if not taking:
+        raise ValueError("none of its campaigns is limited by its budget any more; it was left alone")
+    part, step = sum(taking.values(), Decimal(0)), wanted - now
+    most = budgets[0]["max_increase_pct"]
+    if most is None or step > part * most / 100:
+        raise ValueError(f"+{euros(step)} is more than {most}% of the {euros(part)} that limit it now; left alone")
+    return amounts | split(taking, part + step, unit)
+
+
 @contextmanager
 def working_alone(name: str) -> Iterator[None]:
     """One process at a time works on the open changes of a channel; another waits here until the first is done.
@@ -403,7 +426,7 @@ def _claims(budgets: list[dict[str, Any]], channel: PaidChannel, key: dict[str, 
         raise ValueError(f"its cap is {euros(cap)} now, below the {euros(wanted)} that was decided; left alone")
     if wanted > decided and budgets[0]["capacity_lost"]:
         raise ValueError("its partners' capacity fell by more than 20% or was lost since it was decided; left alone")
-    shares = split({row["budget_id"]: row["amount"] for row in budgets}, wanted, channel.billable_unit)
+    shares = shares_of(budgets, wanted, channel.billable_unit)
     if small := [budget for budget, share in shares.items() if share < channel.billable_unit]:
         raise ValueError(f"budget {', '.join(small)} would fall below {euros(channel.billable_unit)}; left alone")
     return [

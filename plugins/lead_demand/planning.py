@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,8 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
         connection.execute(sql.render("lead_budgets/upsert_channel_budgets.sql"), key)
         switches = read_switches(connection)
         expected = {"currency": switches.currency, "time_zone": switches.time_zone}
-        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected)
+        advice = json.dumps({reason.value: reason.what_to_do for reason in Reason})
+        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | {"advice": advice})
     return len(frame)
 
 
@@ -162,7 +163,19 @@ def _segments(
         for segment_id, capacity in given
         if judged and capacity is not None and _leaps(judged.get(segment_id), capacity)
     }
-    segments["capacity_usual"] = [judged[each]["usual"] if each in leaps & judged.keys() else None for each, _ in given]
+    usual = {segment_id: judged[segment_id]["usual"] for segment_id in leaps & judged.keys()}
+    segments["capacity_usual"] = [usual.get(segment_id) for segment_id, _ in given]
+    steps = [
+        _step_of_limited(*row)
+        for row in zip(
+            segments["max_increase_pct"],
+            segments["budget_limited"],
+            segments["limited_budget"],
+            segments["current_budget"],
+            strict=True,
+        )
+    ]
+    segments["max_increase_pct"] = pd.Series(steps, index=segments.index, dtype=object)
     segments["blocks"] = [
         [
             *blocks,
@@ -200,6 +213,20 @@ def _judged_capacity(connection: psycopg.Connection[Any]) -> tuple[dict[str, dic
 
 def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
     return judged is None or judged["is_leap"] or judged["capacity"] != capacity
+
+
+def _step_of_limited(
+    max_increase_pct: Decimal | None, is_limited: bool | None, limited: Decimal | None, current: Decimal | None
+) -> Decimal | None:
+    """The largest step up of a segment, in percent of its whole budget.
+
+    Only budgets that limit their campaigns are raised (see `budgets.shares_of`), each by `max_increase_pct` at most. So
+    where they are a part of the segment's budget, its own step is that part of the step.
+    """
+    if max_increase_pct is None or is_limited is not True or not limited or not current or limited >= current:
+        return max_increase_pct
+    # Up, in a place far below a cent: a step that is a whole number of cents must not lose one of them.
+    return (max_increase_pct * limited / current).quantize(Decimal("1e-12"), ROUND_CEILING)
 
 
 def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:

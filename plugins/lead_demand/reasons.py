@@ -214,9 +214,18 @@ class Reason(StrEnum):
     )
     CURRENCY_MISMATCH = (
         "currency_mismatch",
-        "the account has another currency or time zone",
-        "The ads account has another currency or time zone than configured, so its amounts and days do not compare.",
-        "Correct the account in channel_sources, or the currency and time zone in orchestration_settings.",
+        "the account has another currency",
+        "The ads account has another currency than configured, so its amounts do not add up with those of others.",
+        "Move the campaigns to an account in the configured currency, or correct the currency in "
+        "orchestration_settings; then run lead_stats for yesterday and start lead_budgets again.",
+        True,
+    )
+    TIME_ZONE_MISMATCH = (
+        "time_zone_mismatch",
+        "the account has another time zone",
+        "The ads account has another time zone than configured, so its days are not the days of the leads.",
+        "Move the campaigns to an account in the configured time zone, or correct the time zone in "
+        "orchestration_settings; then run lead_stats for yesterday and start lead_budgets again.",
         True,
     )
     OPEN_CLAIM = (
@@ -224,6 +233,82 @@ class Reason(StrEnum):
         "an earlier change is not settled",
         "An earlier change of this budget has no definite answer yet, so the amount in force is not certain.",
         "Nothing: the next run settles it; look at channel_orchestration_log if it stays pending for a day.",
+        True,
+    )
+
+    # What kind of campaigns it has. A campaign that costs nothing is not counted; these are given where none is left.
+    CAMPAIGN_PAUSED = (
+        "campaign_paused",
+        "its campaign is paused",
+        "A person paused every campaign of the segment, so no budget is in force.",
+        "Nothing; enable a campaign in Google Ads if the segment needs paid leads.",
+    )
+    CAMPAIGN_ENDED = (
+        "campaign_ended",
+        "its campaign has ended",
+        "The end date of the segment's campaign has passed, so it costs nothing and its budget is not in force.",
+        "Nothing; set a later end date in Google Ads, or give the segment another campaign in channel_sources.",
+    )
+    CAMPAIGN_NOT_STARTED = (
+        "campaign_not_started",
+        "its campaign has not started",
+        "The start date of the segment's campaign lies in the future, so its budget is not in force yet.",
+        "Nothing: the planner goes on when it has started.",
+    )
+    CAMPAIGN_REMOVED = (
+        "campaign_removed",
+        "its campaign was removed",
+        "Every campaign of the segment was removed in Google Ads, so no budget is in force.",
+        "Add the campaign that replaces it to channel_sources, or set is_automated to false.",
+    )
+    CAMPAIGN_DRAFT = (
+        "campaign_draft",
+        "its campaign is a draft",
+        "What channel_sources gives to the segment is a draft of a campaign: it neither serves nor costs anything.",
+        "Give the base campaign to the segment in channel_sources.",
+    )
+    ACCOUNT_NOT_SERVING = (
+        "account_not_serving",
+        "its account does not serve",
+        "Google suspended the ads account, or it was cancelled or closed: no campaign of it serves.",
+        "Open the account in Google Ads: billing and policy are where it says why.",
+    )
+    CAMPAIGN_EXPERIMENT = (
+        "campaign_experiment",
+        "an experiment runs on its campaign",
+        "An experiment shares traffic and budget with a campaign of the segment; a change would spoil its result.",
+        "Nothing: the planner goes on when the experiment has ended in Google Ads; or end it there.",
+    )
+    CAMPAIGN_TOTAL_BUDGET = (
+        "campaign_total_budget",
+        "its budget is a total, not a daily one",
+        "A campaign of the segment has one budget for its whole period. Counted is that total divided by its days; it "
+        "is not changed.",
+        "Give the campaign a new, daily budget in Google Ads: the period of a budget cannot be changed.",
+    )
+    CAMPAIGN_TYPE = (
+        "campaign_type",
+        "campaigns of its type are not steered",
+        "A campaign of the segment is of a type whose daily budget cannot be set, or that does not buy leads by it.",
+        "Steer it in Google Ads, and set is_automated to false; or give the segment a search campaign instead.",
+    )
+    BUDGET_TYPE = (
+        "budget_type",
+        "budgets of its kind are not steered",
+        "The budget of a campaign of the segment is of another type, period or delivery than the standard daily one.",
+        "Give the campaign a standard daily budget in Google Ads.",
+    )
+    CAMPAIGN_NOT_ELIGIBLE = (
+        "campaign_not_eligible",
+        "a campaign cannot serve as it is set up",
+        "Google says that a campaign of the segment is not eligible to serve; its budget is counted and left alone.",
+        "Look at the campaign's status in Google Ads: its ads, keywords or bookings are where it says why.",
+    )
+    CAMPAIGN_STATE_UNKNOWN = (
+        "campaign_state_unknown",
+        "what its campaign does is not known",
+        "Google gave a status of a campaign or account that is not known here, or that contradicts its dates.",
+        "Look at the campaign in Google Ads; lead_budgets may then be started again.",
         True,
     )
 
@@ -237,7 +322,8 @@ class Reason(StrEnum):
     FOREIGN_EDIT = (
         "foreign_edit",
         "somebody else just changed its budget",
-        "The budget was changed outside this pipeline a short while ago, and that change is left alone.",
+        "The budget was changed outside this pipeline a short while ago, or the campaign was: made, enabled, given "
+        "other dates or another budget. That change is left alone.",
         "Nothing: the planner goes on after the cool-down; agree on who changes this budget.",
     )
     LEARNING = (

@@ -183,7 +183,7 @@ def test_validate_only_changes_nothing(clean_sandbox: Sandbox) -> None:
     ("query", "code"),
     [
         ("SELECT campaign.nonsense FROM campaign", "query_error.UNRECOGNIZED_FIELD"),
-        ("SELECT campaign.start_date_time FROM campaign", "query_error.UNRECOGNIZED_FIELD"),
+        ("SELECT campaign.optimization_score FROM campaign", "query_error.UNRECOGNIZED_FIELD"),
         ("SELECT metrics.video_views FROM campaign", "query_error.UNRECOGNIZED_FIELD"),
         ("SELECT campaign.id, segments.date FROM campaign", "query_error.EXPECTED_FILTERS_ON_DATE_RANGE"),
         ("SELECT ad_group.id FROM ad_group", "query_error.BAD_RESOURCE_TYPE_IN_FROM_CLAUSE"),

@@ -52,7 +52,9 @@ from (
 """
 READ = """
 insert into read_budgets
-select external_id, description, external_id, 50000000, 1, true, false, true, 'EUR', 'Europe/Amsterdam', null, null
+select
+    external_id, description, external_id, 50000000, 1, true, false, true, null, null, null, null, 'EUR',
+    'Europe/Amsterdam', null, null
 from channel_sources
 where channel = %(channel)s and account = %(account)s
 """
@@ -134,7 +136,7 @@ STATEMENTS = {
         writes="channel_orchestration_log",
     ),
     "lead_budgets/insert_pipeline_findings.sql": _statement(
-        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam"}
+        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "advice": "{}"}
     ),
     "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
         "claimed",

@@ -61,3 +61,19 @@ def test_a_paused_campaign_is_not_asked_whether_its_budget_limits_it(leads_db: L
 def test_the_latest_change_is_said_of_who_made_it(leads_db: LeadsDatabase) -> None:
     row = told(leads_db, {"hours": 9, "by": "zoe@example.com"}, {"hours": 2, "by": "anna@example.com"}, {})
     assert row["budget_changed_by"] == "anna@example.com"
+
+
+@pytest.mark.parametrize(
+    ("campaigns", "limited"),
+    [([True, True, False], 100), ([True, True, True], 150), ([False, False, False], None)],
+)
+def test_how_much_of_the_budget_limits_is_told_beside_the_whole(
+    leads_db: LeadsDatabase, campaigns: list[bool], limited: int | None
+) -> None:
+    row = told(leads_db, *({"limited": each} for each in campaigns))
+    assert (row["current_budget"], row["limited_budget"]) == (150, limited)
+
+
+def test_where_no_campaign_serves_nothing_is_in_force_and_nothing_limits(leads_db: LeadsDatabase) -> None:
+    row = told(leads_db, {"limited": None, "serving": False}, {"limited": True, "serving": False})
+    assert (row["current_budget"], row["budget_limited"]) == (0, False)

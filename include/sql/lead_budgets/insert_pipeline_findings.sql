@@ -1,6 +1,36 @@
 -- Grain: one finding about an account or a budget as it was just read.
 -- Why: what holds a budget for a reason that only a person can remove is a row that can be queried, with what to do.
-with found as (
+with read_now as (
+    select *
+    from channel_budgets
+    where channel = %(channel)s and account = %(account)s and dag_run_id = %(dag_run_id)s
+),
+
+mapped as (
+    select
+        sources.segment_id,
+        segments.code,
+        read_now.channel,
+        read_now.account,
+        read_now.campaign_id,
+        read_now.campaign_name,
+        read_now.budget_id,
+        read_now.campaigns_on_budget,
+        read_now.is_serving,
+        read_now.not_steerable,
+        read_now.not_steerable_detail,
+        read_now.base_campaign_id
+    from channel_sources as sources
+    inner join lead_segments as segments on sources.segment_id = segments.id
+    inner join read_now on sources.external_id = read_now.campaign_id
+    where
+        sources.channel = %(channel)s
+        and sources.account = %(account)s
+        and sources.is_active
+        and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+),
+
+found as (
     select distinct
         'account_not_comparable' as name,
         'stop' as level,
@@ -9,46 +39,58 @@ with found as (
         null::date as date,
         budgets.account as subject,
         format(
-            '%%s account %%s reports in %%s and %%s; %%s and %%s are configured. Its budgets are held.',
-            budgets.channel, budgets.account, budgets.currency, budgets.time_zone, %(currency)s::text, %(time_zone)s::text
+            '%%s account %%s has %%s. Its budgets are held, and what it spends is not counted.',
+            budgets.channel, budgets.account, concat_ws(
+                ' and ',
+                case
+                    when budgets.currency <> %(currency)s::text
+                        then format('the currency %%s (configured: %%s)', budgets.currency, %(currency)s::text)
+                end,
+                case
+                    when budgets.time_zone <> %(time_zone)s::text
+                        then format('the time zone %%s (configured: %%s)', budgets.time_zone, %(time_zone)s::text)
+                end
+            )
         ) as detail,
-        'Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings.' as remediation,
+        'Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings; then run '
+        'lead_stats for yesterday and lead_budgets again.' as remediation,
         null::date as evidence_date
-    from channel_budgets as budgets
-    where
-        budgets.channel = %(channel)s
-        and budgets.account = %(account)s
-        and budgets.dag_run_id = %(dag_run_id)s
-        and (budgets.currency, budgets.time_zone) <> (%(currency)s::text, %(time_zone)s::text)
+    from read_now as budgets
+    where (budgets.currency, budgets.time_zone) <> (%(currency)s::text, %(time_zone)s::text)
     union all
     select
         'budget_shared',
         'stop',
-        sources.segment_id,
-        min(budgets.channel),
+        mapped.segment_id,
+        min(mapped.channel),
         null,
-        min(budgets.account) || '/' || budgets.budget_id,
+        min(mapped.account) || '/' || mapped.budget_id,
         format(
             'Budget %%s of %%s pays for %%s campaigns, %%s of them of this segment; it is held.',
-            budgets.budget_id, min(segments.code), max(budgets.campaigns_on_budget), count(*)
+            mapped.budget_id, min(mapped.code), max(mapped.campaigns_on_budget), count(*)
         ),
-        'Give the campaigns of the segment a budget of their own in Google Ads.',
+        'Give the campaigns of the segment a budget of their own in Google Ads, then start lead_budgets again.',
         null
-    from channel_sources as sources
-    inner join lead_segments as segments on sources.segment_id = segments.id
-    inner join channel_budgets as budgets
-        on
-            sources.channel = budgets.channel
-            and sources.account = budgets.account
-            and sources.external_id = budgets.campaign_id
-    where
-        sources.is_active
-        and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-        and budgets.channel = %(channel)s
-        and budgets.account = %(account)s
-        and budgets.dag_run_id = %(dag_run_id)s
-    group by sources.segment_id, budgets.budget_id
-    having max(budgets.campaigns_on_budget) > count(*)
+    from mapped
+    where mapped.base_campaign_id is null
+    group by mapped.segment_id, mapped.budget_id
+    having max(mapped.campaigns_on_budget) > count(*) and bool_or(mapped.is_serving)
+    union all
+    select
+        'budget_not_steered',
+        'warn',
+        mapped.segment_id,
+        mapped.channel,
+        null,
+        mapped.account || '/' || mapped.campaign_id,
+        format(
+            'Campaign %%s (%%s) of %%s: %%s (%%s). Its budget is left alone, and the segment is held.',
+            mapped.campaign_name, mapped.campaign_id, mapped.code, mapped.not_steerable, mapped.not_steerable_detail
+        ),
+        %(advice)s::jsonb ->> mapped.not_steerable,
+        null
+    from mapped
+    where mapped.is_serving and mapped.not_steerable is not null
     union all
     -- An edit that one of our changes overwrote is open while that change is the budget's last and was not reverted.
     select
@@ -91,7 +133,7 @@ checked as (
         %(account)s::text as account,
         '-infinity'::date as first,
         'infinity'::date as last
-    from (values ('account_not_comparable'), ('budget_shared'), ('edit_overwritten')) as looked_for (name)
+    from (values ('account_not_comparable'), ('budget_shared'), ('budget_not_steered'), ('edit_overwritten')) as looked_for (name)
 ),
 
 {% include 'findings/record_found.sql' %}

@@ -31,12 +31,12 @@ left join (
     select
         segment_id,
         date,
-        sum(daily_budget) as daily_budget
+        -- What is not known of one account is not known of the sum.
+        case when bool_and(daily_budget is not null) then sum(daily_budget) end as daily_budget
     from channel_metrics
     where
         channel = %(channel)s
         and date between %(first)s::date and lead_today() - 1
-        and daily_budget is not null
     group by segment_id, date
 ) as paid on stats.segment_id = paid.segment_id and stats.date = paid.date
 left join lead_segment_plans as plans

@@ -10,11 +10,22 @@ with campaigns as (
         budgets.is_budget_limited,
         budgets.is_learning,
         budgets.is_serving,
+        budgets.not_serving,
+        budgets.not_steerable,
         budgets.currency,
         budgets.time_zone,
-        budgets.changed_at,
-        budgets.changed_by,
-        count(*) over (partition by sources.segment_id, budgets.budget_id) as own_campaigns_on_budget,
+        greatest(budgets.changed_at, budgets.budget_moved_at) as changed_at,
+        case
+            when budgets.budget_moved_at > budgets.changed_at or budgets.changed_at is null then null
+            else budgets.changed_by
+        end as changed_by,
+        -- An experiment pays from the budget of its base campaign and is no further user of it.
+        count(*) filter (where budgets.base_campaign_id is null)
+            over (partition by sources.segment_id, budgets.budget_id)
+            as own_campaigns_on_budget,
+        bool_or(budgets.is_budget_limited and budgets.is_serving)
+            over (partition by sources.segment_id, budgets.budget_id)
+            as is_limited_budget,
         row_number() over (
             partition by sources.segment_id, budgets.budget_id
             order by budgets.is_serving desc, sources.external_id
@@ -51,19 +62,29 @@ differing as materialized (
 budgets as (
     select
         segment_id,
-        -- A campaign that was not read makes the whole sum unknown; the budget of a paused one buys nothing.
+        -- A campaign that was not read makes the whole sum unknown; one that costs nothing adds nothing.
         case
-            when bool_and(budget_id is not null) then sum(amount) filter (where place_on_budget = 1 and is_serving)
+            when bool_and(budget_id is not null)
+                then coalesce(sum(amount) filter (where place_on_budget = 1 and is_serving), 0)
         end as current_budget,
+        -- A raise goes to these alone: more money does not bring more where the budget is not the limit.
+        sum(amount) filter (where place_on_budget = 1 and is_serving and is_limited_budget) as limited_budget,
         -- Fewer than the segment's own cannot be: then how many it pays for is not known either.
-        bool_or(campaigns_on_budget <> own_campaigns_on_budget) as is_shared,
-        -- A change is split over all of them, so what is not known of one is not known of the segment.
+        bool_or(campaigns_on_budget <> own_campaigns_on_budget) filter (where is_serving) as is_shared,
+        -- A change is split over all of them, so what is not known of one is not known of the segment. No campaign that
+        -- serves has no budget that limits it.
         case
+            when bool_and(budget_id is not null) and not bool_or(is_serving) then false
             when bool_and(is_budget_limited is not null) filter (where is_serving)
                 then bool_or(is_budget_limited) filter (where is_serving)
         end as is_budget_limited,
-        bool_or(is_learning) as is_learning,
-        bool_or(budget_id is not null and is_serving and is_learning is null) as is_learning_unknown,
+        bool_or(is_learning) filter (where is_serving) as is_learning,
+        bool_or(budget_id is not null and is_learning is null) filter (where is_serving) as is_learning_unknown,
+        case
+            when bool_and(budget_id is not null) and not bool_or(is_serving)
+                then array_agg(distinct not_serving) filter (where not_serving is not null)
+            else array_agg(distinct not_steerable) filter (where is_serving and not_steerable is not null)
+        end as not_steered,
         max(changed_at) as changed_at,
         (array_agg(changed_by order by changed_at desc nulls last))[1] as changed_by,
         bool_or(campaigns.currency is distinct from %(currency)s::text and budget_id is not null) as other_currency,
@@ -143,6 +164,7 @@ select
     budgets.is_budget_limited as budget_limited,
     budgets.changed_at as budget_changed_at,
     budgets.changed_by as budget_changed_by,
+    budgets.limited_budget,
     array_remove(
         array[
             case when not %(is_complete)s then 'settings_missing' end,
@@ -153,7 +175,8 @@ select
                 when budgets.sums_differ or exists (select 1 from differing where differing.account is null)
                     then 'sums_differ'
             end,
-            case when budgets.other_currency or budgets.other_time_zone then 'currency_mismatch' end,
+            case when budgets.other_currency then 'currency_mismatch' end,
+            case when budgets.other_time_zone then 'time_zone_mismatch' end,
             case when unknown_statuses.segment_id is not null then 'lead_status_unknown' end,
             case when changes.has_open_claim then 'open_claim' end,
             case when budgets.is_shared then 'shared_budget' end,
@@ -161,7 +184,7 @@ select
             case when budgets.is_learning_unknown then 'learning_unknown' end
         ],
         null
-    ) as blocks
+    ) || coalesce(budgets.not_steered, '{}') as blocks
 from lead_segments as segments
 left join budgets on segments.id = budgets.segment_id
 left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = lead_today() - 1

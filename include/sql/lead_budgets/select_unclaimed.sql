@@ -8,9 +8,11 @@ select
     decisions.old_budget,
     decisions.new_budget,
     limits.max_daily_budget,
+    limits.max_increase_pct,
     budgets.account,
     budgets.budget_id,
     budgets.amount,
+    budgets.is_budget_limited,
     -- Hours may lie between a decision and its approval; where a person set the target, capacity decided nothing.
     decisions.inputs ->> 'target_override' is null
     and (
@@ -25,11 +27,12 @@ from budget_decisions as decisions
 inner join lead_segment_plans as plans
     on decisions.segment_id = plans.segment_id and decisions.decision_date = plans.date
 inner join (
-    select distinct
+    select
         sources.segment_id,
         found.account,
         found.budget_id,
-        found.amount
+        found.amount,
+        bool_or(found.is_budget_limited) as is_budget_limited
     from channel_sources as sources
     inner join channel_budgets as found
         on
@@ -41,6 +44,7 @@ inner join (
         and sources.is_active
         and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
         and found.is_serving
+    group by sources.segment_id, found.account, found.budget_id, found.amount
 ) as budgets on decisions.segment_id = budgets.segment_id
 inner join lead_segments as segments on decisions.segment_id = segments.id and segments.is_active
 inner join lead_segment_channels as limits

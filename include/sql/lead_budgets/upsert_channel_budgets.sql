@@ -1,8 +1,10 @@
 -- Grain: one campaign of one account.
--- Why: decisions are made on budgets read in the same run only, so each row says which run read it.
+-- Why: decisions are made on budgets read in the same run only, so each row says which run read it. A campaign that pays from
+-- another budget than at the last read was moved since: at the time of the event where there is one, else at some time until now.
 insert into channel_budgets (
     channel, account, campaign_id, campaign_name, budget_id, amount, campaigns_on_budget,
-    is_budget_limited, is_learning, is_serving, currency, time_zone, changed_at, changed_by, dag_run_id
+    is_budget_limited, is_learning, is_serving, not_serving, not_steerable, not_steerable_detail, base_campaign_id,
+    currency, time_zone, changed_at, changed_by, dag_run_id
 )
 select
     %(channel)s,
@@ -15,6 +17,10 @@ select
     is_budget_limited,
     is_learning,
     is_serving,
+    not_serving,
+    not_steerable,
+    not_steerable_detail,
+    base_campaign_id,
     currency,
     time_zone,
     changed_at,
@@ -31,6 +37,15 @@ set
     is_budget_limited = excluded.is_budget_limited,
     is_learning = excluded.is_learning,
     is_serving = excluded.is_serving,
+    not_serving = excluded.not_serving,
+    not_steerable = excluded.not_steerable,
+    not_steerable_detail = excluded.not_steerable_detail,
+    base_campaign_id = excluded.base_campaign_id,
+    budget_moved_at = case
+        when channel_budgets.budget_id = excluded.budget_id then channel_budgets.budget_moved_at
+        when excluded.changed_at > channel_budgets.updated_at then excluded.changed_at
+        else now()
+    end,
     currency = excluded.currency,
     time_zone = excluded.time_zone,
     changed_at = excluded.changed_at,

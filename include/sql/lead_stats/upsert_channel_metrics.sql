@@ -1,5 +1,6 @@
 -- Grain: one (segment, channel, account, day) as the source gave it.
--- Why: sources correct their past; equal rows are left alone. A day's first recorded budget stays: later ones follow today's change.
+-- Why: sources correct their past; equal rows are left alone. A day's first recorded budget stays: later ones follow today's
+-- change. Without spend nothing of an account compares, its budget of that day neither.
 with known as (
     select
         segment_id,
@@ -53,7 +54,8 @@ where
         stored.visits, stored.microsite_visits, stored.microsite_leads, stored.is_final,
         stored.is_empty
     ) is distinct from (
-        known.spend, coalesce(stored.daily_budget, known.daily_budget), known.conversions, known.impressions, known.clicks,
+        known.spend, case when known.spend is not null then coalesce(stored.daily_budget, known.daily_budget) end,
+        known.conversions, known.impressions, known.clicks,
         known.visits, known.microsite_visits, known.microsite_leads, known.is_final,
         known.is_empty
     )
@@ -61,7 +63,9 @@ order by known.segment_id, known.date
 on conflict (segment_id, channel, account, date) do update
 set
     spend = excluded.spend,
-    daily_budget = coalesce(channel_metrics.daily_budget, excluded.daily_budget),
+    daily_budget = case
+        when excluded.spend is not null then coalesce(channel_metrics.daily_budget, excluded.daily_budget)
+    end,
     conversions = excluded.conversions,
     impressions = excluded.impressions,
     clicks = excluded.clicks,
@@ -77,7 +81,9 @@ where
         channel_metrics.microsite_visits, channel_metrics.microsite_leads, channel_metrics.is_final,
         channel_metrics.is_empty
     ) is distinct from (
-        excluded.spend, coalesce(channel_metrics.daily_budget, excluded.daily_budget), excluded.conversions,
+        excluded.spend,
+        case when excluded.spend is not null then coalesce(channel_metrics.daily_budget, excluded.daily_budget) end,
+        excluded.conversions,
         excluded.impressions, excluded.clicks, excluded.visits,
         excluded.microsite_visits, excluded.microsite_leads, excluded.is_final,
         excluded.is_empty

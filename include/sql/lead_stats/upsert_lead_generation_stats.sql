@@ -60,6 +60,7 @@ daily as (
     select
         segment_id,
         date,
+        -- A row without a figure is of an account whose amounts or days do not compare: asked, and not known.
         count(spend) filter (where channel = 'google_ads') as google_ads,
         count(clicks) filter (where channel = 'search_console') as search_console,
         count(visits) filter (where channel = 'ga4') as ga4,

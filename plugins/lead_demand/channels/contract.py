@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import pandas as pd
 
@@ -234,7 +234,12 @@ def to_metrics(
 
 
 def _with_spans(sources: pd.DataFrame) -> pd.DataFrame:
-    every_day = {"valid_from": "0001-01-01", "valid_to": "9999-12-31", "is_active": True, "is_segment_active": True}
+    every_day: dict[str, Any] = {
+        "valid_from": "0001-01-01",
+        "valid_to": "9999-12-31",
+        "is_active": True,
+        "is_segment_active": True,
+    }
     absent = {name: value for name, value in every_day.items() if name not in sources}
     return sources.assign(**absent).astype({"is_active": bool, "is_segment_active": bool})
 

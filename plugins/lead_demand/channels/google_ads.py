@@ -7,6 +7,7 @@ never budgeted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from google.auth.exceptions import GoogleAuthError
 
 from lead_demand import sql
 from lead_demand.channels import google_ads_answers as answers
+from lead_demand.channels import google_ads_campaigns as campaigns
 from lead_demand.channels.contract import Fetched, match_exactly
 from lead_demand.channels.paid import Outcome, from_micros, to_micros
 from lead_demand.channels.sums import Sum
@@ -31,6 +33,29 @@ API_VERSION = "v26"
 # How many names one query may list.
 NAMES_PER_QUERY = 1_000
 MOST_CHANGE_EVENTS = 10_000
+# The fields whose change by a person is left alone for the length of a cool-down.
+MONEY_FIELDS = {
+    "CAMPAIGN_BUDGET": {"amount_micros", "total_amount_micros"},
+    "CAMPAIGN": {"campaign_budget", "status", "start_date_time", "end_date_time", "start_date", "end_date"},
+}
+BUDGET_COLUMNS = [
+    "campaign_id",
+    "campaign_name",
+    "budget_id",
+    "amount_micros",
+    "campaigns_on_budget",
+    "is_budget_limited",
+    "is_learning",
+    "is_serving",
+    "not_serving",
+    "not_steerable",
+    "not_steerable_detail",
+    "base_campaign_id",
+    "currency",
+    "time_zone",
+    "changed_at",
+    "changed_by",
+]
 
 
 class GoogleAdsBudgetHook(GoogleAdsHook):
@@ -173,53 +198,66 @@ class GoogleAds:
         return raw.assign(segment_id=match_exactly(raw, sources))
 
     def read_budgets(self, account: str, since_days: int = 0) -> pd.DataFrame:
-        """One row a campaign that is not removed.
+        """One row per campaign that is not removed.
 
-        Columns: campaign_id, campaign_name, budget_id (str), amount_micros, campaigns_on_budget (int),
-        is_budget_limited, is_learning (bool or None: not said), is_serving (bool), currency, time_zone (str),
-        changed_at, changed_by (str or None): the last change in `since_days` days that was not made with our own
+        Columns: campaign_id, campaign_name, budget_id (str), amount_micros (int: per day, of a total budget its
+        daily part), campaigns_on_budget (int: without experiments and drafts), is_budget_limited, is_learning (bool
+        or None: not said), is_serving (bool: it may cost something today), not_serving (the reason why not),
+        not_steerable, not_steerable_detail (why its budget is not changed, as a reason and in words),
+        base_campaign_id (of an experiment or a draft), currency, time_zone (str), changed_at, changed_by (str or
+        None): the last change in `since_days` days, of the budget or of the campaign, that was not made with our own
         credentials.
         """
-        changes = self.foreign_changes(account, since_days) if since_days else {}
+        changes = self._foreign_changes(account, since_days) if since_days else {}
+        rows = list(self.hook.rows(account, sql.render_gaql("campaign_budgets.gaql")))
+        now = datetime.now(tz=AMSTERDAM).replace(tzinfo=None)
+        facts = {row.campaign.resource_name: _facts(row) for row in rows}
+        stops = {name: campaigns.not_serving(each, now) for name, each in facts.items()}
+        copies = {name for name, each in facts.items() if each.experiment_type in ("DRAFT", "EXPERIMENT")}
+        tested = {
+            row.campaign.base_campaign
+            for row in rows
+            if facts[row.campaign.resource_name].experiment_type == "EXPERIMENT"
+            and stops[row.campaign.resource_name] is None
+        }
+        on_budget: dict[str, Counter[bool]] = {}
+        for row in rows:
+            on_budget.setdefault(row.campaign_budget.resource_name, Counter())[
+                row.campaign.resource_name in copies
+            ] += 1
         records = []
-        for row in self.hook.rows(account, sql.render_gaql("campaign_budgets.gaql")):
+        for row in rows:
             campaign, budget = row.campaign, row.campaign_budget
-            system_status = _enum_name(campaign, "bidding_strategy_system_status")
-            reasons = _enum_names(campaign, "primary_status_reasons")
-            changed_at, changed_by = changes.get(budget.resource_name, (None, None))
+            each, stop = facts[campaign.resource_name], stops[campaign.resource_name]
+            held = campaigns.not_steerable(each, in_experiment=campaign.resource_name in tested)
+            # Whether Google counts a copy as a user of the budget is not said; it is never another segment's campaign.
+            regular, copied = on_budget[budget.resource_name][False], on_budget[budget.resource_name][True]
+            users = budget.reference_count
+            both = [changes[name] for name in (budget.resource_name, campaign.resource_name) if name in changes]
+            changed_at, changed_by = max(both, default=(None, None))
             records.append(
                 {
                     "campaign_id": str(campaign.id),
                     "campaign_name": campaign.name,
                     "budget_id": budget.resource_name,
-                    "amount_micros": budget.amount_micros,
-                    "campaigns_on_budget": budget.reference_count,
-                    "is_budget_limited": None
-                    if system_status in ("UNSPECIFIED", "UNKNOWN") and not reasons
-                    else "BUDGET_CONSTRAINED" in reasons or system_status == "LIMITED_BY_BUDGET",
-                    "is_learning": None if system_status in ("UNSPECIFIED", "UNKNOWN") else "LEARNING" in system_status,
-                    "is_serving": _enum_name(campaign, "status") == "ENABLED",
+                    "amount_micros": campaigns.daily_micros(each),
+                    "campaigns_on_budget": max(users - copied, min(regular, users)),
+                    "is_budget_limited": campaigns.limited(each),
+                    "is_learning": campaigns.learning(each),
+                    "is_serving": stop is None,
+                    "not_serving": stop,
+                    "not_steerable": held[0] if held and stop is None else None,
+                    "not_steerable_detail": held[1] if held and stop is None else None,
+                    "base_campaign_id": campaign.base_campaign.rpartition("/")[2]
+                    if campaign.resource_name in copies
+                    else None,
                     "currency": row.customer.currency_code,
                     "time_zone": row.customer.time_zone,
                     "changed_at": changed_at,
                     "changed_by": changed_by,
                 }
             )
-        columns = [
-            "campaign_id",
-            "campaign_name",
-            "budget_id",
-            "amount_micros",
-            "campaigns_on_budget",
-            "is_budget_limited",
-            "is_learning",
-            "is_serving",
-            "currency",
-            "time_zone",
-            "changed_at",
-            "changed_by",
-        ]
-        return pd.DataFrame(records, columns=columns)
+        return pd.DataFrame(records, columns=BUDGET_COLUMNS)
 
     def removed_campaigns(self, account: str, campaigns: Sequence[str]) -> set[str]:
         removed: set[str] = set()
@@ -229,10 +267,18 @@ class GoogleAds:
         return removed
 
     def foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
-        # Newest first, as the query orders them, so the first one seen of a budget is its last.
+        return {
+            name: change
+            for name, change in self._foreign_changes(account, since_days).items()
+            if "/campaignBudgets/" in name
+        }
+
+    def _foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
+        """Resource name of a budget or a campaign -> (when, who) of its last change that we did not make."""
+        # Newest first, as the query orders them, so the first one seen of a resource is its last.
         ours = self.own_email(account)
         changes: dict[str, tuple[str, str]] = {}
-        for event in self._amount_changes(account, since_days):
+        for event in self._changes(account, since_days):
             if event.user_email != ours:
                 changed_at = _with_zone(event.change_date_time).isoformat(sep=" ", timespec="seconds")
                 changes.setdefault(event.change_resource_name, (changed_at, event.user_email))
@@ -241,23 +287,27 @@ class GoogleAds:
     def own_changes(self, account: str, since_days: int) -> dict[str, list[tuple[datetime, Decimal]]]:
         ours = self.own_email(account)
         changes: dict[str, list[tuple[datetime, Decimal]]] = {}
-        for event in self._amount_changes(account, since_days):
-            if event.user_email == ours:
+        for event in self._changes(account, since_days):
+            if event.user_email == ours and _enum_name(event, "change_resource_type") == "CAMPAIGN_BUDGET":
                 amount = from_micros(event.new_resource.campaign_budget.amount_micros)
                 changes.setdefault(event.change_resource_name, []).append((_with_zone(event.change_date_time), amount))
         return changes
 
-    def _amount_changes(self, account: str, since_days: int) -> Iterator[Any]:
-        """The change events of budgets' amounts, newest first."""
-        query = sql.render_gaql(
-            "budget_changes.gaql",
-            first=today() - timedelta(days=min(since_days, 29)),
-            last=today() + timedelta(days=1),
-            most=MOST_CHANGE_EVENTS,
-        )
-        for row in self.hook.rows(account, query):
-            if "amount_micros" in list(row.change_event.changed_fields.paths):
-                yield row.change_event
+    def _changes(self, account: str, since_days: int) -> Iterator[Any]:
+        """The change events that say what a campaign may cost, newest first: amounts of budgets, campaigns that were
+        made, enabled, paused, given other dates or pointed at another budget.
+
+        Where there are more than one answer holds, the rest is asked for: up to the oldest second seen, which
+        gives the events of that second twice.
+        """
+        first, last = today() - timedelta(days=min(since_days, 29)), str(today() + timedelta(days=1))
+        while True:
+            query = sql.render_gaql("budget_changes.gaql", first=first, last=last, most=MOST_CHANGE_EVENTS)
+            events = [row.change_event for row in self.hook.rows(account, query)]
+            yield from filter(_moves_money, events)
+            if len(events) < MOST_CHANGE_EVENTS or events[-1].change_date_time[:19] == last:
+                return
+            last = events[-1].change_date_time[:19]
 
     def own_email(self, account: str) -> str | None:
         """The user that Google's change history shows for our own changes. Raises like a read of the account: the
@@ -297,13 +347,51 @@ def _with_zone(account_time: str) -> datetime:
     return datetime.fromisoformat(account_time).replace(tzinfo=AMSTERDAM)
 
 
+def _facts(row: Any) -> campaigns.Facts:
+    campaign, budget = row.campaign, row.campaign_budget
+    return campaigns.Facts(
+        status=_enum_name(campaign, "status"),
+        primary_status=_enum_name(campaign, "primary_status"),
+        reasons=_enum_names(campaign, "primary_status_reasons"),
+        bidding_status=_enum_name(campaign, "bidding_strategy_system_status"),
+        bidding_type=_enum_name(campaign, "bidding_strategy_type"),
+        channel_type=_enum_name(campaign, "advertising_channel_type"),
+        experiment_type=_enum_name(campaign, "experiment_type"),
+        account_status=_enum_name(row.customer, "status"),
+        starts=_moment(campaign.start_date_time),
+        ends=_moment(campaign.end_date_time),
+        period=_enum_name(budget, "period"),
+        budget_type=_enum_name(budget, "type_" if "type_" in budget.DESCRIPTOR.fields_by_name else "type"),
+        delivery=_enum_name(budget, "delivery_method"),
+        amount_micros=budget.amount_micros,
+        total_micros=budget.total_amount_micros,
+    )
+
+
+def _moment(account_time: str) -> datetime | None:
+    return datetime.fromisoformat(account_time) if account_time else None
+
+
+def _moves_money(event: Any) -> bool:
+    if _enum_name(event, "resource_change_operation") == "CREATE":
+        return True
+    fields = MONEY_FIELDS.get(_enum_name(event, "change_resource_type"), set())
+    return not fields.isdisjoint(event.changed_fields.paths)
+
+
 def _enum_name(message: Any, field: str) -> str:
-    return str(message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number[getattr(message, field)].name)
+    return _name_of(message.DESCRIPTOR.fields_by_name[field].enum_type, getattr(message, field))
 
 
-def _enum_names(message: Any, field: str) -> list[str]:
-    names = message.DESCRIPTOR.fields_by_name[field].enum_type.values_by_number
-    return [str(names[number].name) for number in getattr(message, field)]
+def _enum_names(message: Any, field: str) -> tuple[str, ...]:
+    enum = message.DESCRIPTOR.fields_by_name[field].enum_type
+    return tuple(_name_of(enum, number) for number in getattr(message, field))
+
+
+def _name_of(enum: Any, number: int) -> str:
+    """A number that this version of the API has no name for is unknown."""
+    value = enum.values_by_number.get(number)
+    return str(value.name) if value else campaigns.UNKNOWN
 
 
 CHANNEL = GoogleAds

@@ -176,8 +176,8 @@ def _outcome_of_failure(errors: list[Any], request_id: str | None) -> Outcome:
 
 
 def _outcome_of_exhaustion(error: Any, errors: list[Any], request_id: str | None) -> Outcome:
-    """RESOURCE_EXHAUSTED: a quota where anything says so, a message that is too large, a limit of the account, or nobody
-    knows.
+    """RESOURCE_EXHAUSTED: a quota where anything says so, a message that is too large, a limit of the account, or not
+    known.
     """
     message = error.message
     if not errors and _REQUEST_SIZE.search(message):

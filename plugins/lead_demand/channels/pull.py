@@ -13,8 +13,10 @@ from lead_demand.channels.contract import FINDINGS, Channel, Known, Pulled, to_m
 from lead_demand.channels.paid import PaidChannel
 from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day, today
 from lead_demand.errors import SourceUnavailable
+from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
     import pandas as pd
@@ -27,6 +29,7 @@ ROWS_AT_ONCE = 310_000
 NOT_FOUND = "campaign_not_found"
 # Reads of an account whose sources a person changes meanwhile.
 TRIES = 3
+NOT_COMPARABLE = "account_not_comparable"
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,15 @@ def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport
         for _ in range(TRIES):
             sources = _sources(connection, name, account, window)
             known = _known(connection, name, account, window)
+            switches = read_switches(connection)
             # The API is asked outside of any transaction: a slow answer must not hold a snapshot of the database open.
             connection.commit()
-            pulled = read(channel, account, sources, window, known)
+            pulled = read(channel, account, sources, window, known, switches.currency, switches.time_zone)
             if _sources(connection, name, account, window).equals(sources):
-                changed = write(connection, channel, account, pulled, window, dag_run_id)
+                # Closed only where it was looked for: settings that cannot be read compare with nothing.
+                compared = name in channels.PAID and switches.currency is not None and switches.time_zone is not None
+                looked_for = [findings.Checked(NOT_COMPARABLE, name, account)] if compared else []
+                changed = write(connection, channel, account, pulled, window, dag_run_id, looked_for)
                 return PullReport(len(pulled.frame), changed, pulled.findings)
             connection.commit()
     raise SourceUnavailable(
@@ -81,18 +88,36 @@ def _known(connection: psycopg.Connection[Any], name: str, account: str, window:
     )
 
 
-def read(channel: Channel, account: str, sources: pd.DataFrame, window: Window, known: Known | None = None) -> Pulled:
+def read(
+    channel: Channel,
+    account: str,
+    sources: pd.DataFrame,
+    window: Window,
+    known: Known | None = None,
+    currency: str | None = None,
+    time_zone: str | None = None,
+) -> Pulled:
     """The account's rows in contract form, with the budget in force where the window reaches the latest whole day, and
     with what the source says of the whole account.
+
+    :param currency, time_zone: what all accounts are added up in; None: not known, so nothing is compared.
     """
-    pulled = _read(channel, account, sources, window, known or Known())
+    configured = {"currency": currency, "time_zone": time_zone}
+    pulled = _read(channel, account, sources, window, known or Known(), configured)
     if sums.should_be_asked_again(list(sums.addends(channel, pulled))):
         log.info("%s %s does not add up; it is asked again.", channel.name, account)
-        pulled = _read(channel, account, sources, window, known or Known())
+        pulled = _read(channel, account, sources, window, known or Known(), configured)
     return pulled
 
 
-def _read(channel: Channel, account: str, sources: pd.DataFrame, window: Window, known: Known) -> Pulled:
+def _read(
+    channel: Channel,
+    account: str,
+    sources: pd.DataFrame,
+    window: Window,
+    known: Known,
+    configured: dict[str, str | None],
+) -> Pulled:
     fetched, reported = channel.fetch(account, window), channel.fetch_totals(account, window)
     raw, doubts = fetched.frame, fetched.doubts
     if channel.name not in channels.PAID:
@@ -105,7 +130,36 @@ def _read(channel: Channel, account: str, sources: pd.DataFrame, window: Window,
     pulled = _with_daily_budget(pulled, campaigns, sources)
     gone = _gone(campaigns, sources)
     removed = paid.removed_campaigns(account, sorted(set(gone["external_id"]))) if len(gone) else set()
-    return _without_unknown_campaigns(pulled, raw, gone, removed, account, channel.name, window)
+    pulled = _without_unknown_campaigns(pulled, raw, gone, removed, account, channel.name, window)
+    return _comparable(pulled, campaigns, account, channel, configured)
+
+
+def _comparable(
+    pulled: Pulled, campaigns: pd.DataFrame, account: str, channel: Channel, configured: dict[str, str | None]
+) -> Pulled:
+    """Rows of an account in another currency or time zone than configured say nothing: neither its amounts add up with
+    those of others nor its days with the leads. They are written without numbers, over what was stored before.
+    """
+    other = [
+        f"the {name.replace('_', ' ')} {', '.join(sorted(found))} (configured: {wanted})"
+        for name, wanted in configured.items()
+        if wanted is not None and (found := set(campaigns[name]) - {wanted})
+    ]
+    if not other:
+        return pulled
+    numbers = [*channel.metrics, "daily_budget_micros"]
+    frame = pulled.frame.assign(**dict.fromkeys(numbers, pd.array([pd.NA] * len(pulled.frame), dtype="Int64")))
+    note = findings.Finding(
+        NOT_COMPARABLE,
+        "stop",
+        f"{channel.name} account {account} has {' and '.join(other)}. "
+        "Its budgets are held, and what it spends is not counted.",
+        "Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings; "
+        "then run lead_stats for yesterday and lead_budgets again.",
+        channel=channel.name,
+        subject=account,
+    )
+    return replace(pulled, frame=frame.assign(is_final=False), findings=[*pulled.findings, note])
 
 
 def _with_daily_budget(pulled: Pulled, campaigns: pd.DataFrame, sources: pd.DataFrame) -> Pulled:
@@ -115,7 +169,8 @@ def _with_daily_budget(pulled: Pulled, campaigns: pd.DataFrame, sources: pd.Data
         valid_on(sources, latest), left_on="campaign_id", right_on="external_id"
     )
     amounts = budgets.drop_duplicates(["segment_id", "budget_id"]).groupby("segment_id")["amount_micros"].sum()
-    amount = pulled.frame["segment_id"].map(amounts).astype("Int64")
+    # Every mapped campaign was read: where none serves, nothing is in force.
+    amount = pulled.frame["segment_id"].map(amounts).astype("Int64").fillna(0)
     frame = pulled.frame.assign(daily_budget_micros=amount.where(pulled.frame["date"] == latest))
     return replace(pulled, frame=frame)
 
@@ -152,7 +207,7 @@ def _without_unknown_campaigns(
     return replace(pulled, frame=frame, findings=[*pulled.findings, *notes])
 
 
-def _never_there(row: dict[str, Any], account: str, channel: str, window: Window) -> findings.Finding:
+def _never_there(row: Mapping[Any, Any], account: str, channel: str, window: Window) -> findings.Finding:
     return findings.Finding(
         NOT_FOUND,
         "stop",
@@ -167,7 +222,7 @@ def _never_there(row: dict[str, Any], account: str, channel: str, window: Window
     )
 
 
-def _was_removed(row: dict[str, Any], account: str, channel: str, last_day: str | None) -> findings.Finding:
+def _was_removed(row: Mapping[Any, Any], account: str, channel: str, last_day: str | None) -> findings.Finding:
     """:param last_day: the last day of the window on which it had a row."""
     end = date.fromisoformat(last_day) if last_day else latest_whole_day()
     # Not before the row begins.
@@ -195,6 +250,7 @@ def write(
     pulled: Pulled,
     window: Window,
     dag_run_id: str,
+    also_looked_for: Sequence[findings.Checked] = (),
 ) -> int:
     """Write contract rows, the findings and the fetch. Returns how many rows of `channel_metrics` were new or
     changed.
@@ -207,7 +263,7 @@ def write(
     looked_for = [
         findings.Checked(kind, channel.name, account, window.first, window.last) for kind in (*FINDINGS, NOT_FOUND)
     ]
-    findings.record(connection, pulled.findings, looked_for)
+    findings.record(connection, pulled.findings, [*looked_for, *also_looked_for])
     connection.execute(
         sql.render("lead_stats/insert_channel_fetches.sql"),
         key | {"rows": len(pulled.frame), "dag_run_id": dag_run_id},
