@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test faults drill up stop clean migrate show psql airflow bench bench-decisions screenshots lint format lock
+.PHONY: help run test clock faults drill up stop clean migrate show psql airflow bench bench-decisions screenshots lint format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -36,6 +36,9 @@ psql: $(READY) ## a prompt on the leads database
 
 airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 	@$(PYTHON) -m tools.stack airflow $(ARGS)
+
+clock: $(READY) ## what knows the time, at night, at midnight, when the clock changes, in other zones (over an hour; ARGS=--short)
+	@PYTHONPATH=plugins $(PYTHON) -m tests.clock $(ARGS)
 
 faults: $(READY) ## every fault at every step of a budget change, one line a case (more than an hour; ARGS="-k killed")
 	@$(PYTHON) -m pytest tests/faults --every-case -q --numprocesses auto --maxprocesses 4 $(ARGS)

@@ -129,6 +129,7 @@ class Mornings(Stack):
             USAGE_FILE: str(self.usage),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",  # its files do not change
+            "AIRFLOW__DAG_PROCESSOR__STALE_DAG_THRESHOLD": "86400",
         }
         taken = ("AIRFLOW", "LEADS_", "SANDBOX_")
         environ = {name: value for name, value in os.environ.items() if not name.startswith(taken)}

@@ -7,16 +7,17 @@ set local lock_timeout = '5s';
 -- A surrogate key, because Supabase's table editor needs one and a span may be open at either end. The table has one row
 -- per campaign, page prefix and host: rewriting it takes milliseconds.
 alter table public.channel_sources
--- squawk-ignore adding-required-field, adding-serial-primary-key-field
+-- squawk-ignore adding-field-with-default
 add column id bigint generated always as identity,
 add column valid_from date,
 add column valid_to date;
 -- squawk-ignore constraint-missing-not-valid
 alter table public.channel_sources add constraint channel_sources_span_check check (valid_from <= valid_to);
+-- squawk-ignore ban-drop-constraint
 alter table public.channel_sources drop constraint channel_sources_pkey;
--- squawk-ignore adding-serial-primary-key-field
+-- squawk-ignore constraint-missing-not-valid, adding-serial-primary-key-field
 alter table public.channel_sources add constraint channel_sources_pkey primary key (id);
--- squawk-ignore disallowed-unique-constraint
+-- squawk-ignore constraint-missing-not-valid, disallowed-unique-constraint
 alter table public.channel_sources add constraint channel_sources_key
 unique nulls not distinct (channel, account, external_id, valid_from);
 revoke all on sequence public.channel_sources_id_seq from public, anon, authenticated, service_role, lead_pipeline;

@@ -1,9 +1,10 @@
 """`make clock`: what knows the time, at hours and on dates that do not come every day.
 
-    python -m tests.clock                         every moment of the table: half an hour or more
+    python -m tests.clock                         every moment of the table: over an hour
     python -m tests.clock --short                 one night hour and one clock change, with fewer tests
     python -m tests.clock --list                  the table
     python -m tests.clock spring-00:30 -- -k ...  some moments; after -- what pytest gets instead of the usual tests
+    python -m tests.clock --zone Asia/Tokyo       every moment, in that time zone of the machine
 
 Each moment is played by all processes at once: pytest, PostgreSQL, the stand-in world, Airflow and its tasks, under
 Debian's `faketime`. The clock starts at that moment in Amsterdam and goes on at its usual speed. First the tests, then
@@ -123,6 +124,9 @@ def library() -> str:
     return str(found[0])
 
 
+LINES: list[str] = []  # one a command, told at the end
+
+
 @contextmanager
 def clock(moment: Moment) -> Iterator[dict[str, str]]:
     """The environment of a process, and of all that it starts, whose clock stands at that moment now."""
@@ -142,6 +146,8 @@ def clock(moment: Moment) -> Iterator[dict[str, str]]:
             "LEAD_DEMAND_HOME": home,
         }
     finally:
+        clean = [sys.executable, "-m", "tools.stack", "clean"]
+        subprocess.run(clean, cwd=ROOT, env=os.environ | {"LEAD_DEMAND_HOME": home}, check=False)
         shutil.rmtree(home, ignore_errors=True)
 
 
@@ -159,13 +165,16 @@ def play(moment: Moment, what: str, command: Sequence[str]) -> bool:
             process.wait()
             raise
         finally:
-            for left in Path("/dev/shm").glob(f"*faketime_*_{process.pid}"):  # noqa: S108
-                left.unlink(missing_ok=True)
+            sweep()
         LINES.append(f"{'passed' if code == 0 else 'FAILED':7} {told} ({time.monotonic() - begun:.0f} s)")
         return code == 0
 
 
-LINES: list[str] = []
+def sweep() -> None:
+    """Remove the shared memory that libfaketime left behind for processes that were killed."""
+    for left in Path("/dev/shm").glob("*faketime_*"):  # noqa: S108
+        if not Path(f"/proc/{left.name.rpartition('_')[2]}").exists():
+            left.unlink(missing_ok=True)
 
 
 def _local(moment: Moment) -> str:

@@ -209,3 +209,25 @@ def test_a_reporting_channel_that_was_not_read_is_a_warning_and_the_day_goes_on(
     assert run.tasks["announce_day"] == "success"
     (stale,) = morning.findings("channel_stale")
     assert (stale["level"], stale["channel"]) == ("warn", "ga4") and "no day at all" in stale["detail"]
+
+
+def test_partners_in_another_spelling_are_named_and_one_row_of_a_person_gives_the_target_back(morning: Morning) -> None:
+    db = morning.db
+    whole = stats_of(morning, "schilder_noord_brabant")["capacity_total_leads"]
+    db.fetch(
+        "update partner_capacity set region = 'N-Brabant' where branch = 'schilder' and region = 'Noord-Brabant' "
+        "and partner_id % 2 = 0"
+    )
+    morning.run("lead_stats")
+    missing = whole - stats_of(morning, "schilder_noord_brabant")["capacity_total_leads"]
+    (finding,) = morning.open_findings("capacity_without_segment")
+    assert missing > 0 and f"take {missing} leads a day" in finding["detail"]
+    db.fetch(
+        "insert into lead_spellings (kind, spelling, country, meaning) "
+        "values ('region', 'N-Brabant', 'NL', 'noord-brabant')"
+    )
+    assert morning.run("lead_stats").state == "success"
+    assert stats_of(morning, "schilder_noord_brabant")["capacity_total_leads"] == whole
+    assert morning.open_findings("capacity_without_segment") == []
+    morning.run("lead_budgets")
+    assert morning.plans()["schilder_noord_brabant"]["target_leads_per_day"] >= whole

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import pandas as pd
 
@@ -234,14 +234,17 @@ def to_metrics(
 
 
 def _with_spans(sources: pd.DataFrame) -> pd.DataFrame:
-    every_day: dict[str, Any] = {
+    sources = sources.copy()
+    every_day: dict[str, str | bool] = {
         "valid_from": "0001-01-01",
         "valid_to": "9999-12-31",
         "is_active": True,
         "is_segment_active": True,
     }
-    absent = {name: value for name, value in every_day.items() if name not in sources}
-    return sources.assign(**absent).astype({"is_active": bool, "is_segment_active": bool})
+    for name, value in every_day.items():
+        if name not in sources:
+            sources[name] = value
+    return sources.astype({"is_active": bool, "is_segment_active": bool})
 
 
 def valid_on(sources: pd.DataFrame, day: str) -> pd.DataFrame:
