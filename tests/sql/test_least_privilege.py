@@ -47,9 +47,8 @@ def refused(connection: psycopg.Connection[Any], values: dict[str, Any]) -> set[
     """The statements that lead_pipeline may not run, as the server judges them when it plans them."""
     connection.execute("update lead_segment_plans set lead_gap = 999 where date = lead_today() - 1")
     connection.execute("set local role lead_pipeline")
-    for name in ("lead_budgets/create_planned.sql", "lead_budgets/create_read_budgets.sql"):
+    for name in (name for name in STATEMENTS if "/create_" in name):
         connection.execute(sql.render(name))
-    connection.execute(sql.render("lead_stats/create_pulled_metrics.sql"))
     found = set()
     for name in STATEMENTS:
         if "/create_" in name:
