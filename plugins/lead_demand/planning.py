@@ -164,7 +164,10 @@ def _segments(
         if judged and capacity is not None and _leaps(judged.get(segment_id), capacity)
     }
     usual = {segment_id: judged[segment_id]["usual"] for segment_id in leaps & judged.keys()}
-    segments["capacity_usual"] = [usual.get(segment_id) for segment_id, _ in given]
+    # As objects: numbers beside None would become floats with NaN, which is no JSON.
+    segments["capacity_usual"] = pd.Series(
+        [usual.get(segment_id) for segment_id, _ in given], index=segments.index, dtype=object
+    )
     steps = [
         _step_of_limited(*row)
         for row in zip(
