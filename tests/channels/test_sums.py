@@ -243,7 +243,7 @@ EVERYTHING = [(name, n) for n, name in enumerate(SHAPES)]
 
 
 @settings(
-    max_examples=5,
+    max_examples=3,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
@@ -262,10 +262,6 @@ def test_whatever_happens_nothing_is_counted_twice_or_dropped(
         if first == EVERYTHING:
             in_none = {row["channel"] for row in world.totals() if row["in_none"] > 0}
             assert in_none == {"google_ads", "search_console", "ga4", "leads", "partner_capacity"}
-        before = row_versions(world)
-        world.lead_stats()
-        after = row_versions(world)
-        assert before == after or any("twice" in name or "cannot" in name for name, _ in later)
 
 
 def row_versions(world: World) -> list[tuple[str, str]]:
@@ -276,8 +272,11 @@ def row_versions(world: World) -> list[tuple[str, str]]:
 # -- what differs is named, holds, and heals -------------------------------------------------------------------------
 
 
-def test_each_sum_is_said_in_one_line(world: World) -> None:
+def test_each_sum_is_said_in_one_line_and_kept_once(world: World) -> None:
     world.lead_stats()
+    before = row_versions(world)
+    world.lead_stats()
+    assert row_versions(world) == before, "an equal sum is not written again"
     lines = world.lines()
     assert len(lines) == 6
     starts = [f"Google Ads {PAINTERS}: ", f"Google Ads {ROOFERS}: ", "Leads of leads_db: ", "Capacity of leads_db: "]
