@@ -199,10 +199,11 @@ def add_segments(database: Database, segments: int) -> None:
             insert into lead_segments (code, branch, region)
             select 'b' || n / 50 || '_r' || n % 50, 'b' || n / 50, 'r' || n % 50 from generate_series(1, {segments}) n;
             insert into channel_sources (channel, account, external_id, segment_id)
-            select channel, account, row_number() over (partition by channel order by s.code), s.id
+            select channel, account, prefix || row_number() over (partition by channel order by s.code), s.id
             from lead_segments as s, (values
-                ('google_ads', '1234567890'), ('search_console', 'sc-domain:bench.example'), ('ga4', '345678901')
-            ) as c (channel, account);
+                ('google_ads', '1234567890', ''), ('search_console', 'sc-domain:bench.example', '/'),
+                ('ga4', '345678901', 'path:/')
+            ) as c (channel, account, prefix);
             insert into partners (name, branch, region) select code, branch, region from lead_segments;
             insert into partner_capacity select id, branch, region, 6 from partners;
             grant select on partners, partner_capacity to lead_pipeline;

@@ -11,8 +11,8 @@ alter table public.channel_orchestration_log alter column external_id drop not n
 -- squawk-ignore ban-drop-not-null
 alter table public.channel_orchestration_log alter column new_value drop not null;
 -- squawk-ignore ban-drop-constraint
+alter table public.channel_orchestration_log drop constraint channel_orchestration_log_kind_check;
 alter table public.channel_orchestration_log
-drop constraint channel_orchestration_log_kind_check,
 add constraint channel_orchestration_log_kind_check check (kind in ('plan', 'revert', 'manual')) not valid,
 add constraint channel_orchestration_log_budget_check check (
     kind = 'manual' or (account is not null and external_id is not null and new_value is not null)

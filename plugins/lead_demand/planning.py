@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_DOWN, Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +164,10 @@ def _segments(
         if judged and capacity is not None and _leaps(judged.get(segment_id), capacity)
     }
     usual = {segment_id: judged[segment_id]["usual"] for segment_id in leaps & judged.keys()}
-    segments["capacity_usual"] = [usual.get(segment_id) for segment_id, _ in given]
+    # As objects: numbers beside None would become floats with NaN, which is no JSON.
+    segments["capacity_usual"] = pd.Series(
+        [usual.get(segment_id) for segment_id, _ in given], index=segments.index, dtype=object
+    )
     steps = [
         _step_of_limited(*row)
         for row in zip(
@@ -225,8 +228,8 @@ def _step_of_limited(
     """
     if max_increase_pct is None or is_limited is not True or not limited or not current or limited >= current:
         return max_increase_pct
-    # Up, in a place far below a cent: a step that is a whole number of cents must not lose one of them.
-    return (max_increase_pct * limited / current).quantize(Decimal("1e-12"), ROUND_CEILING)
+    # Down, in the places that the planner looks at: a cent less is a smaller step, a cent more would be refused.
+    return (max_increase_pct * limited / current).quantize(Decimal("0.0001"), ROUND_DOWN)
 
 
 def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:

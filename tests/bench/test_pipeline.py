@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_the_statements_are_measured_beside_their_limits_and_every_aim_is_judged() -> None:
     command = [sys.executable, "-m", "bench.pipeline", "--quick", "--only", "abcd"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=3600)
     assert done.returncode == 0, done.stderr[-3000:]
     judged = re.findall(r"^\| ([a-f]) \| .*\*\*(met|not met)\*\*", done.stdout, re.MULTILINE)
     assert {section for section, _ in judged} == set("abcd")

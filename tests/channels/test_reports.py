@@ -12,6 +12,7 @@ from lead_demand.day import Window, today
 from lead_demand.errors import SourceUnavailable
 from sandbox.catalogue import GA4_PROPERTY, MAIN_HOST, SITE_URL
 from sandbox.company import load
+from sandbox.reports import _copies
 from tests.fixtures.airflow import use_database
 from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.sandbox import Sandbox
@@ -254,4 +255,28 @@ def test_a_month_without_a_row_that_matches_is_no_crash(reports: Reports, channe
     reports.fault(channel, kind)
     found = reports.pull(channel, month)
     assert all(not row["clicks"] and not row["visits"] for row in found.values())
-    assert {day for _, day in found} <= {month.first}, "a day without any row is not read as zero"
+    assert bool(found) == (kind == "unmatched"), "of an account that says nothing at all, nothing is known"
+
+
+@pytest.mark.parametrize(
+    ("channel", "outside"),
+    [
+        ("search_console", ["/blog", *(f"//{host}/" for host in _copies(MAIN_HOST))]),
+        ("ga4", [*_copies(MAIN_HOST), "(not set)"]),
+    ],
+)
+def test_pages_and_hosts_that_are_outside_on_purpose_are_not_named(
+    reports: Reports, channel: str, outside: list[str]
+) -> None:
+    plain = reports.pull(channel)
+    reports.fault(channel, "copies")
+    reports.pull(channel)
+    assert reports.findings("source_without_segment")
+    reports.db.fetch(
+        "insert into channel_sources (channel, account, external_id, segment_id, is_active) "
+        "select %s, %s, external_id, (select id from lead_segments limit 1), false "
+        "from unnest(%s::text[]) as external_id",
+        [channel, ACCOUNTS[channel][0], outside],
+    )
+    assert reports.pull(channel) == plain
+    assert not reports.findings("source_without_segment")

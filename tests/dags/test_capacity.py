@@ -42,6 +42,8 @@ def read_partners(morning: Morning) -> None:
     of_day, store = day.Window(YESTERDAY, YESTERDAY), cast("Any", {})
     restated = day.Window(YESTERDAY - timedelta(days=29), YESTERDAY)
     capacity = sql.render("lead_stats/upsert_channel_metrics_partner_capacity.sql")
+    leads = sql.render("lead_stats/upsert_channel_metrics_leads.sql")
+    tasks.run_statement("pull_leads", leads, of_day, task, store)
     try:
         tasks.pull_partner_capacity("pull_partner_capacity", capacity, of_day, task, store)
     finally:
@@ -252,9 +254,10 @@ def test_one_partner_of_unknown_capacity_makes_the_sum_unknown_and_is_named(morn
     assert capacities(morning)[BRABANT] == (4, None)
     (found,) = [row for row in still_open(morning, "capacity_unknown") if BRABANT in row["detail"]]
     assert "partner 101" in found["detail"]
+    morning.db.fetch("delete from partner_capacity where partner_id = 101")
     morning.db.fetch(
-        "insert into partner_capacity select id, branch, region, 3 from partners where id = 101 "
-        "on conflict (partner_id, branch, region) do update set daily_leads = 3"
+        "insert into partner_capacity (partner_id, branch, region, daily_leads) "
+        "select id, branch, region, 3 from partners where id = 101"
     )
     read_partners(morning)
     assert capacities(morning)[BRABANT] == (4, 12)

@@ -100,5 +100,5 @@ heavy = ("pandas", "numpy", "google", "googleapiclient", "grpc")
 loaded = sorted(name for name in set(sys.modules) - before if name.split(".")[0] in heavy)
 raise SystemExit(f"loaded {{loaded}}" if loaded else 0)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-2000:]

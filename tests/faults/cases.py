@@ -155,7 +155,7 @@ ARGS: dict[str, dict[str, Any]] = {
     "quota": {"retry_delay": 1},
     "quota_daily": {"retry_delay": 40_591},
     "slow": {"sleep": 0.5},
-    "too_slow": {"sleep": 2},
+    "too_slow": {"sleep": 6},
 }
 
 

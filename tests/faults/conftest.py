@@ -151,12 +151,12 @@ def strikes() -> Iterator[Strikes]:
         yield armed
 
 
-CLIENT_SECONDS = 1.0
+CLIENT_SECONDS = 3.0
 
 
 @pytest.fixture
 def impatient_client(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The client waits one second for an answer, so that a slow one can be waited out by a test."""
+    """The client waits three seconds for an answer, so that a slow one can be waited out by a test."""
     from lead_demand.channels.google_ads import GoogleAdsBudgetHook
 
     rows, set_amounts = GoogleAdsBudgetHook.rows, GoogleAdsBudgetHook.set_amounts

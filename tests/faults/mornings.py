@@ -181,11 +181,11 @@ def table_locked(stage: Stage) -> Iterator[None]:
 
 @contextmanager
 def hung_api(stage: Stage) -> Iterator[None]:
-    """Google takes the question for one account and does not answer; the client waits two seconds, not five minutes."""
+    """Google takes the question for one account and does not answer; the client waits five seconds only."""
     patience = stage.airflow.strike_file.with_name("patience")
-    patience.write_text("2")
+    patience.write_text("5")
     try:
-        with api("slow", STREAM, customer=ACCOUNT, sleep=5)(stage):
+        with api("slow", STREAM, customer=ACCOUNT, sleep=15)(stage):
             yield
     finally:
         patience.unlink()

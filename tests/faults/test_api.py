@@ -23,7 +23,7 @@ def patience(case: Case, request: pytest.FixtureRequest) -> Iterator[None]:
         request.getfixturevalue("impatient_client")
     yield
     if case.slow_client:
-        time.sleep(2.5)
+        time.sleep(6.5)
 
 
 def test_the_log_tells_the_truth(case: Case, morning: Morning, strikes: Strikes, patience: None) -> None:

@@ -92,3 +92,23 @@ def test_a_source_that_no_row_could_ever_match_is_refused(
     with pytest.raises(psycopg.errors.CheckViolation) as refused:
         add(leads_db, (channel, account, external_id))
     assert external_id in refused.value.diag.message_primary and refused.value.diag.message_hint
+
+
+def test_two_sources_may_follow_each_other_in_time_and_not_share_a_day(leads_db: LeadsDatabase) -> None:
+    add(leads_db, ("search_console", DOMAIN, "/a"))
+    leads_db.fetch("update channel_sources set valid_to = '2026-03-31'")
+    leads_db.fetch(
+        "insert into channel_sources (channel, account, external_id, segment_id, valid_from) "
+        "select channel, %s, external_id, segment_id, '2026-04-01' from channel_sources",
+        [SITE],
+    )
+    with pytest.raises(psycopg.errors.ExclusionViolation):
+        leads_db.fetch("update channel_sources set valid_from = '2026-03-31' where account = %s", [SITE])
+
+
+def test_an_admin_may_add_sources_and_is_refused_like_everybody(leads_db: LeadsDatabase) -> None:
+    admin, segment = leads_db.add_user(is_admin=True), leads_db.add_segment()
+    with leads_db.connect("authenticated", admin) as connection:
+        connection.execute(ADD, ["ga4", "1", "path:/a", segment])
+        with pytest.raises(psycopg.errors.ExclusionViolation):
+            connection.execute(ADD, ["ga4", "1", "path:/A/", segment])

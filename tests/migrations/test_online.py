@@ -21,7 +21,7 @@ from tools.embedded_postgres import EmbeddedPostgres
 from tools.migrate import APPLICATION_NAME, MIGRATIONS, migrate, pending
 
 LEADS = 1_000_000
-LONGEST_INSERT_SECONDS = 1.0
+LONGEST_WAIT = "1s"
 NEW_LEAD = "insert into leads (branch, postal_code, region, email) values ('schilder', '3511 AB', 'utrecht', 'a@b.nl')"
 
 
@@ -51,12 +51,17 @@ def busy_db(postgres_cluster: EmbeddedPostgres, busy_company: str) -> Iterator[L
 
 @contextmanager
 def leads_coming_in(database: LeadsDatabase) -> Iterator[list[float]]:
-    """Insert a lead at a time, each committed, from two sessions; gives the seconds that each one took."""
+    """Insert a lead at a time, each committed, from two sessions; gives the seconds that each one took.
+
+    An insert that waits a second for a lock is refused by the server, however busy the machine is otherwise, and fails
+    the test.
+    """
     seconds: list[float] = []
     done = threading.Event()
 
     def insert() -> None:
         with psycopg.connect(database.owner_url, autocommit=True, application_name="company") as company:
+            company.execute(f"set lock_timeout = '{LONGEST_WAIT}'".encode())
             while not done.is_set():
                 started = time.monotonic()
                 company.execute(NEW_LEAD)
@@ -79,7 +84,6 @@ def assert_nobody_waited(
     record_property("inserts", len(seconds))
     record_property("longest_insert_seconds", round(max(seconds), 3))
     assert database.value("select count(*) from leads") == LEADS + len(seconds)
-    assert max(seconds) < LONGEST_INSERT_SECONDS
 
 
 def test_no_insert_waits(
@@ -118,7 +122,7 @@ def test_killed_half_way_and_finished_by_two_at_once(
 
 def wait_until_it_builds(database: LeadsDatabase) -> str:
     """Wait until the runner's session builds an index; returns the label of the migration that asked for it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 600
     with database.connect() as watcher:
         while time.monotonic() < deadline:
             row = watcher.execute(
@@ -136,7 +140,6 @@ def wait_until_it_builds(database: LeadsDatabase) -> str:
 
 IN_USE = "20261123090000"  # the newest file that companies have applied already
 SEGMENTS, DAYS, YEARS_LEADS = 300, 365, 120_000
-LONGEST_WAIT = "1s"
 A_YEAR = f"""
 insert into lead_segments (code, branch, region)
 select 'schilder_regio_' || n, 'schilder', 'regio-' || n from generate_series(1, {SEGMENTS}) as n;

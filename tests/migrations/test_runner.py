@@ -20,7 +20,7 @@ MakeDatabase = Callable[[], LeadsDatabase]
 
 def wait_for(database: LeadsDatabase, activity: str) -> int:
     """Wait until the runner's session does this; returns its pid in the server."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         rows = database.fetch(
             "select pid from pg_stat_activity where datname = %s and application_name = %s and state = 'active'"

@@ -82,27 +82,36 @@ def test_a_quota_says_when_to_come_back(clean_sandbox: Sandbox) -> None:
     assert failure.errors[0].details.quota_error_details.retry_delay.total_seconds() == 40_591
 
 
+def until_in_force(sandbox: Sandbox, wanted: int) -> None:
+    """Wait until that budget has this amount."""
+    deadline = time.monotonic() + 600
+    while sandbox.budgets()[SCHILDER_UTRECHT] != wanted:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_a_client_deadline_leaves_the_outcome_open(clean_sandbox: Sandbox) -> None:
     wanted = clean_sandbox.budgets()[SCHILDER_UTRECHT] + EURO
     clean_sandbox.fault("timeout_after_apply", "MutateCampaignBudgets", sleep=3)
     with pytest.raises(exceptions.DeadlineExceeded):
         mutate({SCHILDER_UTRECHT: wanted}, timeout=1)
-    assert clean_sandbox.budgets()[SCHILDER_UTRECHT] == wanted
+    until_in_force(clean_sandbox, wanted)
 
 
 @pytest.mark.parametrize("kind", ["slow", "slow_after_apply"])
 @pytest.mark.parametrize("is_late", [False, True])
 def test_a_slow_answer(clean_sandbox: Sandbox, kind: str, is_late: bool) -> None:
     wanted = clean_sandbox.budgets()[SCHILDER_UTRECHT] + EURO
-    clean_sandbox.fault(kind, "MutateCampaignBudgets", sleep=1.5)
+    clean_sandbox.fault(kind, "MutateCampaignBudgets", sleep=4 if is_late else 0.5)
     if is_late:
+        begun = time.monotonic()
         with pytest.raises(exceptions.DeadlineExceeded):
-            mutate({SCHILDER_UTRECHT: wanted}, timeout=0.5)
-        assert (clean_sandbox.budgets()[SCHILDER_UTRECHT] == wanted) is (kind == "slow_after_apply")
-        time.sleep(1.5)  # nobody waits for it any more, and it is done all the same
+            mutate({SCHILDER_UTRECHT: wanted}, timeout=1)
+        until_in_force(clean_sandbox, wanted)  # nobody waits for it any more, and it is done all the same
+        assert kind == "slow_after_apply" or time.monotonic() - begun >= 4
     else:
         mutate({SCHILDER_UTRECHT: wanted})
-    assert clean_sandbox.budgets()[SCHILDER_UTRECHT] == wanted
+        assert clean_sandbox.budgets()[SCHILDER_UTRECHT] == wanted
 
 
 def test_a_read_that_is_cut_has_given_half_of_its_rows(clean_sandbox: Sandbox) -> None:
@@ -183,10 +192,10 @@ def test_token(clean_sandbox: Sandbox) -> None:
 def test_a_token_that_dies_early_is_refused_from_then_on(clean_sandbox: Sandbox) -> None:
     from airflow.providers.google.ads.hooks.ads import GoogleAdsHook
 
-    clean_sandbox.fault("token_expires", seconds=1)
+    clean_sandbox.fault("token_expires", seconds=5)
     hook = GoogleAdsHook(api_version="v26")
     assert hook.search([PAINTERS], CAMPAIGNS)
-    time.sleep(1.1)
+    time.sleep(5.1)
     with pytest.raises(GoogleAdsException) as error:
         hook.search([PAINTERS], CAMPAIGNS)
     assert codes(error.value.failure) == ["authentication_error.OAUTH_TOKEN_EXPIRED"]
@@ -196,10 +205,10 @@ def test_a_token_that_dies_early_is_refused_from_then_on(clean_sandbox: Sandbox)
 def test_a_token_that_says_when_it_dies_is_renewed_in_time(clean_sandbox: Sandbox) -> None:
     from airflow.providers.google.ads.hooks.ads import GoogleAdsHook
 
-    clean_sandbox.fault("token_expires", seconds=1, expires_in=1)
+    clean_sandbox.fault("token_expires", seconds=5, expires_in=5)
     hook = GoogleAdsHook(api_version="v26")
     assert hook.search([PAINTERS], CAMPAIGNS)
-    time.sleep(1.1)
+    time.sleep(5.1)
     assert hook.search([PAINTERS], CAMPAIGNS)
     assert len(clean_sandbox.calls("token")) == 2
 

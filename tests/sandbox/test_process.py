@@ -86,7 +86,7 @@ def test_a_person_cannot_edit_what_does_not_exist(clean_sandbox: Sandbox) -> Non
 def run(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "sandbox", "--home", str(home)]
     root = Path(__file__).resolve().parents[2]
-    return subprocess.run(command, cwd=root, env=settings, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=root, env=settings, capture_output=True, text=True, timeout=600, check=False)
 
 
 def test_one_sandbox_a_folder(sandbox: Sandbox) -> None:

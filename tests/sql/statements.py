@@ -235,7 +235,10 @@ STATEMENTS = {
     "lead_digest/select_undecided.sql": _statement("decided"),
     "lead_stats/select_accounts.sql": _statement(),
     "lead_stats/select_channel_sources.sql": _statement(),
-    "lead_stats/select_doubtful_days.sql": _statement(),
+    "lead_stats/select_doubtful_days.sql": _statement(
+        undo="update channel_metrics set spend = 0, impressions = 0, clicks = 0, is_empty = true"
+        " where channel = 'google_ads' and date = lead_today() - 3"
+    ),
     "lead_stats/select_known_days.sql": _statement(),
     "lead_stats/insert_pipeline_findings_silent_days.sql": _statement(),
     "lead_stats/insert_pipeline_findings_sources.sql": _statement(),

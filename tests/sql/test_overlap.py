@@ -128,7 +128,7 @@ def test_overlapping_windows_in_opposite_order_never_deadlock_and_leave_what_one
             def walk(connection: psycopg.Connection[Any], order: list[tuple[date, date]], barrier: Barrier) -> None:
                 for step in STEPS:
                     for window in order:
-                        barrier.wait(60)
+                        barrier.wait(600)
                         run(connection, step, *window)
 
             walks = [pool.submit(walk, one, windows, barrier), pool.submit(walk, two, windows[::-1], barrier)]

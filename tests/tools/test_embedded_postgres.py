@@ -126,7 +126,7 @@ def test_starters_at_once_share_one_server(tmp_path: Path) -> None:
         subprocess.Popen([*START, server.folder], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) for _ in range(3)
     ]
     try:
-        urls = {starter.communicate(timeout=60)[0] for starter in starters}
+        urls = {starter.communicate(timeout=600)[0] for starter in starters}
         assert len(urls) == 1
         assert [starter.returncode for starter in starters] == [0, 0, 0]
         assert value(server, "select 1") == 1

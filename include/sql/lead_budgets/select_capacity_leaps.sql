@@ -8,8 +8,8 @@ with bounds as (
         -- What is no number bounds nothing, so it lets nothing through either.
         case when max_capacity_rise < 'Infinity' then max_capacity_rise end as rise,
         case when max_capacity_fall < 'Infinity' then max_capacity_fall end as fall,
-        min_capacity_leap as least,
-        capacity_leap_days as days
+        case when min_capacity_leap::numeric < 'Infinity' then min_capacity_leap end as least,
+        case when capacity_leap_days::numeric < 'Infinity' then capacity_leap_days end as days
     from orchestration_settings
 ),
 

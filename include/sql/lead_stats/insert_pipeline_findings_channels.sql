@@ -68,7 +68,9 @@ newest as (
             sources.account
         from channel_sources as sources
         inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
-        where sources.is_active and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+        where
+            sources.is_active
+            and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
         union
         values ('leads', 'leads_db'), ('partner_capacity', 'leads_db')
     ) as used

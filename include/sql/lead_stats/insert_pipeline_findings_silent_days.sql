@@ -29,7 +29,9 @@ with found as (
             channel, account, date, date, date
         ) as remediation,
         null::date as evidence_date
-    from ({% include 'lead_stats/select_doubtful_days.sql' %}) as doubtful_days
+    from (
+        {% include 'lead_stats/select_doubtful_days.sql' %} -- noqa: PRS
+    ) as doubtful_days
 ),
 
 checked (name, channel, account, first, last) as (

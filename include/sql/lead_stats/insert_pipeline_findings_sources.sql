@@ -22,7 +22,12 @@ ever_read as (
         min(fetches.date_from) as first,
         max(fetches.date_to) as last
     from channel_fetches as fetches
-    inner join (select distinct channel, account from open_changes) as changed
+    inner join (
+        select distinct
+            channel,
+            account
+        from open_changes
+    ) as changed
         on fetches.channel = changed.channel and fetches.account = changed.account
     group by fetches.channel, fetches.account
 ),

@@ -90,7 +90,12 @@ silent_everywhere as (
         metrics.channel,
         metrics.date
     from channel_metrics as metrics
-    inner join (select distinct channel, date from empty_days) as days
+    inner join (
+        select distinct
+            channel,
+            date
+        from empty_days
+    ) as days
         on metrics.channel = days.channel and metrics.date = days.date
     where
         metrics.date between %(first)s::date and %(last)s::date

@@ -51,7 +51,9 @@ doubtful as materialized (
         channel,
         account,
         date
-    from ({% include 'lead_stats/select_doubtful_days.sql' %}) as doubtful_days
+    from (
+        {% include 'lead_stats/select_doubtful_days.sql' %} -- noqa: PRS
+    ) as doubtful_days
 ),
 
 -- Each channel's rows are read once. A column that one channel alone fills needs no FILTER, and leads that were read are
@@ -103,11 +105,18 @@ known as (
         daily.leads_accepted,
         daily.leads_rejected,
         daily.leads_pending,
-        case when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_spend end as google_ads_spend,
-        case when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_clicks end as google_ads_clicks,
-        case when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_impressions end
-            as google_ads_impressions,
-        case when daily.search_console >= coalesce(expected_daily.search_console, expected.search_console, 0) then daily.seo_clicks end as seo_clicks,
+        case
+            when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_spend
+        end as google_ads_spend,
+        case
+            when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_clicks
+        end as google_ads_clicks,
+        case
+            when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_impressions
+        end as google_ads_impressions,
+        case
+            when daily.search_console >= coalesce(expected_daily.search_console, expected.search_console, 0) then daily.seo_clicks
+        end as seo_clicks,
         case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.seo_visits end as seo_visits,
         case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.microsite_visits end as microsite_visits,
         case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.microsite_leads end as microsite_leads,

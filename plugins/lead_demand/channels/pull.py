@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from lead_demand import channels, findings, sql
 from lead_demand.channels import sums
 from lead_demand.channels.contract import FINDINGS, Channel, Known, Pulled, to_metrics, valid_on
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
-    import pandas as pd
     import psycopg
 
 log = logging.getLogger(__name__)
