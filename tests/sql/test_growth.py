@@ -52,7 +52,7 @@ insert into channel_budgets (
 select '{CHANNEL}', '{ACCOUNT}', external_id, external_id, 50, 1, false, true, 'EUR', 'Europe/Amsterdam', '{RUN}'
 from channel_sources;
 insert into partners (name, branch, region) select code, branch, region from lead_segments;
-insert into partner_capacity select id, branch, region, 6 from partners;
+insert into partner_capacity (partner_id, branch, region, daily_leads) select id, branch, region, 6 from partners;
 grant select on partners, partner_capacity to lead_pipeline;
 update orchestration_settings
 set dry_run = false, total_daily_cap = 1000000, max_daily_increase = 100000, approval_threshold = 1000;
