@@ -205,7 +205,8 @@ def add_segments(database: Database, segments: int) -> None:
                 ('ga4', '345678901', 'path:/')
             ) as c (channel, account, prefix);
             insert into partners (name, branch, region) select code, branch, region from lead_segments;
-            insert into partner_capacity (partner_id, branch, region, daily_leads) select id, branch, region, 6 from partners;
+            insert into partner_capacity (partner_id, branch, region, daily_leads)
+            select id, branch, region, 6 from partners;
             grant select on partners, partner_capacity to lead_pipeline;
             """
         )

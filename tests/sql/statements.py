@@ -147,7 +147,8 @@ STATEMENTS = {
     "lead_budgets/lock_channel.sql": _statement(),
     "lead_budgets/select_capacity_leaps.sql": _statement(
         undo="update lead_generation_stats set capacity_total_leads = 999"
-        f" where date {YESTERDAY} and capacity_total_leads is not null"
+        f" where date {YESTERDAY} and capacity_total_leads is not null",
+        times=4,  # four weeks tell what is usual
     ),
     "lead_budgets/select_claimed.sql": _statement(
         "claimed", row="select array_agg(decision_id) as decisions from channel_orchestration_log"
@@ -168,7 +169,8 @@ STATEMENTS = {
     "lead_budgets/select_report.sql": _statement("decided"),
     "lead_budgets/select_room.sql": _statement("claimed"),
     "lead_budgets/select_segments.sql": _statement(
-        values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"}
+        values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"},
+        times=4,  # unexplained statuses of four weeks
     ),
     "lead_budgets/select_settings.sql": _statement(),
     "lead_budgets/select_unclaimed.sql": _statement(
@@ -222,7 +224,7 @@ STATEMENTS = {
     ),
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
-    "lead_stats/insert_pipeline_findings.sql": _statement(),
+    "lead_stats/insert_pipeline_findings.sql": _statement(times=4),  # it includes select_capacity_leaps.sql
     "lead_stats/insert_pipeline_findings_leads.sql": _statement(),
     "lead_stats/insert_pipeline_findings_partners.sql": _statement(),
     "lead_stats/insert_pipeline_findings_capacity.sql": _statement(),

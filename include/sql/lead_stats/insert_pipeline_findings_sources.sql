@@ -15,21 +15,45 @@ with open_changes as materialized (
     group by channel, account, date_from, date_to
 ),
 
-ever_read as (
+-- Materialized, and each account's by an index (OFFSET keeps the subquery one): the fetches of all others are not read.
+reads as materialized (
     select
-        fetches.channel,
-        fetches.account,
-        min(fetches.date_from) as first,
-        max(fetches.date_to) as last
-    from channel_fetches as fetches
-    inner join (
-        select distinct
+        changed.channel,
+        changed.account,
+        fetches.date_from,
+        fetches.date_to,
+        fetches.fetched_at
+    from (
+        select
             channel,
             account
         from open_changes
+        union
+        select
+            'leads',
+            'leads_db'
+        from open_changes
     ) as changed
-        on fetches.channel = changed.channel and fetches.account = changed.account
-    group by fetches.channel, fetches.account
+    cross join lateral (
+        select
+            each_fetch.date_from,
+            each_fetch.date_to,
+            each_fetch.fetched_at
+        from channel_fetches as each_fetch
+        where each_fetch.channel = changed.channel and each_fetch.account = changed.account
+        order by each_fetch.fetched_at
+        offset 0
+    ) as fetches
+),
+
+ever_read as (
+    select
+        channel,
+        account,
+        min(date_from) as first,
+        max(date_to) as last
+    from reads
+    group by channel, account
 ),
 
 waiting as materialized (
@@ -49,35 +73,42 @@ waiting as materialized (
     where
         exists (
             select 1
-            from channel_fetches as fetches
+            from reads as fetches
             where
                 fetches.channel = changes.channel
                 and fetches.account = changes.account
                 and fetches.fetched_at <= changes.changed_at
                 and day::date between fetches.date_from and fetches.date_to
         )
-        -- An account without a source on that day is not read; then the leads of the day tell that it was restated.
         and not exists (
             select 1
-            from channel_fetches as fetches
+            from reads as fetches
             where
-                (
-                    (fetches.channel = changes.channel and fetches.account = changes.account)
-                    or (
-                        fetches.channel = 'leads'
-                        and not exists (
-                            select 1
-                            from channel_sources as sources
-                            where
-                                sources.channel = changes.channel
-                                and sources.account = changes.account
-                                and sources.is_active
-                                and day::date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-                        )
-                    )
-                )
+                fetches.channel = changes.channel
+                and fetches.account = changes.account
                 and fetches.fetched_at > changes.changed_at
                 and day::date between fetches.date_from and fetches.date_to
+        )
+        -- An account without a source on that day is not read; then the leads of the day tell that it was restated.
+        and (
+            exists (
+                select 1
+                from channel_sources as sources
+                where
+                    sources.channel = changes.channel
+                    and sources.account = changes.account
+                    and sources.is_active
+                    and day::date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+            )
+            or not exists (
+                select 1
+                from reads as fetches
+                where
+                    fetches.channel = 'leads'
+                    and fetches.account = 'leads_db'
+                    and fetches.fetched_at > changes.changed_at
+                    and day::date between fetches.date_from and fetches.date_to
+            )
         )
 ),
 
