@@ -26,10 +26,17 @@ STEPS = (
     "lead_stats/upsert_channel_metrics_leads.sql",
     "lead_stats/upsert_channel_metrics_partner_capacity.sql",
     "lead_stats/insert_pipeline_findings_capacity.sql",
+    "lead_stats/upsert_channel_totals_leads.sql",
+    "lead_stats/upsert_channel_totals_partner_capacity.sql",
+    "lead_stats/update_channel_metrics.sql",
+    "lead_stats/update_channel_totals.sql",
     "lead_stats/upsert_lead_generation_stats.sql",
+    "lead_stats/check_sums.sql",
     "lead_stats/insert_pipeline_findings.sql",
     "lead_stats/insert_pipeline_findings_leads.sql",
     "lead_stats/insert_pipeline_findings_partners.sql",
+    "lead_stats/insert_pipeline_findings_sources.sql",
+    "lead_stats/insert_pipeline_findings_silent_days.sql",
     "lead_stats/update_lead_segment_plans.sql",
     "lead_stats/update_budget_decisions.sql",
 )
@@ -44,6 +51,7 @@ delete from lead_generation_stats where extract(day from date)::int % 2 = 0;
 update lead_generation_stats set google_ads_spend = 0.5;
 update lead_segment_plans set lead_gap = null;
 update budget_decisions set realised_leads_7d = 0, realised_leads_14d = 0;
+delete from channel_totals;
 delete from pipeline_findings
 """
 LEFT = """
@@ -60,6 +68,9 @@ select md5(string_agg(t::text, ',' order by t::text)) from (
     union all
     select jsonb_build_array(name, segment_id, channel, date, subject, detail, resolved_at is null)
     from pipeline_findings
+    union all
+    select to_jsonb(t) - '{id,created_at,updated_at,checked_at}'::text[] from channel_totals as t
+    where date between %(first)s and %(last)s
     union all
     select jsonb_build_array(id, segment_id) from leads
 ) as t
