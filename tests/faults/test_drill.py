@@ -250,13 +250,14 @@ def run_again(case: Breakdown, stage: Stage, lived: Lived, told: list[str]) -> l
 
 KEYS = {
     "channel_metrics": ("channel", "account", "date"),
+    "channel_totals": ("channel", "account", "date", "metric"),
     "lead_generation_stats": ("date",),
     "lead_segment_plans": ("date",),
     "budget_decisions": ("channel", "decision_date"),
     "channel_orchestration_log": ("channel", "external_id", "decision_date", "kind"),
 }
 assert set(KEYS) == set(DECIDED)
-READ = ("channel_metrics", "lead_generation_stats")  # what is read again whenever it is asked for
+READ = ("channel_metrics", "channel_totals", "lead_generation_stats")  # what is read again whenever it is asked for
 LAST = {"budget_decisions": "evaluated_at"}  # an evaluation that was blocked stays beside the one that came of it
 
 
@@ -273,11 +274,14 @@ def rows_of(morning: Morning) -> dict[str, dict[tuple[Any, ...], dict[str, Any]]
             [table],
         )
         columns = [row["column_name"] for row in kept]
-        order = LAST.get(table, "segment_id")
-        rows = morning.db.fetch(
-            f"select segments.code, source.* from {table} as source "
-            f"left join lead_segments as segments on source.segment_id = segments.id order by source.{order}"
-        )
+        if table == "channel_totals":  # of an account as a whole
+            rows = morning.db.fetch(f"select null as code, source.* from {table} as source")
+        else:
+            order = LAST.get(table, "segment_id")
+            rows = morning.db.fetch(
+                f"select segments.code, source.* from {table} as source "
+                f"left join lead_segments as segments on source.segment_id = segments.id order by source.{order}"
+            )
         found[table] = {
             (row["code"], *(row[name] for name in key)): {name: row[name] for name in columns} for row in rows
         }
