@@ -50,7 +50,11 @@ TESTS = (
     "tests/faults/test_process.py",
     "tests/faults/test_drill.py",
 )
-SHORT_TESTS = ("tests/dags/test_day.py", "tests/dags/test_window.py", "tests/dags/test_oncall.py")
+SHORT_TESTS = (
+    "tests/dags/test_day.py",
+    "tests/dags/test_window.py",
+    "tests/dags/test_oncall.py::test_a_failure_after_which_the_day_went_on_does_not_silence_the_deadline",
+)
 
 
 @dataclass(frozen=True)
