@@ -111,7 +111,7 @@ TABLE = (
     Moment("month-end", "12:00", "Asia/Tokyo"),
     Moment("month-end", "23:58", "America/Los_Angeles"),
 )
-# A night hour, and the morning after a clock change with the history up to it; short enough for each change of the code.
+# A night hour, and the morning after a clock change with the history up to it.
 SHORT_TESTS = (
     "tests/dags/test_day.py",
     "tests/dags/test_lead_budgets.py::test_a_morning_raises_lowers_and_holds_and_logs_each_change_with_its_outcome",
