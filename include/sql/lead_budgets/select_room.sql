@@ -30,6 +30,7 @@ increases as (
         channel = %(channel)s
         and decision_date = lead_today()
         and status in ('pending', 'success')
+        and kind <> 'manual'
         and new_value > old_value
 )
 

@@ -6,7 +6,7 @@ with changes as (
         *,
         status = 'failed' and coalesce(error_code, '') like 'approval%%' as is_declined
     from channel_orchestration_log
-    where channel = %(channel)s and decision_date = lead_today()
+    where channel = %(channel)s and decision_date = lead_today() and kind <> 'manual'
 ),
 
 outcomes as (
