@@ -622,7 +622,6 @@ def _sendable(
         "max_daily_increase": switches.max_daily_increase,
         "approval_threshold": switches.approval_threshold,
     }
-    sql.join_whole_sets(connection)
     rows = connection.execute(sql.render("lead_budgets/select_sendable.sql"), values).fetchall()
     connection.commit()
     judged = {row[0]: row[1:] for row in rows}

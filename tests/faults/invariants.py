@@ -23,8 +23,8 @@ class Evidence:
 
     `claims`: rows of channel_orchestration_log with the segment's `code`, but for what people recorded. `edits`: rows
     of the world's change history, oldest first. `live`: micros by budget. `decisions`: today's decisions that may
-    move a budget, by segment.
-    `plans`: today's plans by segment. `limits`: rows of lead_segment_channels by segment. `max_daily_increase`: EUR.
+    move a budget, by segment. `plans`: today's plans by segment. `limits`: rows of lead_segment_channels by segment.
+    `max_daily_increase`: EUR.
     """
 
     claims: list[dict[str, Any]]

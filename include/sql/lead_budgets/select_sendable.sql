@@ -57,28 +57,38 @@ of_segment as (
     group by segment_id
 ),
 
--- What a decision's claims add up to, in the order in which they were made; what failed moved nothing.
-of_decision as (
-    select
-        log.id,
-        sum(log.new_value - log.old_value) over (partition by log.decision_id order by log.created_at, log.external_id) as claimed
-    from channel_orchestration_log as log
-    where
-        log.decision_id in (select open_claims.decision_id from open_claims)
-        and log.kind = 'plan'
-        and log.status in ('pending', 'success')
-),
-
 judged as (
     select
         open_claims.*,
         wrong.error_code,
         wrong.detail
     from open_claims
-    left join of_decision on open_claims.id = of_decision.id
     left join of_segment on open_claims.segment_id = of_segment.segment_id
-    left join budget_decisions as decisions on open_claims.decision_id = decisions.id and open_claims.kind = 'plan'
-    left join channel_orchestration_log as reverted on open_claims.reverts = reverted.id and open_claims.kind = 'revert'
+    -- What the tables that grow say of a claim is looked up, claim by claim.
+    left join lateral (
+        select found.*
+        from budget_decisions as found
+        where found.id = open_claims.decision_id and open_claims.kind = 'plan'
+        order by found.id
+        limit 1
+    ) as decisions on true
+    left join lateral (
+        select found.*
+        from channel_orchestration_log as found
+        where found.id = open_claims.reverts and open_claims.kind = 'revert'
+        order by found.id
+        limit 1
+    ) as reverted on true
+    -- What the claims of its decision add up to, up to this one; what failed moved nothing.
+    cross join lateral (
+        select sum(log.new_value - log.old_value) as claimed
+        from channel_orchestration_log as log
+        where
+            log.decision_id = open_claims.decision_id
+            and log.kind = 'plan'
+            and log.status in ('pending', 'success')
+            and (log.created_at, log.external_id) <= (open_claims.created_at, open_claims.external_id)
+    ) as of_decision
     left join lateral (
         select
             checks.error_code,
