@@ -27,16 +27,22 @@ def dags_page() -> str:
 
 
 def reasons_page() -> str:
-    """Every reason code with its meaning and what to do."""
+    """Every reason code, and every code of a claim that was not sent, with its meaning and what to do."""
     sys.path.insert(0, str(REPOSITORY / "plugins"))
-    from lead_demand.reasons import markdown_table
+    from lead_demand.reasons import markdown_table, refusal_table
 
     head = (
         "# Reason codes of a decision\n\n"
         "`budget_decisions.reasons` lists them, worst first: what made an input unusable, then what stopped a change,\n"
         "then what shaped it. Where the last column says yes, a later run of the same day may decide after all.\n\n"
     )
-    return GENERATED + head + markdown_table()
+    refused = (
+        "\n# Why a claim was not sent\n\n"
+        "Right before a change is sent, its row in `channel_orchestration_log` is held against its decision, the\n"
+        "limits of this moment and its approval. A row that does not pass is closed as `failed` with one of these\n"
+        "codes, and a finding of that name is raised.\n\n"
+    )
+    return GENERATED + head + markdown_table() + refused + refusal_table()
 
 
 def main() -> int:

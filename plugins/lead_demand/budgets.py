@@ -22,9 +22,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
-from lead_demand import channels, sql
+from lead_demand import channels, findings, sql
 from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, Outcome, PaidChannel
+from lead_demand.day import AMSTERDAM
 from lead_demand.errors import ChangesFailed, ChangesLeftOpen, ChangesUnsettled, LeadDemandError, SourceRefused
+from lead_demand.reasons import Refusal, refusal_of
 from lead_demand.switches import Switches, read_switches
 
 if TYPE_CHECKING:
@@ -577,6 +579,9 @@ def _apply(
                 words = "no definite answer yet" if sent else "stopped by the settings before it was sent"
                 (report.pending if sent else report.stopped).append((change, words))
             return
+        remaining = _sendable(connection, channel, remaining, switches, report, doubtful)
+        if not remaining:
+            return
         outcomes = channel.set_budgets(account, {change.budget_id: change.new_value for change in remaining})
         waiting: list[tuple[Change, Outcome]] = []
         for change in remaining:
@@ -596,6 +601,58 @@ def _apply(
             break
         remaining = [change for change, _ in waiting]
     _leave_or_close(connection, channel, account, waiting, report, doubtful, last_try)
+
+
+def _sendable(
+    connection: psycopg.Connection[Any],
+    channel: PaidChannel,
+    changes: list[Change],
+    switches: Switches,
+    report: ChangeReport,
+    doubtful: Collection[UUID],
+) -> list[Change]:
+    """The changes that may be sent at this moment. The others are closed as failed, each with a finding for a person.
+
+    One that was sent without an answer is not closed: what it may still do is read back by the next try.
+    """
+    values = {
+        "channel": channel.name,
+        "unit": channel.billable_unit,
+        "total_daily_cap": switches.total_daily_cap,
+        "max_daily_increase": switches.max_daily_increase,
+        "approval_threshold": switches.approval_threshold,
+    }
+    rows = connection.execute(sql.render("lead_budgets/select_sendable.sql"), values).fetchall()
+    connection.commit()
+    judged = {row[0]: row[1:] for row in rows}
+    sendable = []
+    for change in changes:
+        if change.id not in judged:
+            report.pending.append((change, "its row was closed meanwhile, or its day is over; nothing was sent"))
+            continue
+        code, detail = judged[change.id]
+        if code is None:
+            sendable.append(change)
+        elif change.id in doubtful:
+            report.pending.append((change, f"no definite answer yet, and not sent again: {code}: {detail}"))
+        else:
+            findings.record(connection, [_refusal(change, refusal_of(code), detail)])
+            _close(connection, change, Outcome(False, code, detail), report)
+    return sendable
+
+
+def _refusal(change: Change, refusal: Refusal, detail: str) -> findings.Finding:
+    return findings.Finding(
+        refusal,
+        "stop",
+        f"The {change.action_type} of {change.segment} from {euros(change.old_value)} to {euros(change.new_value)} "
+        f"(log row {change.id}) was not sent: {detail}.",
+        refusal.what_to_do,
+        segment_id=str(change.segment_id),
+        channel=change.channel,
+        date=change.claimed_at.astimezone(AMSTERDAM).date(),
+        subject=f"{change.account}/{change.budget_id}",
+    )
 
 
 def _report_overwritten_edits(
@@ -661,8 +718,11 @@ def _live(
 
 
 def _close(connection: psycopg.Connection[Any], change: Change, outcome: Outcome, report: ChangeReport) -> None:
-    """Close one claim for good, each in its own transaction: what is known must survive whatever comes next."""
-    connection.execute(
+    """Close one claim for good, each in its own transaction: what is known must survive whatever comes next.
+
+    A row that a person closed meanwhile stays as it is, and counts as failed: the log may not say what is in force.
+    """
+    closed = connection.execute(
         sql.render("lead_budgets/update_channel_orchestration_log.sql"),
         {
             "id": change.id,
@@ -679,7 +739,9 @@ def _close(connection: psycopg.Connection[Any], change: Change, outcome: Outcome
         )
     connection.commit()
     words = outcome.detail or ("applied" if outcome.applied else outcome.error_code or "refused")
-    (report.success if outcome.applied else report.failed).append((change, words))
+    if not closed.rowcount:
+        words += "; but somebody had closed its row by hand, and what the log says of it may not be so"
+    (report.success if outcome.applied and closed.rowcount else report.failed).append((change, words))
 
 
 def raise_for(report: ChangeReport, what: str) -> None:

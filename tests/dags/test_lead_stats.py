@@ -156,7 +156,7 @@ def test_nothing_is_announced_when_leads_were_not_read(morning: Morning) -> None
 def test_a_decision_learns_what_came_of_it_once_its_days_are_complete(morning: Morning) -> None:
     db = morning.db
     for days_ago in (20, 8, 3):
-        db.fetch(
+        db.restore(
             "insert into budget_decisions (segment_id, decision_date, action, is_blocked, reasons, sentence, inputs) "
             "select id, lead_today() - %s::int, 'hold', false, '{within_dead_band}', 'Hold.', '{}' from lead_segments "
             "where code = 'schilder_utrecht'",

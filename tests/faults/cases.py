@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from psycopg import sql
 
 from tests.faults import points
 from tests.fixtures.morning import Morning
+from tests.fixtures.postgres import MEMBER
 
 STRUCK, SPARED = "1234567890", "2345678901"
 MUTATE, STREAM = "MutateCampaignBudgets", "SearchStream"
@@ -381,6 +383,59 @@ def people() -> Iterator[Case]:
             )
 
 
+ANY_AMOUNT = 98_765.43
+WRITE = """
+insert into channel_orchestration_log (
+    segment_id, channel, action_type, old_value, new_value, status, account, external_id, decision_id
+)
+select distinct on (budgets.budget_id)
+    sources.segment_id, budgets.channel, 'budget_increase', budgets.amount, %(amount)s, 'pending', budgets.account,
+    budgets.budget_id, %(decision)s::uuid
+from channel_budgets as budgets
+inner join channel_sources as sources on budgets.channel = sources.channel and budgets.campaign_id = sources.external_id
+where budgets.account = %(account)s
+order by budgets.budget_id
+offset %(number)s limit 1
+"""
+
+
+def write_a_row(morning: Morning, who: str | None, number: int = 0, *, decided: bool = False) -> None:
+    """Somebody writes a pending row of any amount into the log; `who` is a role, None the owner with no trigger on.
+
+    :param decided: it names a decision of today, whichever comes first.
+    """
+    decision = "select (array_agg(id order by id))[1] from budget_decisions where decision_date = lead_today()"
+    values = {
+        "amount": ANY_AMOUNT,
+        "account": STRUCK,
+        "number": number,
+        "decision": morning.db.value(decision) if decided else None,
+    }
+    if who is None:
+        with suppress(psycopg.errors.UniqueViolation):
+            morning.db.restore(WRITE, values)
+        return
+    claims = morning.db.add_user(is_admin=True) if who == "admin" else None
+    with morning.db.connect("authenticated" if who == "admin" else who, claims) as connection:
+        with suppress(psycopg.DatabaseError):  # refused, which is as well
+            connection.execute(WRITE, values)
+
+
+def forged() -> Iterator[Case]:
+    """Somebody writes a row of any amount while a direction is under way: refused, or a record, and never sent."""
+    for who in ("admin", "service_role", "lead_pipeline", MEMBER):
+        for direction in ("decrease", "increase"):
+            for decided in (False, True):
+                yield Case(
+                    f"row of any amount by {who}" + (", with a decision" if decided else ""),
+                    "claims_committed",
+                    direction,
+                    lambda morning, who=who, decided=decided: write_a_row(morning, who, decided=decided),
+                    (direction, "claims_committed"),
+                    short=(who, direction, decided) == ("admin", "increase", False),
+                )
+
+
 def put_back_first_open_budget(morning: Morning) -> None:
     """A person sets the first budget that was just changed back to what it was."""
     (claim,) = morning.db.fetch(
@@ -480,6 +535,6 @@ def full_disks() -> Iterator[Case]:
         )
 
 
-API_CASES = [*reads(), *outages(), *sends(), *credentials(), *people()]
+API_CASES = [*reads(), *outages(), *sends(), *credentials(), *people(), *forged()]
 PROCESS_CASES = [*kills()]
 DATABASE_CASES = [*connections(), *locks(), *full_disks()]

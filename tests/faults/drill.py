@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 from lead_demand import budgets, planning
 from tests.faults.cases import SPARED, STRUCK, Case
@@ -85,11 +86,16 @@ def drill(
     assert not found, "\n".join(found)
 
 
+def _claims(morning: Morning) -> list[dict[str, Any]]:
+    """The log without what people recorded."""
+    return [row for row in morning.log() if row["kind"] != "manual"]
+
+
 def _others(case: Case, morning: Morning) -> list[str]:
     """The changes of the account that was not struck went through in the struck run itself."""
     if case.both_accounts:
         return []
-    claims = {claim["code"]: claim for claim in morning.log() if claim["account"] == SPARED}
+    claims = {claim["code"]: claim for claim in _claims(morning) if claim["account"] == SPARED}
     found = [f"{code}: {claim['status']}, and nothing was wrong with it" for code, claim in claims.items()
              if claim["status"] != "success"]  # fmt: skip
     return found or ([] if claims else ["no change of the spared account went through"])
@@ -100,7 +106,7 @@ def _statuses(case: Case, morning: Morning) -> list[str]:
     found = []
     excused = 0
     directions = set()
-    for claim in morning.log():
+    for claim in _claims(morning):
         directions.add(claim["action_type"])
         in_scope = case.both_accounts or claim["account"] == STRUCK
         in_scope = in_scope and case.direction in ("", claim["action_type"].removeprefix("budget_"))

@@ -13,14 +13,18 @@ from typing import Any
 from sandbox import catalogue
 from tests.fixtures.morning import Morning
 
+# Why a claim is closed that no decision covers.
+UNCOVERED = ("not_of_a_decision",)
+
 
 @dataclass(frozen=True)
 class Evidence:
     """One day: what was decided, what the log says, and what happened to the budgets.
 
-    `claims`: rows of channel_orchestration_log with the segment's `code`. `edits`: rows of the world's change history,
-    oldest first. `live`: micros by budget. `decisions`: today's decisions that may move a budget, by segment.
-    `plans`: today's plans by segment. `limits`: rows of lead_segment_channels by segment. `max_daily_increase`: EUR.
+    `claims`: rows of channel_orchestration_log with the segment's `code`, but for what people recorded. `edits`: rows
+    of the world's change history, oldest first. `live`: micros by budget. `decisions`: today's decisions that may
+    move a budget, by segment. `plans`: today's plans by segment. `limits`: rows of lead_segment_channels by segment.
+    `max_daily_increase`: EUR.
     """
 
     claims: list[dict[str, Any]]
@@ -35,7 +39,7 @@ class Evidence:
 def gather(morning: Morning) -> Evidence:
     """The evidence of a test's database and world."""
     return Evidence(
-        claims=morning.log(),
+        claims=[row for row in morning.log() if row["kind"] != "manual"],
         edits=morning.sandbox.changes(),
         live=morning.sandbox.budgets(),
         decisions={
@@ -68,10 +72,15 @@ def contradictions(evidence: Evidence, *, settled: bool) -> list[str]:
         edits = [edit for edit in evidence.edits if edit["resource_name"] == budget]
         found += _of_budget(budget, claims, edits, evidence.live[budget], settled)
     for code, decision in evidence.decisions.items():
-        claims = [claim for claim in evidence.claims if claim["code"] == code and claim["kind"] == "plan"]
+        claims = [
+            claim
+            for claim in evidence.claims
+            if claim["code"] == code and claim["kind"] == "plan" and claim["error_code"] not in UNCOVERED
+        ]
         found += _of_decision(code, decision, claims, evidence.plans.get(code, {}), settled)
         found += _of_limits(code, decision, evidence.limits[code])
-    planned = [claim for claim in evidence.claims if claim["kind"] == "plan"]
+    found += _uncovered(evidence)
+    planned = [claim for claim in evidence.claims if claim["kind"] == "plan" and claim["error_code"] not in UNCOVERED]
     for claim in planned:
         decided = evidence.decisions.get(claim["code"], {}).get("action", "hold")
         if claim["action_type"] != f"budget_{decided}":
@@ -81,6 +90,29 @@ def contradictions(evidence: Evidence, *, settled: bool) -> list[str]:
     if total > evidence.max_daily_increase:
         found.append(f"today's increases add up to {total}, more than {evidence.max_daily_increase}")
     return found
+
+
+def _uncovered(evidence: Evidence) -> list[str]:
+    """Every change that we made and that neither a decision of today nor the revert of such a change says."""
+    covered = {claim["id"] for claim in evidence.claims if claim["kind"] == "plan" and _is_decided(claim, evidence)}
+    amounts = {
+        (claim["external_id"], _micros(claim["new_value"]))
+        for claim in evidence.claims
+        if claim["id"] in covered or claim.get("reverts") in covered
+    }
+    return [
+        f"{edit['resource_name']} was set to {edit['new_micros']}, and no decision of today says so"
+        for edit in evidence.edits
+        if edit["user_email"] == catalogue.PIPELINE_USER and (edit["resource_name"], edit["new_micros"]) not in amounts
+    ]
+
+
+def _is_decided(claim: dict[str, Any], evidence: Evidence) -> bool:
+    decision = evidence.decisions.get(claim["code"])
+    if decision is None or claim["decision_id"] != decision["id"]:
+        return False
+    step, decided = claim["new_value"] - claim["old_value"], decision["new_budget"] - decision["old_budget"]
+    return step * decided > 0 and abs(step) <= abs(decided)
 
 
 def _of_limits(code: str, decision: dict[str, Any], limits: dict[str, Any]) -> list[str]:

@@ -33,6 +33,8 @@ def day(
 ) -> Evidence:
     """A day on which one budget was to go from €80 to €96, and what became of it."""
     claim = {
+        "id": 1,
+        "decision_id": 7,
         "code": "schilder",
         "external_id": BUDGET,
         "kind": "plan",
@@ -44,7 +46,7 @@ def day(
         "error_code": None,
     }
     in_force = live * 1_000_000 if live is not None else (edits[-1]["new_micros"] if edits else 80_000_000)
-    decision = {"action": "increase", "old_budget": Decimal(80), "new_budget": Decimal(96)}
+    decision = {"id": 7, "action": "increase", "old_budget": Decimal(80), "new_budget": Decimal(96)}
     limits = {"max_increase_pct": 20, "max_decrease_pct": 30, "min_daily_budget": 10, "max_daily_budget": 200}
     return Evidence(
         claims=[deepcopy(claim) for _ in range(claims)],
@@ -100,7 +102,14 @@ def put_back(*edits: dict[str, Any], live: int = 80, status: str = "success") ->
     """The same day after the change was put back."""
     evidence = day(edit(80, 96), *edits, live=live)
     (claim,) = evidence.claims
-    back = {"kind": "revert", "status": status, "old_value": Decimal(96), "new_value": Decimal(80)}
+    back = {
+        "id": 2,
+        "kind": "revert",
+        "reverts": 1,
+        "status": status,
+        "old_value": Decimal(96),
+        "new_value": Decimal(80),
+    }
     return replace(evidence, claims=[claim, claim | back])
 
 
@@ -135,6 +144,13 @@ def test_a_change_beyond_a_limit_or_without_a_decision_is_found(change: dict[str
     if "limits" in change:
         change = {"limits": {"schilder": honest.limits["schilder"] | change["limits"]["schilder"]}}
     assert any(words in sentence for sentence in contradictions(replace(honest, **change), settled=True))
+
+
+@pytest.mark.parametrize("wrong", [{"decision_id": None}, {"decision_id": 8}, {"kind": "revert", "reverts": None}])
+def test_a_change_that_no_decision_covers_is_found(wrong: dict[str, Any]) -> None:
+    honest = day(edit(80, 96))
+    forged = replace(honest, claims=[claim | wrong for claim in honest.claims])
+    assert any("no decision of today says so" in sentence for sentence in contradictions(forged, settled=False))
 
 
 def test_a_claim_may_stay_open_while_something_stands_in_the_way() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,12 +17,13 @@ from hypothesis import strategies as st
 
 from lead_demand import day
 from tests.faults import points
-from tests.faults.cases import MUTATE
+from tests.faults.cases import MUTATE, write_a_row
 from tests.faults.conftest import Strikes, every_case, wrapped_protocol
 from tests.faults.drill import Died
 from tests.faults.invariants import contradictions, gather
 from tests.fixtures.airflow import Run
 from tests.fixtures.morning import Morning, a_morning
+from tests.fixtures.postgres import MEMBER
 
 NAMES = count()
 
@@ -105,6 +107,15 @@ class Day:
             conf = {"log_id": str(rows[number % len(rows)]["id"])}
         self.morning.run("lead_budget_revert", conf=conf)
 
+    def write_a_row(self, who: str | None, number: int, decided: bool) -> None:
+        """Somebody writes a pending row of any amount; None is the owner of the table, with no trigger on."""
+        write_a_row(self.morning, who, number % 4, decided=decided)
+
+    def login(self, member: bool) -> None:
+        """From now on the pipeline logs in as a member of its role, or as the role itself again."""
+        url = self.morning.db.member_url if member else self.morning.db.pipeline_url
+        os.environ["AIRFLOW_CONN_LEADS_DB"] = url.replace("postgresql://", "postgres://")
+
     def changing_nothing(self, action: Callable[[], Any]) -> None:
         """Do something that must leave budgets, log, decisions and plans of today alone."""
         before = self.everything()
@@ -123,6 +134,7 @@ BREAKS = [
     for point in points.POINTS[step]
     if point not in points.WITHOUT_CONNECTION
 ]
+WRITERS = ["admin", "service_role", "lead_pipeline", MEMBER, None]
 # Weighted towards runs: a sequence without one proves little.
 STEPS = st.one_of(
     st.just(("run",)),
@@ -138,6 +150,8 @@ STEPS = st.one_of(
     st.tuples(st.just("edit"), BUDGETS, st.sampled_from([0, 0.5, 1.2])),
     st.booleans().map(lambda on: ("kill_switch", on)),
     st.one_of(st.none(), BUDGETS).map(lambda number: ("revert", number)),
+    st.tuples(st.just("write_a_row"), st.sampled_from(WRITERS), BUDGETS, st.booleans()),
+    st.booleans().map(lambda member: ("login", member)),
 )
 
 
@@ -171,6 +185,9 @@ def mornings(postgres_cluster: Any, morning_template: str, sandbox: Any, dagbag:
 
 EVERY_KIND: list[Step] = [
     ("edit", 3, 0.5),
+    ("login", True),
+    ("write_a_row", "admin", 0, False),
+    ("write_a_row", MEMBER, 1, False),
     ("kill_switch", True),
     ("run",),
     ("kill_switch", False),
@@ -178,6 +195,7 @@ EVERY_KIND: list[Step] = [
     ("edit", 1, 1.2),
     ("revert", 0),
     ("backfill", 1),
+    ("write_a_row", None, 2, True),
     ("clear",),
     ("old_date", 1),
     ("revert", None),

@@ -48,9 +48,9 @@ def large(
         monkeypatch.setattr(budgets, "SETTLE_DELAYS", (0.05, 0.05))
         load(leads_db.owner_url, world.control, days=1)
         planning.read_budgets("google_ads", STRUCK, "large")
-        with leads_db.connect() as owner:
-            for statement in DECIDED.split(";\n"):
-                owner.execute(statement, {"account": STRUCK})
+        for statement in DECIDED.split(";\n"):
+            decides = "insert into budget_decisions" in statement
+            leads_db.fetch(statement, {"account": STRUCK}, role="lead_pipeline" if decides else None)
         yield Morning(leads_db, world, pytest.fail)
 
 

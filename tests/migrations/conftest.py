@@ -15,22 +15,28 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from tests.fixtures.postgres import COMPANY_SQL, LeadsDatabase, drop_database
+from tests.fixtures.claims import claim, decide, record_fetches, steer
+from tests.fixtures.postgres import COMPANY_SQL, MEMBER, LeadsDatabase, drop_database
 from tools import REPOSITORY
 from tools.embedded_postgres import EmbeddedPostgres
 from tools.migrate import read_folder
 
 ALL = [migration.label for migration in read_folder()]
-CAMPAIGN_BUDGET = "customers/1234567890/campaignBudgets/1"
+OTHER_BUDGET = "customers/1234567890/campaignBudgets/7"
+PIPELINES = ("lead_pipeline", MEMBER)
 _numbers = itertools.count(1)
 
 
 class SeededDatabase(LeadsDatabase):
-    """A database with one row in each table. `who` is one of ACTORS; an admin is `authenticated` with a profile."""
+    """A database with one row in each table. `who` is one of ACTORS; an admin is `authenticated` with a profile.
 
-    ACTORS = ("anon", "authenticated", "admin", "service_role", "lead_pipeline")
+    Of `segment` today's increase is claimed, of CAMPAIGN_BUDGET; of `other` it is decided, of OTHER_BUDGET.
+    """
+
+    ACTORS = ("anon", "authenticated", "admin", "service_role", "lead_pipeline", MEMBER)
     claims: dict[str, dict[str, Any]]
     segment: UUID
+    other: UUID
     sessions: dict[str, psycopg.Connection[dict[str, Any]]]
 
     def act_as(self, who: str, *, autocommit: bool = False) -> psycopg.Connection[dict[str, Any]]:
@@ -51,8 +57,8 @@ def seed(database: LeadsDatabase) -> SeededDatabase:
     object.__setattr__(seeded, "claims", claims)
     object.__setattr__(seeded, "segment", database.add_segment())
     object.__setattr__(seeded, "sessions", {})
+    steer(database, seeded.segment)
     with database.connect() as owner:
-        record_fetches(owner)
         owner.execute(
             """
             insert into leads (branch, region, email) values ('schilder', 'utrecht', 'piet@example.com');
@@ -61,8 +67,6 @@ def seed(database: LeadsDatabase) -> SeededDatabase:
             insert into lead_segment_plans (segment_id, date, target_leads_per_day)
             select id, lead_today(), 6 from lead_segments;
             insert into lead_segment_channels (segment_id, channel) select id, 'google_ads' from lead_segments;
-            insert into channel_sources (channel, account, external_id, segment_id)
-            select 'google_ads', '1234567890', '1', id from lead_segments;
             insert into channel_metrics (segment_id, channel, account, date, spend)
             select id, 'google_ads', '1234567890', lead_today() - 1, 1 from lead_segments;
             insert into channel_zero_days (channel, account, date)
@@ -70,43 +74,17 @@ def seed(database: LeadsDatabase) -> SeededDatabase:
             insert into channel_totals (channel, account, date, metric, segments, in_segments, in_none, reported)
             values ('google_ads', '1234567890', lead_today() - 1, 'spend', 1, 1, 0, 1);
             insert into capacity_confirmations (segment_id, confirmed_capacity) select id, 12 from lead_segments;
-            insert into budget_decisions (segment_id, action) select id, 'hold' from lead_segments;
             insert into pipeline_findings (name, level, detail) values ('no_capacity', 'stop', 'None was recorded.');
-            insert into channel_budgets (channel, account, campaign_id, budget_id, amount, campaigns_on_budget,
-                is_learning, is_serving, currency, time_zone, dag_run_id)
-            values ('google_ads', '1234567890', '1', '1', 5, 1, false, true, 'EUR', 'Europe/Amsterdam', 'seed');
             """
         )
-        claim(owner, seeded.segment)
-    database.add_segment("dakdekker", "gelderland")
+    object.__setattr__(seeded, "other", database.add_segment("dakdekker", "gelderland"))
+    steer(database, seeded.other, OTHER_BUDGET)
+    for segment in (seeded.segment, seeded.other):
+        decide(database, segment)
+    with database.connect("lead_pipeline") as pipeline:
+        record_fetches(pipeline)
+        claim(pipeline, seeded.segment)
     return seeded
-
-
-def record_fetches(connection: psycopg.Connection[Any], channels: str = "leads partner_capacity google_ads") -> None:
-    """Say that the channels were fetched just now, up to and including yesterday."""
-    for channel in channels.split():
-        connection.execute(
-            "insert into channel_fetches (channel, account, date_from, date_to, row_count)"
-            " values (%s, %s, lead_today() - 3, lead_today() - 1, 1)",
-            [channel, "1234567890" if channel == "google_ads" else None],
-        )
-
-
-def claim(connection: psycopg.Connection[Any], segment: UUID, budget: str = CAMPAIGN_BUDGET, **columns: Any) -> UUID:
-    """Insert a log row; returns its id."""
-    row = {
-        "segment_id": segment,
-        "channel": "google_ads",
-        "action_type": "budget_increase",
-        "old_value": 50,
-        "new_value": 60,
-        "account": "1234567890",
-        "external_id": budget,
-    } | columns
-    names, places = ", ".join(row), ", ".join(f"%({name})s" for name in row)
-    query = f"insert into channel_orchestration_log ({names}) values ({places}) returning id"
-    returned = connection.execute(query, row).fetchone()
-    return returned["id"]
 
 
 @contextmanager
@@ -175,3 +153,19 @@ def runner(database: LeadsDatabase) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def owned_by_a_member(database: LeadsDatabase, table: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    """A session of the owner of a table as Supabase's `postgres` may be: no superuser, and granted lead_pipeline."""
+    database.fetch(
+        "create role project_owner; grant lead_pipeline to project_owner; grant usage, create on schema public to "
+        f"project_owner; grant usage on schema private to project_owner; alter table {table} owner to project_owner"
+    )
+    try:
+        with database.connect("project_owner") as owner:
+            yield owner
+    finally:
+        database.fetch(
+            "reassign owned by project_owner to current_user; drop owned by project_owner; drop role project_owner"
+        )

@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from tests.fixtures.postgres import PG_VERSIONS, make_template
-from tests.migrations.conftest import CAMPAIGN_BUDGET, SeededDatabase, seeded_copy
+from tests.fixtures.claims import CAMPAIGN_BUDGET
+from tests.fixtures.postgres import MEMBER, PG_VERSIONS, make_template
+from tests.migrations.conftest import OTHER_BUDGET, PIPELINES, SeededDatabase, seeded_copy
 from tools.embedded_postgres import EmbeddedPostgres
 
 SEGMENT = "(select id from lead_segments where branch = 'schilder')"
 DONE, DENIED, NO_ROWS = "done", "denied", "no rows"
 
-# What a plausible statement of each verb is; an insert of the pipeline is about the day that it is allowed to write.
+# What a plausible statement of each verb is; an insert of the pipeline is about the day that it is allowed to write. Of
+# the log it is a claim of what was decided; what anybody else inserts there is RECORD, done by hand.
 INSERT = {
     "lead_segments": "(code, branch, region) values ('dakdekker_drenthe', 'dakdekker', 'drenthe')",
     "lead_generation_stats": f"(segment_id, date) values ({SEGMENT}, lead_today() - 2)",
@@ -31,8 +33,9 @@ INSERT = {
     "pipeline_findings": "(name, level, detail) values ('stale', 'warn', 'No fetch.')",
     "budget_decisions": f"(segment_id, channel, action) values ({SEGMENT}, 'bing_ads', 'hold')",
     "channel_orchestration_log": (
-        "(segment_id, channel, action_type, new_value, account, external_id)"
-        f" values ({SEGMENT}, 'google_ads', 'budget_decrease', 1, '1234567890', 'customers/1/campaignBudgets/2')"
+        "(segment_id, channel, action_type, old_value, new_value, account, external_id, decision_id)"
+        f" select segment_id, channel, 'budget_increase', 50, 60, '1234567890', '{OTHER_BUDGET}', id"
+        f" from budget_decisions where segment_id <> {SEGMENT}"
     ),
     "channel_budgets": (
         "(channel, account, campaign_id, budget_id, amount, campaigns_on_budget, is_learning, is_serving, currency,"
@@ -43,6 +46,10 @@ INSERT = {
     "profiles": "(id) select gen_random_uuid() where false",
     "partners": "(name, branch, region) values ('Jan', 'schilder', 'utrecht')",
 }
+RECORD = (
+    "(segment_id, channel, action_type, old_value, new_value, status)"
+    f" values ({SEGMENT}, 'google_ads', 'budget_increase', 172.80, 98765.43, 'pending')"
+)
 UPDATE = {
     "lead_segments": "is_active = false",
     "lead_generation_stats": "leads_generated = 1",
@@ -67,7 +74,8 @@ UPDATE = {
 }
 EMPTY = [("orchestration_settings", "insert"), ("profiles", "insert")]  # let in, and finds nothing to do
 OURS = [table for table in INSERT if table not in ("leads", "profiles", "partners")]
-LOGGED = {"channel_source_changes": "select"}  # by a trigger, and by nobody else
+# What a trigger alone writes, and what the pipeline alone does: its decisions, and that a channel was fetched.
+LOGGED = dict.fromkeys(("channel_source_changes", "budget_decisions", "channel_fetches"), "select")
 
 ALLOWED = {
     "anon": {},
@@ -99,6 +107,7 @@ ALLOWED = {
         "leads": "select update",
     },
 }
+ALLOWED[MEMBER] = ALLOWED["lead_pipeline"]
 
 
 @pytest.fixture(scope="module", params=PG_VERSIONS)
@@ -142,8 +151,9 @@ def expected(who: str, table: str, verb: str) -> str:
 
 @pytest.mark.parametrize("who", SeededDatabase.ACTORS)
 def test_matrix(seeded_db: SeededDatabase, who: str) -> None:
+    inserts = INSERT if who in PIPELINES else INSERT | {"channel_orchestration_log": RECORD}
     found = {
-        (table, verb): outcome(seeded_db, who, text.format(table=table, insert=INSERT[table], update=UPDATE[table]))
+        (table, verb): outcome(seeded_db, who, text.format(table=table, insert=inserts[table], update=UPDATE[table]))
         for table in INSERT
         for verb, text in VERBS.items()
     }
@@ -170,7 +180,7 @@ def test_no_role_of_the_api_can_truncate_or_reference_anything(seeded_db: Seeded
         """
         select r.rolname, c.relname, p.privilege
         from pg_class as c,
-            unnest(array['anon', 'authenticated', 'service_role', 'lead_pipeline']) as r (rolname),
+            unnest(array['anon', 'authenticated', 'service_role', 'lead_pipeline', 'lead_bot']) as r (rolname),
             unnest(array['truncate', 'references', 'trigger', 'delete']) as p (privilege)
         where c.relname = any(%s) and has_table_privilege(r.rolname, c.oid, p.privilege)
         """,
@@ -179,14 +189,18 @@ def test_no_role_of_the_api_can_truncate_or_reference_anything(seeded_db: Seeded
     assert rows == []
 
 
-def test_the_pipeline_reads_no_user_and_changes_nothing_of_a_lead_but_its_segment(seeded_db: SeededDatabase) -> None:
-    assert outcome(seeded_db, "lead_pipeline", "select * from auth.users") == DENIED
+@pytest.mark.parametrize("who", PIPELINES)
+def test_the_pipeline_reads_no_user_and_changes_nothing_of_a_lead_but_its_segment(
+    seeded_db: SeededDatabase, who: str
+) -> None:
+    assert outcome(seeded_db, who, "select * from auth.users") == DENIED
     for column in ("status", "email", "branch", "source_channel", "created_at"):
-        assert outcome(seeded_db, "lead_pipeline", f"update leads set {column} = default") == DENIED
+        assert outcome(seeded_db, who, f"update leads set {column} = default") == DENIED
 
 
-def test_the_pipeline_attributes_a_lead_once(seeded_db: SeededDatabase) -> None:
-    with seeded_db.act_as("lead_pipeline") as connection:
+@pytest.mark.parametrize("who", PIPELINES)
+def test_the_pipeline_attributes_a_lead_once(seeded_db: SeededDatabase, who: str) -> None:
+    with seeded_db.act_as(who) as connection:
         assert connection.execute(f"update leads set segment_id = {SEGMENT}").rowcount == 1
         assert connection.execute("update leads set segment_id = null").rowcount == 0
         connection.rollback()
@@ -197,6 +211,7 @@ def test_no_signed_in_user_reads_personal_data(seeded_db: SeededDatabase) -> Non
         assert outcome(seeded_db, who, "select * from leads") == DENIED
 
 
+@pytest.mark.parametrize("who", PIPELINES)
 @pytest.mark.parametrize(
     ("table", "columns"),
     [
@@ -208,18 +223,22 @@ def test_no_signed_in_user_reads_personal_data(seeded_db: SeededDatabase) -> Non
         ("pipeline_findings", "first_seen = now()"),
     ],
 )
-def test_the_pipeline_cannot_rewrite_what_it_once_said(seeded_db: SeededDatabase, table: str, columns: str) -> None:
-    assert outcome(seeded_db, "lead_pipeline", f"update {table} set {columns}") == DENIED
+def test_the_pipeline_cannot_rewrite_what_it_once_said(
+    seeded_db: SeededDatabase, who: str, table: str, columns: str
+) -> None:
+    assert outcome(seeded_db, who, f"update {table} set {columns}") == DENIED
 
 
-def test_freshness_cannot_be_claimed_by_the_pipeline(seeded_db: SeededDatabase) -> None:
+@pytest.mark.parametrize("who", PIPELINES)
+def test_freshness_cannot_be_claimed_by_the_pipeline(seeded_db: SeededDatabase, who: str) -> None:
     statement = (
         "insert into channel_fetches (channel, date_from, date_to, row_count, fetched_at)"
         " values ('leads', lead_today() - 1, lead_today() - 1, 0, now())"
     )
-    assert outcome(seeded_db, "lead_pipeline", statement) == DENIED
+    assert outcome(seeded_db, who, statement) == DENIED
 
 
+@pytest.mark.parametrize("who", PIPELINES)
 @pytest.mark.parametrize(
     "row",
     [
@@ -233,8 +252,8 @@ def test_freshness_cannot_be_claimed_by_the_pipeline(seeded_db: SeededDatabase) 
         "channel_totals (channel, account, date, metric, segments, in_none) values ('x', '1', lead_today(), 'x', 0, 0)",
     ],
 )
-def test_the_pipeline_writes_only_its_own_days(seeded_db: SeededDatabase, row: str) -> None:
-    assert outcome(seeded_db, "lead_pipeline", f"insert into {row.format(SEGMENT)}") == DENIED
+def test_the_pipeline_writes_only_its_own_days(seeded_db: SeededDatabase, who: str, row: str) -> None:
+    assert outcome(seeded_db, who, f"insert into {row.format(SEGMENT)}") == DENIED
 
 
 def test_a_user_sees_only_their_own_profile_and_cannot_become_admin(seeded_db: SeededDatabase) -> None:
@@ -257,7 +276,7 @@ FUNCTIONS = {
 }
 
 
-@pytest.mark.parametrize("who", ["public", "anon", "authenticated", "service_role", "lead_pipeline"])
+@pytest.mark.parametrize("who", ["public", "anon", "authenticated", "service_role", *PIPELINES])
 def test_functions(seeded_db: SeededDatabase, who: str) -> None:
     rows = seeded_db.fetch(
         """
@@ -272,7 +291,7 @@ def test_functions(seeded_db: SeededDatabase, who: str) -> None:
         wanted = {
             connection.execute("select %s::regprocedure::text as name", [name]).fetchone()["name"]
             for name, roles in FUNCTIONS.items()
-            if who in roles
+            if ("lead_pipeline" if who in PIPELINES else who) in roles
         }
     assert {row["name"] for row in rows} == wanted
 
@@ -289,7 +308,7 @@ def test_gap_functions_bind_the_policies_of_their_caller(seeded_db: SeededDataba
         f" values ({SEGMENT}, lead_today() - 1, 5);"
         f" update lead_generation_stats set leads_generated = 2"
     )
-    for who, changed in (("authenticated", 0), ("admin", 1), ("service_role", 1), ("lead_pipeline", 1)):
+    for who, changed in (("authenticated", 0), ("admin", 1), ("service_role", 1), ("lead_pipeline", 1), (MEMBER, 1)):
         with seeded_db.act_as(who) as connection:
             row = connection.execute("select update_lead_gaps(lead_today() - 1, lead_today() - 1) as n").fetchone()
             assert row["n"] == changed
@@ -297,7 +316,7 @@ def test_gap_functions_bind_the_policies_of_their_caller(seeded_db: SeededDataba
 
 
 def test_the_view_shows_what_its_reader_may_see(seeded_db: SeededDatabase) -> None:
-    for who in ("anon", "lead_pipeline"):  # no statement of the pipeline reads it
+    for who in ("anon", *PIPELINES):  # no statement of the pipeline reads it
         assert outcome(seeded_db, who, "select * from lead_channel_roi") == DENIED
     for who in ("authenticated", "admin", "service_role"):
         assert outcome(seeded_db, who, "select * from lead_channel_roi") == DONE

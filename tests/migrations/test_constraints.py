@@ -44,6 +44,8 @@ REFUSED = {
         for column in columns.split()
     },
     "parts do not add up": STATS.format("leads_generated, leads_accepted, leads_rejected, leads_pending", "5, 1, 1, 1"),
+    "more accepted than came in": STATS.format("leads_generated, leads_accepted", "3, 5"),
+    "more decided than came in": STATS.format("leads_generated, leads_accepted, leads_pending", "3, 2, 2"),
     "metrics do not add up": METRICS.format(
         "leads_generated, leads_accepted, leads_rejected, leads_pending", "5, 1, 1, 1"
     ),
@@ -82,10 +84,15 @@ REFUSED = {
 }
 
 
+def writer_of(statement: str) -> str | None:
+    """Who may write the row at all: a decision is the pipeline's, everything else the owner's."""
+    return "lead_pipeline" if statement.startswith("insert into budget_decisions") else None
+
+
 @pytest.mark.parametrize("statement", REFUSED.values(), ids=REFUSED.keys())
 def test_refused(seeded_db: SeededDatabase, statement: str) -> None:
-    with seeded_db.connect(autocommit=False) as owner, pytest.raises(errors.CheckViolation):
-        owner.execute(statement)
+    with seeded_db.connect(writer_of(statement), autocommit=False) as writer, pytest.raises(errors.CheckViolation):
+        writer.execute(statement)
 
 
 ACCEPTED = {
@@ -105,9 +112,9 @@ ACCEPTED = {
 
 @pytest.mark.parametrize("statement", ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_accepted(seeded_db: SeededDatabase, statement: str) -> None:
-    with seeded_db.connect(autocommit=False) as owner:
-        owner.execute(statement)
-        owner.rollback()
+    with seeded_db.connect(writer_of(statement), autocommit=False) as writer:
+        writer.execute(statement)
+        writer.rollback()
 
 
 def test_no_two_active_segments_of_one_branch_and_region(seeded_db: SeededDatabase) -> None:
@@ -120,11 +127,11 @@ def test_no_two_active_segments_of_one_branch_and_region(seeded_db: SeededDataba
 
 def test_one_decision_a_day_and_any_number_of_blocked_ones(seeded_db: SeededDatabase) -> None:
     blocked, decided = (DECISIONS.format("action, is_blocked", f"'hold', {flag}") for flag in ("true", "false"))
-    with seeded_db.connect(autocommit=False) as owner:
+    with seeded_db.connect("lead_pipeline", autocommit=False) as pipeline:
         for statement in (blocked, blocked, decided, blocked):
-            owner.execute(statement)
+            pipeline.execute(statement)
         with pytest.raises(errors.UniqueViolation, match="day_key"):
-            owner.execute(decided)
+            pipeline.execute(decided)
 
 
 def test_a_finding_that_is_seen_again_makes_no_second_row(seeded_db: SeededDatabase) -> None:

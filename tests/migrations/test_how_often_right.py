@@ -45,6 +45,7 @@ def db(seeded_db: SeededDatabase) -> Iterator[SeededDatabase]:
     ]
     forget(seeded_db)
     with seeded_db.connect(autocommit=True) as owner:
+        owner.execute("set session_replication_role = replica")  # history is restored, not decided
         for day, (action, expected, after, realised, flags) in enumerate(rows):
             values = {"day": day, "action": action, "expected": expected, "after": after, "realised": realised}
             owner.execute(DECIDE, {**values, "dry": False, "blocked": False, **flags, "segment": seeded_db.segment})
@@ -55,7 +56,7 @@ def db(seeded_db: SeededDatabase) -> Iterator[SeededDatabase]:
 
 
 def forget(db: SeededDatabase) -> None:
-    db.fetch("delete from budget_decisions")
+    db.restore("delete from budget_decisions")
     db.fetch("delete from lead_segment_plans where date between '2026-03-02' and '2026-03-15'")
 
 

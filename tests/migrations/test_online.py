@@ -139,6 +139,8 @@ def wait_until_it_builds(database: LeadsDatabase) -> str:
 # -- from a version that is in use -------------------------------------------------------------------------------------
 
 IN_USE = "20261123090000"  # the newest file that companies have applied already
+# Rules that rows of the past may break, so they are never validated.
+HELD_FROM_NOW_ON = ["lead_generation_stats_leads_part_check"]
 SEGMENTS, DAYS, YEARS_LEADS = 300, 365, 120_000
 A_YEAR = f"""
 insert into lead_segments (code, branch, region)
@@ -262,4 +264,4 @@ def test_a_company_in_use_takes_over_the_newer_files_without_a_write_that_waits(
     print({table: round(max(written), 3) for table, written in seconds.items()})
     assert schema(postgres_cluster, company_in_use) == whole_schema
     found = company_in_use.fetch("select conname from pg_constraint where not convalidated")
-    assert found == []
+    assert [row["conname"] for row in found] == HELD_FROM_NOW_ON

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from psycopg import Connection, errors
 
 from tests.fixtures.postgres import LeadsDatabase
-from tests.migrations.conftest import SeededDatabase
+from tests.migrations.conftest import PIPELINES, SeededDatabase, owned_by_a_member
 
 TODAY, YESTERDAY = "lead_today()", "lead_today() - 1"
 
@@ -72,9 +72,10 @@ class TestTarget:
         rows = plan_db.fetch("select target_source from lead_segment_plans order by date")
         assert [row["target_source"] for row in rows] == ["planner", "admin"]  # the past is history, not a wish
 
-    def test_the_pipeline_leaves_an_admins_target_alone(self, plan_db: SeededDatabase) -> None:
+    @pytest.mark.parametrize("who", PIPELINES)
+    def test_the_pipeline_leaves_an_admins_target_alone(self, plan_db: SeededDatabase, who: str) -> None:
         plan_db.fetch(f"update lead_segment_plans set target_source = 'admin' where date = {TODAY}")
-        with plan_db.act_as("lead_pipeline", autocommit=True) as pipeline:
+        with plan_db.act_as(who, autocommit=True) as pipeline:
             pipeline.execute(
                 "update lead_segment_plans set target_leads_per_day = 6, expected_leads_per_day = 4"
                 f" where date = {TODAY}"
@@ -83,8 +84,28 @@ class TestTarget:
                 pipeline.execute(f"update lead_segment_plans set target_leads_per_day = 7 where date = {TODAY}")
         assert e.value.diag.message_hint and e.value.diag.message_detail
 
+    @pytest.mark.parametrize("who", PIPELINES)
+    def test_a_target_of_the_pipeline_is_the_planners(self, plan_db: SeededDatabase, who: str) -> None:
+        with plan_db.act_as(who, autocommit=True) as pipeline:
+            pipeline.execute(f"update lead_segment_plans set target_leads_per_day = 7 where date = {TODAY}")
+            pipeline.execute(
+                f"insert into lead_segment_plans (segment_id, date, target_leads_per_day) values (%s, {TODAY}, 8)",
+                [plan_db.other],
+            )
+        rows = plan_db.fetch(f"select distinct target_source from lead_segment_plans where date = {TODAY}")
+        assert [row["target_source"] for row in rows] == ["planner"]
 
-@pytest.mark.parametrize("who", ["lead_pipeline", "admin"])
+    def test_the_owner_of_the_tables_is_a_person_also_with_the_rights_of_the_pipeline(
+        self, leads_db: LeadsDatabase
+    ) -> None:
+        leads_db.add_segment()
+        leads_db.fetch("insert into lead_segment_plans (segment_id, date) select id, lead_today() from lead_segments")
+        with owned_by_a_member(leads_db, "lead_segment_plans") as owner:
+            owner.execute("update lead_segment_plans set target_leads_per_day = 9")
+        assert leads_db.value("select target_source from lead_segment_plans") == "admin"
+
+
+@pytest.mark.parametrize("who", [*PIPELINES, "admin"])
 class TestPast:
     def test_only_the_gap_changes(self, plan_db: SeededDatabase, who: str) -> None:
         with plan_db.act_as(who, autocommit=True) as connection:

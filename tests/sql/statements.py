@@ -61,11 +61,12 @@ where channel = %(channel)s and account = %(account)s
 ONE_CHANGE = """
 select
     decisions.id as decision_id, decisions.segment_id, 'budget_increase' as action_type, budgets.amount as old_value,
-    budgets.amount + 1 as new_value, budgets.account, budgets.budget_id
+    decisions.new_budget as new_value, budgets.account, budgets.budget_id
 from budget_decisions as decisions
 join channel_sources as sources on decisions.segment_id = sources.segment_id and sources.channel = decisions.channel
 join channel_budgets as budgets on sources.account = budgets.account and sources.external_id = budgets.campaign_id
 where decisions.action = 'increase' and decisions.decision_date = lead_today()
+    and decisions.old_budget = budgets.amount
     and not exists (select from channel_orchestration_log as log where log.decision_id = decisions.id)
 order by budgets.budget_id
 limit 1
@@ -83,6 +84,7 @@ order by segment_id
 limit 1
 """
 YESTERDAY = "= lead_today() - 1"
+LIMITS = {"unit": 0.01, "total_daily_cap": 5_000, "max_daily_increase": 2_000, "approval_threshold": 1_000}
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ class Statement:
     """
 
     state: str = "morning"
-    # Run by the owner, so that the first run has something to do.
+    # Run by the owner, so that the first run has something to do; `restored` = as one who restores a dump.
     undo: str = ""
+    restored: bool = False
     # Run in the statement's own transaction, before it: names of files, and text.
     first: tuple[str, ...] = ()
     # A query whose one row adds to the values.
@@ -168,6 +171,7 @@ STATEMENTS = {
     "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
     "lead_budgets/select_report.sql": _statement("decided"),
     "lead_budgets/select_room.sql": _statement("claimed"),
+    "lead_budgets/select_sendable.sql": _statement("claimed", values=LIMITS),
     "lead_budgets/select_segments.sql": _statement(
         values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"},
         times=4,  # unexplained statuses of four weeks
@@ -253,6 +257,7 @@ STATEMENTS = {
     "lead_stats/select_partner_capacity.sql": _statement(),
     "lead_stats/select_report.sql": _statement(),
     "lead_stats/update_budget_decisions.sql": _statement(
+        restored=True,
         undo="insert into budget_decisions (segment_id, decision_date, action)"
         " select id, lead_today() - 14, 'hold' from lead_segments",
         writes="budget_decisions",

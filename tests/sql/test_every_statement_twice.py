@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from lead_demand import planning, sql
+from lead_demand import budgets, channels, planning, sql
 from tests.fixtures.airflow import use_database
 from tests.fixtures.morning import DECIDED
 from tests.fixtures.postgres import LeadsDatabase, drop_database
@@ -22,18 +22,16 @@ from tools.embedded_postgres import EmbeddedPostgres
 WATCHED = (*DECIDED, "leads")
 _numbers = itertools.count(1)
 
-CLAIM_EVERYTHING = """
-insert into channel_orchestration_log (
-    segment_id, channel, action_type, old_value, new_value, account, external_id, decision_id, dag_run_id
-)
-select distinct on (budgets.budget_id)
-    decisions.segment_id, decisions.channel, 'budget_' || decisions.action, budgets.amount, budgets.amount + 1,
-    budgets.account, budgets.budget_id, decisions.id, decisions.dag_run_id
-from budget_decisions as decisions
-join channel_sources as sources on decisions.segment_id = sources.segment_id and sources.channel = decisions.channel
-join channel_budgets as budgets on sources.account = budgets.account and sources.external_id = budgets.campaign_id
-where decisions.decision_date = lead_today() and decisions.action <> 'hold'
-"""
+
+def claim_everything() -> None:
+    """Claim every change of today that waits for nobody."""
+    channel = channels.get_paid(CHANNEL)
+    with sql.connect() as connection:
+        for action in ("decrease", "increase"):
+            key = {"action": action, "dag_run_id": RUN}
+            decided = budgets.decided_changes(connection, channel, key, budgets.ChangeReport())
+            made, refused = budgets.claim(connection, decided)
+            assert made and not refused
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +55,10 @@ def morning_in_state(
         for account in decided.fetch("select distinct account from channel_sources where channel = %s", [CHANNEL]):
             planning.read_budgets(CHANNEL, account["account"], RUN)
         planning.plan(CHANNEL, RUN)
-    database("claimed", decided.name).fetch(CLAIM_EVERYTHING, role="lead_pipeline")
+    claimed = database("claimed", decided.name)
+    with pytest.MonkeyPatch.context() as patch:
+        use_database(patch, claimed)
+        claim_everything()
     yield states.__getitem__
     for each in states.values():
         drop_database(postgres_cluster, each.name)
@@ -111,7 +112,7 @@ def test_a_second_run_changes_nothing(database_for: Callable[[Statement], LeadsD
     statement = STATEMENTS[name]
     db = database_for(statement)
     if statement.undo:
-        db.fetch(statement.undo)
+        (db.restore if statement.restored else db.fetch)(statement.undo)
     values = window(db.value("select lead_today()"), days=3)
     if statement.row:  # the same row both times, as a retried task would send it
         values |= db.fetch(statement.row)[0]

@@ -81,7 +81,7 @@ select md5(string_agg(t::text, ',' order by t::text)) from (
 def db(postgres_cluster: EmbeddedPostgres, morning_template: str) -> Iterator[LeadsDatabase]:
     postgres_cluster.create_database("overlap", template=morning_template)
     database = LeadsDatabase("overlap", postgres_cluster.url("overlap"))
-    database.fetch(
+    database.restore(
         "insert into budget_decisions (segment_id, decision_date, action) "
         "select id, lead_today() - days, 'hold' from lead_segments, generate_series(7, 40) as days"
     )

@@ -5,5 +5,5 @@ select distinct on (external_id)
     new_value,
     closed_at
 from public.channel_orchestration_log
-where channel = 'google_ads' and status = 'success'
+where channel = 'google_ads' and status = 'success' and kind <> 'manual'
 order by external_id, closed_at desc;

@@ -113,6 +113,7 @@ found as (
             log.channel = stored.channel
             and log.external_id = substr(stored.subject, length(%(account)s::text) + 2)
             and log.status = 'success'
+            and log.kind <> 'manual'
             and log.decision_date >= lead_today() - 28
         order by log.decision_date desc, log.closed_at desc
         limit 1

@@ -24,6 +24,7 @@ with found as (
         log.channel = %(channel)s
         and log.external_id = %(budget_id)s
         and log.status = 'success'
+        and log.kind <> 'manual'
         and log.decision_date >= lead_today() - 1
         and %(changed_at)s::timestamptz between date_trunc('second', log.created_at) and log.closed_at
 ),

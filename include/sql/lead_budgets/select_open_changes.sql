@@ -17,5 +17,6 @@ inner join lead_segments as segments on log.segment_id = segments.id
 where
     log.channel = %(channel)s
     and log.status = 'pending'
+    and log.kind <> 'manual'
     and (%(action_type)s::text is null or (log.action_type = %(action_type)s and log.decision_date = lead_today()))
 order by log.account, log.external_id

@@ -144,12 +144,20 @@ changes as (
         (
             select max(log.decision_date)
             from channel_orchestration_log as log
-            where log.segment_id = segments.id and log.channel = %(channel)s and log.status = 'success'
+            where
+                log.segment_id = segments.id
+                and log.channel = %(channel)s
+                and log.status = 'success'
+                and log.kind <> 'manual'
         ) as last_change_date,
         exists (
             select 1
             from channel_orchestration_log as log
-            where log.segment_id = segments.id and log.channel = %(channel)s and log.status = 'pending'
+            where
+                log.segment_id = segments.id
+                and log.channel = %(channel)s
+                and log.status = 'pending'
+                and log.kind <> 'manual'
         ) as has_open_claim
     from lead_segments as segments
 )

@@ -1,9 +1,19 @@
 -- Grain: one row: whether each direction has anything to do today.
--- Why: the branch follows only directions with work; an open claim of today is work, so that a retry finishes it. Of a dry run
--- only what this run decided itself is shown to the channel.
+-- Why: the branch follows only directions with work; an open claim of today is work: a retry finishes it, and one that no
+-- decision covers is refused, so that somebody hears of it. Of a dry run only what this run decided itself is shown to the channel.
+with open_claims as (
+    select
+        coalesce(bool_or(action_type = 'budget_decrease'), false) as decrease,
+        coalesce(bool_or(action_type = 'budget_increase'), false) as increase
+    from channel_orchestration_log
+    where channel = %(channel)s and status = 'pending' and kind <> 'manual' and decision_date = lead_today()
+)
+
 select
-    coalesce(bool_or(action = 'decrease' and (is_unclaimed or is_open)), false) as decrease,
-    coalesce(bool_or(action = 'increase' and (is_unclaimed or is_open)), false) as increase,
+    coalesce(bool_or(action = 'decrease' and is_unclaimed), false)
+    or (select open_claims.decrease from open_claims) as decrease,
+    coalesce(bool_or(action = 'increase' and is_unclaimed), false)
+    or (select open_claims.increase from open_claims) as increase,
     coalesce(bool_or(action = 'hold' and orchestration_status = 'planned'), false) as hold,
     coalesce(bool_or(is_large), false) as ask,
     coalesce(array_agg(distinct dag_run_id) filter (where is_large), '{}') as asking_runs
@@ -16,15 +26,12 @@ from (
             plans.orchestration_status = 'planned'
             or (decisions.is_dry_run and decisions.dag_run_id = %(dag_run_id)s)
         ) as is_unclaimed,
-        not claims.any_claim and plans.orchestration_status = 'waiting_approval' as is_large,
-        claims.any_open as is_open
+        not claims.any_claim and plans.orchestration_status = 'waiting_approval' as is_large
     from budget_decisions as decisions
     inner join lead_segment_plans as plans
         on decisions.segment_id = plans.segment_id and decisions.decision_date = plans.date
     cross join lateral (
-        select
-            count(*) > 0 as any_claim,
-            count(*) filter (where log.status = 'pending') > 0 as any_open
+        select count(*) > 0 as any_claim
         from channel_orchestration_log as log
         where log.decision_id = decisions.id and log.decision_date = decisions.decision_date
     ) as claims

@@ -6,7 +6,12 @@ with changes as (
         *,
         status = 'failed' and coalesce(error_code, '') like 'approval%%' as is_declined
     from channel_orchestration_log
-    where channel = %(channel)s and decision_date = lead_today()
+    where
+        channel = %(channel)s
+        and decision_date = lead_today()
+        and kind <> 'manual'
+        -- A row that no decision covers says nothing of the plan.
+        and error_code is distinct from 'not_of_a_decision'
 ),
 
 outcomes as (

@@ -1,0 +1,248 @@
+-- Grain: one open claim of today; `error_code` says why it may not be sent now, NULL = it may.
+-- Why: a pending row is a claim and no order. Right before each send it is held against its decision (or the change that it puts back)
+-- and the limits of this moment, whatever the row says; what is not known lets nothing through.
+with open_claims as (
+    select
+        log.id,
+        log.segment_id,
+        log.account,
+        log.external_id,
+        log.action_type,
+        log.kind,
+        log.decision_id,
+        log.reverts,
+        log.old_value,
+        log.new_value,
+        log.decided_by,
+        log.created_at,
+        limits.max_daily_budget,
+        limits.min_daily_budget,
+        limits.max_increase_pct,
+        limits.max_decrease_pct,
+        limits.is_automated
+    from channel_orchestration_log as log
+    left join lead_segment_channels as limits on log.segment_id = limits.segment_id and log.channel = limits.channel
+    where
+        log.channel = %(channel)s
+        and log.status = 'pending'
+        and log.kind <> 'manual'
+        and log.decision_date = lead_today()
+),
+
+in_force as (
+    select distinct
+        sources.segment_id,
+        budgets.budget_id,
+        budgets.amount
+    from channel_sources as sources
+    inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
+    inner join channel_budgets as budgets
+        on
+            sources.channel = budgets.channel
+            and sources.account = budgets.account
+            and sources.external_id = budgets.campaign_id
+    where
+        sources.channel = %(channel)s
+        and sources.is_active
+        and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+        and budgets.is_serving
+),
+
+of_segment as (
+    select
+        segment_id,
+        sum(amount) as amount,
+        count(*) as budgets
+    from in_force
+    group by segment_id
+),
+
+judged as (
+    select
+        open_claims.*,
+        wrong.error_code,
+        wrong.detail
+    from open_claims
+    left join of_segment on open_claims.segment_id = of_segment.segment_id
+    -- What the tables that grow say of a claim is looked up, claim by claim.
+    left join lateral (
+        select found.*
+        from budget_decisions as found
+        where found.id = open_claims.decision_id and open_claims.kind = 'plan'
+        order by found.id
+        limit 1
+    ) as decisions on true
+    left join lateral (
+        select found.*
+        from channel_orchestration_log as found
+        where found.id = open_claims.reverts and open_claims.kind = 'revert'
+        order by found.id
+        limit 1
+    ) as reverted on true
+    -- What the claims of its decision add up to, up to this one; what failed moved nothing.
+    cross join lateral (
+        select sum(log.new_value - log.old_value) as claimed
+        from channel_orchestration_log as log
+        where
+            log.decision_id = open_claims.decision_id
+            and log.kind = 'plan'
+            and log.status in ('pending', 'success')
+            and (log.created_at, log.external_id) <= (open_claims.created_at, open_claims.external_id)
+    ) as of_decision
+    left join lateral (
+        select
+            checks.error_code,
+            checks.detail
+        from (
+            values
+            (
+                1, 'plan', 'not_of_a_decision',
+                decisions.segment_id = open_claims.segment_id
+                and decisions.channel = %(channel)s
+                and decisions.decision_date = lead_today()
+                and not decisions.is_blocked
+                and not decisions.is_dry_run
+                and decisions.action in ('increase', 'decrease')
+                and open_claims.action_type = 'budget_' || decisions.action
+                and (decisions.action = 'increase') = (open_claims.new_value > open_claims.old_value)
+                and open_claims.new_value <> open_claims.old_value,
+                format(
+                    'no decision of today says to change this budget from %%s to %%s',
+                    round(open_claims.old_value, 2), round(open_claims.new_value, 2)
+                )
+            ),
+            (
+                2, 'plan', 'not_of_a_decision',
+                case decisions.action
+                    when 'increase' then of_decision.claimed <= decisions.new_budget - decisions.old_budget
+                    -- The channel rounds down to its unit, so a decrease may be larger by less than one.
+                    else of_decision.claimed > decisions.new_budget - decisions.old_budget - %(unit)s::numeric
+                end,
+                format(
+                    'its decision is %%s to %%s, and the claims of it add up to %%s',
+                    round(decisions.old_budget, 2), round(decisions.new_budget, 2), round(of_decision.claimed, 2)
+                )
+            ),
+            (
+                3, 'revert', 'not_of_a_decision',
+                reverted.kind = 'plan'
+                and reverted.status = 'success'
+                and reverted.channel = %(channel)s
+                and reverted.segment_id = open_claims.segment_id
+                and reverted.account = open_claims.account
+                and reverted.external_id = open_claims.external_id
+                and reverted.new_value = open_claims.old_value
+                and reverted.old_value = open_claims.new_value
+                and open_claims.action_type = 'budget_revert',
+                'the row that it puts back is no change of this budget by these amounts that took effect'
+            ),
+            (
+                4, 'plan', 'beyond_limits',
+                open_claims.is_automated,
+                'is_automated is not true in lead_segment_channels now'
+            ),
+            (
+                5, 'plan', 'beyond_limits',
+                open_claims.new_value < open_claims.old_value
+                or (
+                    decisions.new_budget <= open_claims.max_daily_budget
+                    and open_claims.max_daily_budget < 'Infinity'
+                    and decisions.new_budget <= decisions.old_budget * (1 + open_claims.max_increase_pct / 100)
+                    -- Of what a split rounds down the largest budget takes the rest, less than a unit for each.
+                    and open_claims.new_value
+                    <= open_claims.old_value * (1 + open_claims.max_increase_pct / 100) + %(unit)s::numeric * of_segment.budgets
+                    and open_claims.max_increase_pct < 'Infinity'
+                ),
+                format(
+                    'its segment may have %%s and rise by %%s%%%% now',
+                    coalesce(round(open_claims.max_daily_budget, 2)::text, 'nothing'),
+                    coalesce(trim_scale(open_claims.max_increase_pct)::text, '0')
+                )
+            ),
+            (
+                6, 'plan', 'beyond_limits',
+                open_claims.new_value > open_claims.old_value
+                or (
+                    decisions.new_budget >= open_claims.min_daily_budget
+                    and decisions.new_budget >= decisions.old_budget * (1 - open_claims.max_decrease_pct / 100)
+                    and open_claims.new_value
+                    >= open_claims.old_value * (1 - open_claims.max_decrease_pct / 100) - %(unit)s::numeric * of_segment.budgets
+                    and open_claims.max_decrease_pct < 'Infinity'
+                ),
+                format(
+                    'its segment keeps %%s and falls by %%s%%%% at most now',
+                    coalesce(round(open_claims.min_daily_budget, 2)::text, 'what it has'),
+                    coalesce(trim_scale(open_claims.max_decrease_pct)::text, '0')
+                )
+            ),
+            -- A person undoes a change whatever its step, also while automation is off; the cap holds.
+            (
+                7, 'revert', 'beyond_limits',
+                open_claims.new_value < open_claims.old_value
+                or (
+                    of_segment.amount + open_claims.new_value - open_claims.old_value <= open_claims.max_daily_budget
+                    and open_claims.max_daily_budget < 'Infinity'
+                ),
+                format('its segment may have %%s now', coalesce(round(open_claims.max_daily_budget, 2)::text, 'nothing'))
+            ),
+            (
+                8, open_claims.kind, 'not_approved',
+                open_claims.decided_by is not null
+                or coalesce(decisions.new_budget - decisions.old_budget, open_claims.new_value - open_claims.old_value)
+                <= %(approval_threshold)s,
+                format('nobody approved it, and more than +%%s needs approval', round(%(approval_threshold)s::numeric, 2))
+            )
+        ) as checks (place, kind, error_code, holds, detail)
+        where checks.kind = open_claims.kind and checks.holds is not true
+        order by checks.place
+        limit 1
+    ) as wrong on true
+),
+
+-- Only what may be sent otherwise takes room below the shared limits, the oldest claim first.
+room as (
+    select
+        judged.id,
+        (
+            select coalesce(sum(each_budget.amount), 0)
+            from (
+                select distinct
+                    budget_id,
+                    amount
+                from in_force
+            ) as each_budget
+        )
+        + sum(greatest(judged.new_value - judged.old_value, 0)) over earlier as total_budget,
+        (
+            select coalesce(sum(made.new_value - made.old_value), 0)
+            from channel_orchestration_log as made
+            where
+                made.channel = %(channel)s
+                and made.decision_date = lead_today()
+                and made.kind = 'plan'
+                and made.status = 'success'
+                and made.new_value > made.old_value
+        )
+        + sum(greatest(judged.new_value - judged.old_value, 0)) filter (where judged.kind = 'plan') over earlier as total_increase
+    from judged
+    where judged.error_code is null
+    window earlier as (order by judged.created_at, judged.external_id)
+)
+
+select
+    judged.id,
+    case
+        when judged.error_code is not null then judged.error_code
+        when judged.new_value <= judged.old_value then null
+        when not coalesce(room.total_budget <= %(total_daily_cap)s, false) then 'beyond_limits'
+        when judged.kind = 'plan' and not coalesce(room.total_increase <= %(max_daily_increase)s, false) then 'beyond_limits'
+    end as error_code,
+    case
+        when judged.error_code is not null then judged.detail
+        when not coalesce(room.total_budget <= %(total_daily_cap)s, false)
+            then format('with it total_daily_cap, now %%s, would be passed', round(%(total_daily_cap)s::numeric, 2))
+        else format('with it max_daily_increase, now %%s, would be passed', round(%(max_daily_increase)s::numeric, 2))
+    end as detail
+from judged
+left join room on judged.id = room.id
+order by judged.created_at, judged.external_id
