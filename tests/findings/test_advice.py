@@ -245,7 +245,8 @@ def test_rows_that_were_repaired_and_written_again_close_the_check_of_the_run(
     morning: Morning, name: str, broken: str, repaired: str
 ) -> None:
     morning.db.fetch(broken)
-    morning.db.fetch(f"update {STATS} set leads_generated = leads_generated where date = lead_today() - 1")
+    # What is equal is not written again, and would not be broken.
+    morning.db.fetch(f"update {STATS} set leads_generated = leads_generated + 1 where date = lead_today() - 1")
     run = morning.run("lead_stats")
     assert run.tasks[f"check_stats.{name}"] == "failed"
     assert the_open_one(morning, name)["date"] == YESTERDAY
