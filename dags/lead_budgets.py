@@ -8,7 +8,8 @@ day, applies decreases and then increases by the write-ahead protocol, and close
 **When.** When `lead_stats` announces the latest whole day (a little after 06:00 Europe/Amsterdam), or started by hand.
 
 **Inputs.** `lead_generation_stats` and `channel_metrics` up to yesterday, the live budgets in Google Ads, the limits in
-`lead_segment_channels`, the switches in `orchestration_settings`.
+`lead_segment_channels`, the switches in `orchestration_settings`, what was confirmed in `capacity_confirmations`, and
+the open findings that hold: `sums_differ` and `capacity_source_failed`.
 
 **Params.** None: this DAG only knows today.
 
@@ -19,8 +20,8 @@ refuse another day, and Postgres refuses a second change of a budget on one day.
 **If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
 - [ChangesUnsettled](runbook.md#changesunsettled): Google gave no definite answer. The claim is pending; the next
   try, or the next run, reads the budget back.
-- [ChangesFailed](runbook.md#changesfailed): Google refused, or a person changed the budget meanwhile. The log row says
-  which; nothing needs repair for the others.
+- [ChangesFailed](runbook.md#changesfailed): Google refused, a person changed the budget meanwhile, or its partners left
+  before it was sent. The message says which; nothing needs repair for the others.
 - [SourceRefused](runbook.md#sourcerefused), [ChangesLeftOpen](runbook.md#changesleftopen): credentials, access, or the
   quota of the day. What is open stays pending until it is read back.
 - [NotToday](runbook.md#nottoday): an old run was cleared. Start a new run instead.

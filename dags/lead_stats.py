@@ -2,13 +2,15 @@
 # lead_stats: what every segment got yesterday, and how far that is from its target
 
 Attributes new leads to segments, pulls every channel, writes one row a segment a day into `lead_generation_stats`,
-checks it, updates the lead gap of every plan in the window, and announces the day. `lead_budgets` starts on that
-announcement.
+checks it and whether it adds up, updates the lead gap of every plan in the window, and announces the day.
+`lead_budgets` starts on that announcement.
 
 **When.** Every day at 06:00 Europe/Amsterdam, for the day that ended at midnight.
 
-**Inputs.** `leads`, the partners' capacity (both through `include/sql/sources`), Google Ads, Search Console, GA4;
-which account belongs to which segment is in `channel_sources`.
+**Inputs.** `leads`, the partners' capacity (both through `include/sql/sources`), Google Ads, Search Console, GA4. Which
+campaign, page or host belongs to which segment, and on which days, is in `channel_sources`; what written words mean in
+`lead_spellings`; on which days an account truly had nothing in `channel_zero_days`; which capacity looks wrong and is
+right in `capacity_confirmations`. What a person has to add to them, `pipeline_findings` asks for.
 
 **Params.** `from` and `to`: restate a whole range of days in one run, month by month. Empty: the day before, with the
 last days that sources still correct (leads and Google Ads 30, Search Console 10, GA4 3).
@@ -18,11 +20,12 @@ runs at once. A retry goes on after the last month that was finished; a run that
 the latest whole day, without a range, announces it; a backfill or an old day never starts budgets.
 
 **If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
-- `pull_*` failed: that account's segments hold today, the others go on. After
-  [SourceUnavailable](runbook.md#sourceunavailable) wait; [SourceRefused](runbook.md#sourcerefused) needs a person.
+- `pull_google_ads` failed: that account's segments hold today, the others go on. `pull_search_console` or `pull_ga4`
+  failed: no budget waits for it. After [SourceUnavailable](runbook.md#sourceunavailable) wait;
+  [SourceRefused](runbook.md#sourcerefused) needs a person.
 - `pull_partner_capacity` failed with [CapacitySourceFailed](runbook.md#capacitysourcefailed): every segment holds until
   it succeeds; a person can confirm that the partners are really gone.
-- `check_*` failed: nothing was announced and no budget moves. See [CheckFailed](runbook.md#checkfailed).
+- A task of `check_stats` failed: nothing was announced and no budget moves. See [CheckFailed](runbook.md#checkfailed).
 - Anything else of the database: [DatabaseUnavailable](runbook.md#databaseunavailable),
   [LoginRefused](runbook.md#loginrefused), [MigrationMissing](runbook.md#migrationmissing),
   [DatabaseRefused](runbook.md#databaserefused).

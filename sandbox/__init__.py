@@ -16,6 +16,8 @@ patched into the pipeline: the unmodified Google clients reach it through Airflo
 ``pki``             throw-away keys: a CA, a server certificate, a service account
 ``books``           what the company's own database would hold
 ``company``         ``load()``: writes those books into Postgres
+``partners``        ``play()``: what the company's partners do to their figures, by name
+``forms``           ``play()``: what forms and imports write into the company's table of leads, by name
 ==================  ===============================================================================================
 
 Where it differs from the real services, on purpose or because nobody has measured them: nothing is reported for

@@ -1,6 +1,7 @@
 """``load()``: writes the stand-in company's books into Postgres, as its own systems would have by this morning.
 
-What its partners then do between two looks is played by `sandbox.partners`.
+What its partners then do between two looks is played by `sandbox.partners`, what its forms and imports send by
+`sandbox.forms`.
 
 Idempotent: a second load on the same day changes nothing, one on a later day adds the new days and the decisions on
 earlier leads. What a person has edited stays as it is. Only for a database that holds no real company.

@@ -58,6 +58,7 @@ copies             (not applicable: ignored)                     the site's page
                                                                  a translation, and on a developer's machine
 spellings          (not applicable: ignored)                     hosts and paths in many spellings
 unmatched          (not applicable: ignored)                     one row, of a page of no segment
+one_row            (not applicable: ignored)                     one row, and nothing else was counted
 ================== ============================================= ===========================================
 
 ``args``, all optional: ``customer`` and ``text`` narrow a fault to one customer and to calls whose query contains a
@@ -90,7 +91,7 @@ WIRE_FAULTS = ("slow", "cut", "foreign_edit", "too_large")
 TOKEN_FAULTS = ("token", "token_expires")
 REPORT_FAULTS = (
     "sampled", "thresholded", "other_row", "empty_reason", "restricted", "truncated", "time_zone", "growing",
-    "incomplete", "by_property", "shifted", "short_pages", "copies", "spellings", "unmatched",
+    "incomplete", "by_property", "shifted", "short_pages", "copies", "spellings", "unmatched", "one_row",
 )  # fmt: skip
 DATA_FAULTS = (
     "partial", "duplicate_rows", "negative_metrics", "row_missing", "inflated", "unknown_currency", "empty",

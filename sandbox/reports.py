@@ -103,8 +103,13 @@ def _spellings(path: str) -> tuple[str, ...]:
 
 
 def _search_shaped(rows: Iterable[Json], kind: str) -> Iterator[Json]:
-    """The rows of a site that has copies, or whose pages are reached under many addresses."""
+    """The rows of a site that has copies, whose pages are reached under many addresses, or that has one row alone."""
     for n, row in enumerate(rows):
+        if kind == "one_row":
+            if row["impressions"]:
+                yield row
+                return
+            continue
         if kind == "spellings":
             host, path = row["page"].removeprefix("https://").partition("/")[::2]
             hosts = (host, host.upper(), f"{host}:443", f"{host}.", host.removeprefix("www."))
@@ -125,6 +130,8 @@ def _search_rows(state: State, first: date, last: date) -> Iterator[Json]:
         town = re.sub(r"\W+", "-", segment.towns[0][1].lower()).strip("-")
         pages.append((f"{base}{segment.page_prefix}/", f"{base}{segment.page_prefix}/{town}"))
     for day in state.days(first, last):
+        if day.date in state.account_days(catalogue.SITE_URL).hidden:
+            continue
         name = str(day.date)
         shown = _SEARCH_SHOWN.get((today - day.date).days, 1.0)
         clicks = np.floor(day.seo_clicks * shown).astype(int).tolist()
@@ -241,6 +248,8 @@ def _visits(state: State, first: date, last: date) -> Iterator[Json]:
     paid_of = state.catalogue.campaigns_of_segment
     main, pages = catalogue.MAIN_HOST, [f"{segment.page_prefix}/" for segment in state.catalogue.segments]
     for day in state.days(first, last):
+        if day.date in state.account_days(catalogue.GA4_PROPERTY).hidden:
+            continue
         name, shown = day.date.strftime("%Y%m%d"), _VISITS_SHOWN.get((state.today() - day.date).days, 1.0)
         clicks, paid_leads = day.clicks.tolist(), day.paid_leads.tolist()
         counts = zip(
@@ -305,7 +314,7 @@ def _report_filter(expression: Json | None, row: Json) -> bool:
 
 
 def _report_totals(
-    state: State, query: Json, spans: list[tuple[date, date]]
+    state: State, query: Json, spans: list[tuple[date, date]], *, one_row: bool = False
 ) -> list[tuple[tuple[str, ...], list[int]]]:
     """(dimension values, metric values) of every group that is shown, in order of the dimensions."""
     dimensions, metrics = ([field["name"] for field in query.get(kind, [])] for kind in ("dimensions", "metrics"))
@@ -313,6 +322,8 @@ def _report_totals(
     groups: dict[tuple[str, ...], list[int]] = {}
     for first, last in spans:
         for row in _visits(state, first, last):
+            if one_row and (groups or not row["sessions"]):
+                continue
             if _report_filter(expression, row):
                 total = groups.setdefault(tuple([row[name] for name in dimensions]), [0] * len(metrics))
                 for n, name in enumerate(metrics):
@@ -389,7 +400,8 @@ def run_report(state: State, property_id: str, query: Json, shape: Shape = PLAIN
         (_report_date(state, span["startDate"]), _report_date(state, span["endDate"])) for span in query["dateRanges"]
     ]
     asked = json.dumps({name: part for name, part in query.items() if name not in ("limit", "offset")})
-    found = state.report("runReport", *spans, asked, make=lambda: _report_totals(state, query, spans))
+    one = shape.kind == "one_row"
+    found = state.report("runReport", one, *spans, asked, make=lambda: _report_totals(state, query, spans, one_row=one))
     if shape.kind == "copies" and "hostName" not in dimensions:
         found = _with_copies(state, query, spans, dimensions, shape)
     else:

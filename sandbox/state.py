@@ -64,7 +64,7 @@ class CampaignState:
 @dataclass(frozen=True)
 class AccountDays:
     """``rests_on``: weekdays (Monday 0) on which no ad of the account is shown; ``hidden``: days whose rows its reports
-    lack although there was activity.
+    lack although there was activity; these also of a site or a property.
     """
 
     rests_on: frozenset[int] = frozenset()
@@ -401,7 +401,7 @@ class State:
             self._read_states()
 
     def set_account(self, customer: str, days: AccountDays) -> None:
-        if customer not in catalogue.CUSTOMERS:
+        if customer not in {*catalogue.CUSTOMERS, catalogue.SITE_URL, catalogue.GA4_PROPERTY}:
             raise ValueError(f"There is no account {customer}. Nothing was changed.")
         with self.lock, self._db:
             self._db.execute(

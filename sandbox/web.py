@@ -10,6 +10,7 @@ POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by
 POST /campaigns       ``{"campaign", "status", "since", "successor"}``: a person pauses or removes a campaign from a
                       day on; a ``successor`` is the id of a new campaign that goes on in its place
 POST /accounts        ``{"customer", "rests_on", "hidden"}``: weekdays (Monday 0) without any ad, days that reports lack
+                      (of a site or a property, which ``customer`` may be too, these alone)
 POST /edits           ``{"resource_name", "fields", "user", "days_ago", "operation"}``: fields of a campaign, a budget
                       or a customer as a person sets them in Google's own pages (paused, other dates, another budget, a
                       total budget), or with ``"user": null`` as Google works them out (a bidding status, a primary

@@ -17,5 +17,6 @@ pytest_plugins = [
     "tests.fixtures.airflow",
     "tests.fixtures.morning",
     "tests.fixtures.steps",
+    "tests.fixtures.world",
     "tests.fixtures.real_airflow",
 ]

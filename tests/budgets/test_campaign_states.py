@@ -85,6 +85,7 @@ def test_a_suspended_account_costs_nothing(morning: Morning) -> None:
     assert rows["schilder_utrecht"]["action"] == "decrease"
 
 
+@pytest.mark.advice("budget_not_steered")
 def test_a_total_budget_counts_per_day_and_is_held(morning: Morning) -> None:
     before = taken_before(morning)
     morning.sandbox.edit(NOORD_BRABANT, **BY_GOOGLE, start_date_time=at(-10, "00:00:00"), end_date_time=at(19))
@@ -182,6 +183,7 @@ def test_a_campaign_that_was_only_renamed_is_steered(morning: Morning) -> None:
     assert decide(morning)["schilder_utrecht"]["action"] == "decrease"
 
 
+@pytest.mark.advice("budget_shared")
 def test_a_budget_that_a_campaign_of_another_segment_shares_is_named_until_it_has_its_own(morning: Morning) -> None:
     shared = len(morning.open_findings("budget_shared"))
     morning.sandbox.edit(UTRECHT, campaign_budget=OF_NOORD_BRABANT)
@@ -253,6 +255,7 @@ def restate(morning: Morning) -> Decimal | None:
     return row["google_ads_spend"]
 
 
+@pytest.mark.advice("account_not_comparable")
 @pytest.mark.parametrize(
     ("name", "other", "reason"),
     [("currency_code", "DKK", "currency_mismatch"), ("time_zone", "Europe/London", "time_zone_mismatch")],

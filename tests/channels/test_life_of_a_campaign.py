@@ -17,6 +17,7 @@ from lead_demand.channels.pull import pull
 from lead_demand.day import Window
 from sandbox.company import load
 from tests.fixtures.airflow import use_database
+from tests.fixtures.findings import statement_of
 from tests.fixtures.morning import HISTORY_DAYS, Morning, a_morning
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.fixtures.sandbox import Sandbox
@@ -114,14 +115,7 @@ def segment(morning: Morning, code: str) -> Any:
     return morning.db.value("select id from lead_segments where code = %s", [code])
 
 
-def statement_of(finding: dict[str, Any]) -> str:
-    """The SQL that a finding tells a person to run."""
-    text = finding["remediation"].split("run: " if "run: " in finding["remediation"] else "Run: ", 1)[1]
-    for end in ("; then ", ". If "):
-        text = text.split(end, 1)[0]
-    return text
-
-
+@pytest.mark.advice("campaign_not_found")
 def test_a_replaced_campaign_keeps_its_past_and_following_the_advice_heals_and_closes_the_finding(
     morning: Morning,
 ) -> None:
@@ -169,6 +163,7 @@ def test_a_removed_campaign_without_a_successor_leaves_no_days_that_cost_nothing
     assert not open_findings(morning, "campaign_not_found") and len(open_findings(morning, "segment_without_campaign"))
 
 
+@pytest.mark.advice("campaign_not_found")
 def test_a_campaign_that_was_never_in_the_account_leaves_its_segment_unknown_until_it_is_corrected(
     morning: Morning,
 ) -> None:
@@ -214,6 +209,7 @@ def test_handing_a_campaign_to_another_segment_from_a_day_on_moves_the_days_from
     assert not open_findings(morning, "sources_changed"), "all of it lay within the days that are restated anyway"
 
 
+@pytest.mark.advice("sources_changed")
 def test_handing_a_campaign_over_for_all_time_names_the_range_to_restate_and_is_done_after_it(
     morning: Morning,
 ) -> None:
@@ -295,6 +291,7 @@ def test_an_ad_schedule_of_monday_to_friday_is_zeros_on_weekends(morning: Mornin
     assert not open_findings(morning, "silent_day_doubtful") and not open_findings(morning, "empty_report")
 
 
+@pytest.mark.advice("day_without_rows")
 def test_yesterdays_silence_holds_today_and_is_stated_as_zero_by_a_person(morning: Morning) -> None:
     morning.sandbox.set_account(PAINTERS, rests_on=(YESTERDAY.weekday(),))
     forget_leads(morning, f"{{}} = '{YESTERDAY}'")
@@ -313,6 +310,7 @@ def test_yesterdays_silence_holds_today_and_is_stated_as_zero_by_a_person(mornin
     assert "missing_spend" not in decide(morning)["schilder_utrecht"]["reasons"]
 
 
+@pytest.mark.advice("silent_day_doubtful")
 def test_a_day_that_a_report_lacks_although_leads_came_is_unknown_until_a_person_states_it(morning: Morning) -> None:
     lost = YESTERDAY - timedelta(days=5)
     morning.sandbox.set_account(PAINTERS, hidden=(lost,))

@@ -62,6 +62,7 @@ def reports(leads_db: LeadsDatabase, clean_sandbox: Sandbox, monkeypatch: pytest
     return Reports(leads_db, clean_sandbox)
 
 
+@pytest.mark.advice("partial_report")
 @pytest.mark.parametrize(
     ("kind", "channel", "says"),
     [
@@ -165,6 +166,7 @@ def test_a_source_may_be_spelt_in_any_way_too(reports: Reports) -> None:
     assert {channel: reports.pull(channel) for channel in ACCOUNTS} == plain
 
 
+@pytest.mark.advice("host_not_stated")
 def test_pages_on_two_hosts_of_which_none_is_named_are_unknown_until_the_host_is_named(reports: Reports) -> None:
     db, plain = reports.db, reports.pull("ga4")
     reports.forget()
@@ -185,6 +187,7 @@ def test_pages_on_two_hosts_of_which_none_is_named_are_unknown_until_the_host_is
     assert reports.pull("ga4") == plain and not reports.findings("host_not_stated")
 
 
+@pytest.mark.advice("property_time_zone")
 def test_the_days_of_a_property_in_another_time_zone_are_other_days(reports: Reports) -> None:
     reports.fault("ga4", "time_zone", time_zone="America/Los_Angeles")
     assert reports.pull("ga4") == {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from lead_demand.errors import ChangesFailed
+from lead_demand import day
+from lead_demand.errors import CapacitySourceFailed, ChangesFailed
+from sandbox.partners import play
 from tests.fixtures.airflow import answering
 from tests.fixtures.morning import Morning
 
@@ -152,6 +155,42 @@ def test_an_approved_change_whose_segment_was_switched_off_meanwhile_is_named(la
     question = ask(large)
     large.db.fetch("update lead_segment_channels set is_automated = false")
     with pytest.raises(ChangesFailed, match="approved by Anke") as failed:
+        answer(large, question, "Approve")
+    assert all(code in str(failed.value) for code in question["decisions"].values())
+    assert not large.log() and large.sandbox.budgets() == large.first_budgets
+
+
+def read_partners(steps: Callable[..., None]) -> None:
+    """What partners take now, as this morning's `lead_stats` reads it when it is run again."""
+    yesterday = day.Window(day.latest_whole_day(), day.latest_whole_day())
+    steps(yesterday, only={"pull_partner_capacity", "upsert_lead_generation_stats"}.__contains__)
+
+
+def test_an_approved_increase_is_not_sent_once_its_partners_have_left_and_the_others_are(
+    large: Morning, lead_stats_steps: Callable[..., None]
+) -> None:
+    large.set(approval_threshold=Decimal(1))
+    question = ask(large)
+    asked = set(question["decisions"].values())
+    assert "schilder_noord_brabant" in asked and len(asked) > 1
+    play(large.db.owner_url, "leave", ["schilder_noord_brabant"])
+    read_partners(lead_stats_steps)
+    with pytest.raises(ChangesFailed, match=r"schilder_noord_brabant: its partners' capacity .* was lost") as failed:
+        answer(large, question, "Approve")
+    assert not any(code in str(failed.value) for code in asked - {"schilder_noord_brabant"})
+    assert {row["code"] for row in large.log()} == asked - {"schilder_noord_brabant"}
+    assert large.plans()["schilder_noord_brabant"]["orchestration_status"] == "failed"
+    large.assert_log_is_the_truth()
+
+
+def test_nothing_that_was_approved_is_sent_while_it_is_not_known_what_partners_take(
+    large: Morning, lead_stats_steps: Callable[..., None]
+) -> None:
+    question = ask(large)
+    play(large.db.owner_url, "partners_emptied")
+    with pytest.raises(CapacitySourceFailed):
+        read_partners(lead_stats_steps)
+    with pytest.raises(ChangesFailed, match="capacity fell by more than 20% or was lost") as failed:
         answer(large, question, "Approve")
     assert all(code in str(failed.value) for code in question["decisions"].values())
     assert not large.log() and large.sandbox.budgets() == large.first_budgets

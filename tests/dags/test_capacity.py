@@ -81,6 +81,7 @@ def before_the_first_run(morning: Morning) -> None:
 # No partners: known, and 0
 
 
+@pytest.mark.advice("segment_without_partners")
 @pytest.mark.parametrize("first_run", [True, False], ids=["before the first run", "between two runs"])
 def test_a_segment_whose_partners_all_left_has_capacity_0_and_goes_toward_its_floor(
     morning: Morning, first_run: bool
@@ -189,6 +190,7 @@ def test_most_segments_without_partners_at_once_are_a_failed_source_and_some_are
     assert f"{half + 2} of the {len(known)} segments" in advised(morning, "capacity_source_failed")["detail"]
 
 
+@pytest.mark.advice("capacity_source_failed")
 def test_a_person_confirms_for_the_day_that_the_partners_are_gone(morning: Morning) -> None:
     happens(morning, "partners_emptied")
     with pytest.raises(CapacitySourceFailed):
@@ -223,6 +225,7 @@ def test_a_person_confirms_for_the_day_that_the_partners_are_gone(morning: Morni
 # Figures that cannot be, or that nobody knows
 
 
+@pytest.mark.advice("capacity_impossible")
 @pytest.mark.parametrize("figure", ["-3", "3000000000", "NaN", "Infinity"])
 def test_a_figure_that_cannot_be_is_named_and_holds_its_segment_alone(morning: Morning, figure: str) -> None:
     happens(morning, "wide_figures")
@@ -239,14 +242,20 @@ def test_a_figure_that_cannot_be_is_named_and_holds_its_segment_alone(morning: M
     assert capacities(morning)[BRABANT] == (4, 12) and not still_open(morning, "capacity_impossible")
 
 
+@pytest.mark.advice("capacity_impossible")
 def test_a_sum_that_no_segment_can_take_is_named_and_stops_no_other(morning: Morning) -> None:
     happens(morning, "wide_figures")
     morning.db.fetch("update partner_capacity set daily_leads = 2147483647 where partner_id in (101, 102)")
     read_partners(morning)
     assert capacities(morning)[BRABANT] == (4, None) and capacities(morning)[UTRECHT][1]
-    assert "together" in advised(morning, "capacity_impossible")["detail"]
+    found = advised(morning, "capacity_impossible")
+    assert "together" in found["detail"] and "Correct their daily capacity" in found["remediation"]
+    morning.db.fetch("update partner_capacity set daily_leads = 3 where partner_id in (101, 102)")
+    read_partners(morning)
+    assert capacities(morning)[BRABANT] == (4, 12) and not still_open(morning, "capacity_impossible")
 
 
+@pytest.mark.advice("capacity_unknown")
 @pytest.mark.parametrize("shape", ["forget", "never_entered"])
 def test_one_partner_of_unknown_capacity_makes_the_sum_unknown_and_is_named(morning: Morning, shape: str) -> None:
     happens(morning, shape, BRABANT)
@@ -276,6 +285,7 @@ def leaps_to(morning: Morning, figure: int) -> dict[str, Any]:
     return morning.decisions()[BRABANT]
 
 
+@pytest.mark.advice("capacity_leap")
 def test_capacity_that_leaps_up_holds_until_a_person_confirms_it(morning: Morning) -> None:
     held = leaps_to(morning, 99_999)
     assert (held["action"], held["is_blocked"], held["new_budget"]) == ("hold", True, held["old_budget"])

@@ -5,6 +5,7 @@ A case breaks a running Airflow, its database or the world for as long as its co
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -303,17 +304,26 @@ def backfill(days: Callable[[], Window]) -> Callable[[Stage], None]:
 
 @contextmanager
 def campaign_removed(stage: Stage) -> Iterator[None]:
-    """Marketing put a new campaign in place of one, and channel_sources still names the removed one."""
-    campaign = stage.morning.db.value(
+    """Yesterday marketing put a new campaign in place of one, and channel_sources still names the removed one, until a
+    person does what the finding says.
+    """
+    db = stage.morning.db
+    campaign = db.value(
         "select external_id from channel_sources as sources join lead_segments as segments "
         "on sources.segment_id = segments.id where code = 'schilder_utrecht' and channel = 'google_ads' limit 1"
     )
-    change = "update channel_sources set external_id = %s where external_id = %s"
-    stage.morning.db.fetch(change, ["99999999", campaign])
-    try:
-        yield
-    finally:
-        stage.morning.db.fetch(change, [campaign, "99999999"])
+    successor = str(int(campaign) + 5_000)
+    stage.morning.sandbox.set_campaign(campaign, "REMOVED", today() - timedelta(days=1), successor)
+    yield
+    (found,) = stage.morning.open_findings("campaign_not_found")
+    advice = re.search(r"Run: (.+?)\. If another .+? with valid_from = '(.+?)'\.", found["remediation"])
+    assert advice, found["remediation"]
+    db.fetch(advice[1])
+    db.fetch(
+        "insert into channel_sources (channel, account, external_id, segment_id, valid_from) "
+        "values ('google_ads', %s, %s, %s, %s)",
+        [ACCOUNT, successor, found["segment_id"], advice[2]],
+    )
 
 
 CASES = [
@@ -398,7 +408,13 @@ CASES = [
         partly=True,
     ),
     Breakdown(
-        "campaign removed", campaign_removed, alerts=0, rerun=PULL_ADS, digest="schilder_utrecht is held", partly=True
+        "campaign removed",
+        campaign_removed,
+        alerts=0,
+        says="was removed, and channel_sources still gives it to schilder_utrecht",
+        rerun=PULL_ADS,
+        digest="schilder_utrecht is held",
+        partly=True,
     ),
     Breakdown("misspelt connection", misspelt_connection, "ConnectionMissing", says="google_reporting"),
     Breakdown("disk of the logs full", logs_disk_full, "TaskKilled", silent=True, short=True),

@@ -1,24 +1,86 @@
-"""Each finding: something breaks, a person follows the advice, the same check runs again, and it is closed."""
+"""Each finding: something breaks, a person follows the advice, the same check runs again, and it is closed.
+
+A test that follows the advice of a finding is marked with its name, here or beside what it is about.
+"""
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lead_demand import channels, day, planning, sql
+from lead_demand.channels.contract import FINDINGS
 from lead_demand.channels.pull import pull
-from tests.fixtures.morning import Morning
+from tests.fixtures.findings import statement_of
+from tests.fixtures.morning import HISTORY_DAYS, Morning
 
-ACCOUNT = "1234567890"
+ROOT = Path(__file__).resolve().parents[2]
+ACCOUNT, ROOFERS = "1234567890", "2345678901"
+CAMPAIGN = "20000001002"
+UTRECHT, OF_UTRECHT = f"customers/{ACCOUNT}/campaigns/{CAMPAIGN}", f"customers/{ACCOUNT}/campaignBudgets/30000002002"
 RUN = "test-run"
+YESTERDAY = day.latest_whole_day()
 
 
-def read_again(channel: str = "google_ads", account: str = ACCOUNT) -> None:
-    """What clearing the pull of an account does."""
-    window = day.Window(day.latest_whole_day() - timedelta(days=29), day.latest_whole_day())
-    pull(channel, account, window, RUN)
+# -- every finding has such a test -----------------------------------------------------------------------------------
+
+
+def named_in_sql() -> Iterator[str]:
+    """The first column of every row that a statement finds, or looks for."""
+    for path in (ROOT / "include" / "sql").rglob("*.sql"):
+        text = path.read_text()
+        if "findings/record_found.sql" in text:
+            yield from re.findall(r"\bselect(?:\s+distinct)?\s+'([a-z]+(?:_[a-z]+)+)'", text)
+
+
+def named_in_python() -> Iterator[str]:
+    """The name of every finding that is made, or looked for, under that name; and of every check of a run."""
+    yield from FINDINGS
+    for path in [*(ROOT / "plugins" / "lead_demand").rglob("*.py"), *(ROOT / "dags").glob("*.py")]:
+        tree = ast.parse(path.read_text())
+        constants = {
+            node.targets[0].id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+        for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+            function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+            given = {keyword.arg: keyword.value for keyword in call.keywords}
+            name: Any = None
+            if function in ("Finding", "Checked"):
+                name = call.args[0] if call.args else given.get("name")
+            elif function.endswith("CheckOperator"):
+                name = given.get("task_id")
+            name = constants.get(name.id) if isinstance(name, ast.Name) else name
+            if isinstance(name, ast.Constant):
+                yield name.value
+
+
+def test_the_advice_of_every_finding_is_followed_by_a_test() -> None:
+    named = {*named_in_sql(), *named_in_python()}
+    assert named >= {"sums_differ", "capacity_leap", "campaign_not_found", "settings_unreadable", "check_counts"}
+    tested = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for marked in re.findall(r"^@pytest\.mark\.advice\(([^)]*)\)", path.read_text(), re.MULTILINE)
+        for name in re.findall(r'"([a-z_]+)"', marked)
+    }
+    assert named - tested == set(), "no test follows the advice of these"
+    assert tested - named == set(), "these are found nowhere"
+
+
+# -- what breaks, and what a person does about it --------------------------------------------------------------------
+
+
+def read_again(channel: str = "google_ads", account: str = ACCOUNT, days: int = 30) -> None:
+    """What clearing the pull of an account does, or a run over those days."""
+    pull(channel, account, day.Window(YESTERDAY - timedelta(days=days - 1), YESTERDAY), RUN)
 
 
 def run_statement(name: str, days: int = 1) -> None:
@@ -39,6 +101,7 @@ def the_open_one(morning: Morning, name: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.advice("duplicate_row", "impossible_metric")
 @pytest.mark.parametrize(
     ("fault", "name"), [("duplicate_rows", "duplicate_row"), ("negative_metrics", "impossible_metric")]
 )
@@ -50,6 +113,7 @@ def test_a_report_that_is_right_again_closes_what_it_was_named_for(morning: Morn
     assert morning.open_findings(name) == []
 
 
+@pytest.mark.advice("source_without_segment")
 def test_a_campaign_that_is_given_to_a_segment_is_no_longer_without_one(morning: Morning) -> None:
     (found,) = [row for row in morning.open_findings("source_without_segment") if row["channel"] == "google_ads"]
     account, _, campaign = found["subject"].partition("/")
@@ -62,6 +126,7 @@ def test_a_campaign_that_is_given_to_a_segment_is_no_longer_without_one(morning:
     assert found["id"] not in [row["id"] for row in morning.open_findings("source_without_segment")]
 
 
+@pytest.mark.advice("segment_without_campaign")
 def test_a_segment_that_gets_a_campaign_or_needs_none_is_no_longer_without_one(morning: Morning) -> None:
     found = the_open_one(morning, "segment_without_campaign")
     morning.db.fetch(
@@ -73,6 +138,7 @@ def test_a_segment_that_gets_a_campaign_or_needs_none_is_no_longer_without_one(m
     assert morning.open_findings("segment_without_campaign") == []
 
 
+@pytest.mark.advice("channel_stale")
 def test_a_channel_that_is_read_again_is_no_longer_stale(morning: Morning) -> None:
     morning.db.fetch(
         "update channel_fetches set date_to = date_to - 1 where channel = 'google_ads' and account = %s", [ACCOUNT]
@@ -84,6 +150,7 @@ def test_a_channel_that_is_read_again_is_no_longer_stale(morning: Morning) -> No
     assert morning.open_findings("channel_stale") == []
 
 
+@pytest.mark.advice("channel_unusual")
 @pytest.mark.parametrize("days_ago", [1, 4])
 def test_a_day_that_was_repaired_is_no_longer_unusual(morning: Morning, days_ago: int) -> None:
     morning.db.fetch(
@@ -92,12 +159,13 @@ def test_a_day_that_was_repaired_is_no_longer_unusual(morning: Morning, days_ago
     )
     run_statement("lead_stats/insert_pipeline_findings_channels.sql")
     assert the_open_one(morning, "channel_unusual")["date"] == day.today() - timedelta(days=days_ago)
-    for account in (ACCOUNT, "2345678901"):
+    for account in (ACCOUNT, ROOFERS):
         read_again(account=account)
     run_statement("lead_stats/insert_pipeline_findings_channels.sql")
     assert morning.open_findings("channel_unusual") == []
 
 
+@pytest.mark.advice("settings_unreadable")
 def test_settings_that_can_be_read_again_are_no_longer_named(morning: Morning) -> None:
     read_budgets()
     with morning.db.connect() as owner:
@@ -125,6 +193,7 @@ def overwritten(morning: Morning) -> dict[str, Any]:
     return change
 
 
+@pytest.mark.advice("edit_overwritten")
 def test_an_edit_that_was_overwritten_is_closed_by_the_revert_that_its_advice_names(morning: Morning) -> None:
     change = overwritten(morning)
     read_budgets()
@@ -134,6 +203,7 @@ def test_an_edit_that_was_overwritten_is_closed_by_the_revert_that_its_advice_na
     assert morning.open_findings("edit_overwritten") == []
 
 
+@pytest.mark.advice("check_channels_usual")
 def test_a_rule_that_holds_again_is_no_longer_broken(morning: Morning) -> None:
     statement = "update channel_metrics set spend = %s * spend where channel = 'google_ads' and date = lead_today() - 1"
     morning.db.fetch(statement, [9])
@@ -143,3 +213,194 @@ def test_a_rule_that_holds_again_is_no_longer_broken(morning: Morning) -> None:
     morning.sandbox.request("DELETE", "/faults")
     assert morning.run("lead_stats").tasks["check_stats.check_channels_usual"] == "success"
     assert morning.open_findings("check_channels_usual") == morning.open_findings("channel_unusual") == []
+
+
+STATS = "lead_generation_stats"
+WRONG_ROWS = (
+    f"alter table {STATS} drop constraint {STATS}_leads_check, drop constraint {STATS}_leads_sum_check; "
+    "create function wrong() returns trigger language plpgsql as $$ begin {0}; return new; end $$; "
+    f"create trigger wrong before insert or update on {STATS} for each row execute function wrong()"
+)
+
+
+@pytest.mark.advice("check_every_segment_has_a_row", "check_counts", "check_leads_add_up")
+@pytest.mark.parametrize(
+    ("name", "broken", "repaired"),
+    [
+        (
+            "check_every_segment_has_a_row",
+            f"revoke select on leads from lead_pipeline; delete from {STATS} where date = lead_today() - 1; "
+            "delete from channel_metrics where date = lead_today() - 1 and channel = 'leads'",
+            "grant select on leads to lead_pipeline",
+        ),
+        ("check_counts", WRONG_ROWS.format("new.leads_accepted := -1"), f"drop trigger wrong on {STATS}"),
+        (
+            "check_leads_add_up",
+            WRONG_ROWS.format("new.leads_pending := new.leads_pending + 1"),
+            f"drop trigger wrong on {STATS}",
+        ),
+    ],
+)
+def test_rows_that_were_repaired_and_written_again_close_the_check_of_the_run(
+    morning: Morning, name: str, broken: str, repaired: str
+) -> None:
+    morning.db.fetch(broken)
+    # What is equal is not written again, and would not be broken.
+    morning.db.fetch(f"update {STATS} set leads_generated = leads_generated + 1 where date = lead_today() - 1")
+    run = morning.run("lead_stats")
+    assert run.tasks[f"check_stats.{name}"] == "failed"
+    assert the_open_one(morning, name)["date"] == YESTERDAY
+    morning.db.fetch(repaired)
+    assert morning.run("lead_stats", clear=run).state == "success"
+    assert morning.open_findings(name) == []
+
+
+# -- an account that says nothing ------------------------------------------------------------------------------------
+
+
+@pytest.mark.advice("empty_report")
+def test_days_that_a_report_lacks_are_closed_by_the_zero_that_a_person_states(morning: Morning) -> None:
+    lost = [YESTERDAY - timedelta(days=days) for days in (3, 4)]
+    morning.sandbox.set_account(ACCOUNT, hidden=lost)
+    read_again()
+    found = the_open_one(morning, "empty_report")
+    assert (found["level"], found["subject"], found["evidence_date"]) == ("stop", ACCOUNT, lost[0])
+    costs = "select sum(spend) from channel_metrics where channel = 'google_ads' and account = %s and date = any(%s)"
+    assert morning.db.value(costs, [ACCOUNT, lost]) > 0, "what was read before stays"
+
+    morning.db.fetch(statement_of(found))
+    assert f"lead_stats with from = {lost[1]} and to = {lost[0]}" in found["remediation"]
+    pull("google_ads", ACCOUNT, day.Window(lost[1], lost[0]), RUN)
+    assert morning.open_findings("empty_report") == []
+    assert morning.db.value(costs, [ACCOUNT, lost]) == 0
+
+
+@pytest.mark.advice("empty_report")
+def test_an_account_that_reports_again_is_no_longer_named(morning: Morning) -> None:
+    morning.sandbox.fault("empty", "SearchStream", customer=ACCOUNT, text="metrics.cost_micros")
+    read_again()
+    assert "clear pull_google_ads when it reports again" in the_open_one(morning, "empty_report")["remediation"]
+    read_again()
+    assert morning.open_findings("empty_report") == []
+
+
+@pytest.mark.advice("empty_report")
+def test_an_account_that_is_newer_than_its_sources_say_gets_the_day_it_begins(morning: Morning) -> None:
+    began = YESTERDAY - timedelta(days=9)
+    before = [began - timedelta(days=days) for days in range(1, HISTORY_DAYS)]
+    morning.db.fetch("delete from channel_metrics where channel = 'google_ads' and account = %s", [ACCOUNT])
+    morning.sandbox.set_account(ACCOUNT, hidden=before)
+    read_again(days=HISTORY_DAYS)
+    assert "set valid_from of its rows in channel_sources" in the_open_one(morning, "empty_report")["remediation"]
+    morning.db.fetch("update channel_sources set valid_from = %s where account = %s", [began, ACCOUNT])
+    read_again(days=HISTORY_DAYS)
+    assert morning.open_findings("empty_report") == []
+
+
+# -- money of no segment, or of one that ended -----------------------------------------------------------------------
+
+
+@pytest.mark.advice("unmatched_spend_growing")
+@pytest.mark.parametrize("is_active", [True, False], ids=["added", "set inactive"])
+def test_campaigns_that_were_added_or_set_inactive_no_longer_cost_more_and_more(
+    morning: Morning, is_active: bool
+) -> None:
+    ended = YESTERDAY - timedelta(days=3)
+    morning.db.fetch("update channel_sources set valid_to = %s where external_id = %s", [ended, CAMPAIGN])
+    read_again()
+    assert the_open_one(morning, "unmatched_spend_growing")["subject"] == ACCOUNT
+    (named,) = [row for row in morning.open_findings("source_without_segment") if CAMPAIGN in row["subject"]]
+    morning.db.fetch(
+        "insert into channel_sources (channel, account, external_id, segment_id, valid_from, is_active) "
+        "select channel, account, external_id, segment_id, valid_to + 1, %s from channel_sources "
+        "where external_id = %s",
+        [is_active, CAMPAIGN],
+    )
+    read_again()
+    assert morning.open_findings("unmatched_spend_growing") == []
+    assert named["id"] not in [row["id"] for row in morning.open_findings("source_without_segment")]
+
+
+@pytest.mark.advice("inactive_segment_spends")
+@pytest.mark.parametrize("advice", ["Pause the campaigns", "give them to an active segment"])
+def test_money_of_a_segment_that_ended_is_paused_or_given_to_another(morning: Morning, advice: str) -> None:
+    morning.db.fetch("update lead_segments set is_active = false where code = 'schilder_utrecht'")
+    read_again()
+    found = the_open_one(morning, "inactive_segment_spends")
+    assert (found["level"], found["evidence_date"]) == ("warn", YESTERDAY) and advice in found["remediation"]
+    if advice.startswith("Pause"):
+        morning.sandbox.set_campaign(CAMPAIGN, "PAUSED", YESTERDAY)
+    else:
+        morning.db.fetch("update channel_sources set valid_to = lead_today() - 2 where external_id = %s", [CAMPAIGN])
+        morning.db.fetch(
+            "insert into channel_sources (channel, account, external_id, segment_id, valid_from) "
+            "select 'google_ads', %s, %s, id, lead_today() - 1 from lead_segments where code = 'schilder_gelderland'",
+            [ACCOUNT, CAMPAIGN],
+        )
+    read_again()
+    assert morning.open_findings("inactive_segment_spends") == []
+
+
+# -- budgets that are not steered ------------------------------------------------------------------------------------
+
+
+OF_GOOGLE: dict[str, Any] = {"user": None}
+
+
+@pytest.mark.advice("budget_not_steered")
+@pytest.mark.parametrize(
+    ("reason", "of", "broken", "advice", "repaired"),
+    [
+        (
+            "budget_type",
+            OF_UTRECHT,
+            {"delivery_method": "ACCELERATED"},
+            "a standard daily budget",
+            {"delivery_method": "STANDARD"},
+        ),
+        (
+            "campaign_not_eligible",
+            UTRECHT,
+            {"primary_status": "NOT_ELIGIBLE", "primary_status_reasons": ["NO_KEYWORDS"]},
+            "Look at the campaign's status",
+            {"primary_status": "ELIGIBLE", "primary_status_reasons": []},
+        ),
+        (
+            "campaign_state_unknown",
+            UTRECHT,
+            {"primary_status": "UNKNOWN"},
+            "Look at the campaign in Google Ads",
+            {"primary_status": "ELIGIBLE"},
+        ),
+    ],
+)
+def test_a_budget_that_may_be_steered_again_is_no_longer_named(
+    morning: Morning, reason: str, of: str, broken: dict[str, Any], advice: str, repaired: dict[str, Any]
+) -> None:
+    morning.sandbox.edit(of, **OF_GOOGLE, **broken)
+    read_budgets()
+    found = the_open_one(morning, "budget_not_steered")
+    assert f": {reason} (" in found["detail"] and advice in found["remediation"]
+    morning.sandbox.edit(of, **OF_GOOGLE, **repaired)
+    read_budgets()
+    assert morning.open_findings("budget_not_steered") == []
+
+
+@pytest.mark.advice("budget_not_steered")
+@pytest.mark.parametrize("advice", ["set is_automated to false", "give the segment a search campaign"])
+def test_a_campaign_of_another_type_is_steered_by_hand_or_replaced(morning: Morning, advice: str) -> None:
+    morning.sandbox.edit(UTRECHT, **OF_GOOGLE, advertising_channel_type="SMART")
+    read_budgets()
+    found = the_open_one(morning, "budget_not_steered")
+    assert ": campaign_type (" in found["detail"] and advice in found["remediation"]
+    if advice.startswith("set"):
+        morning.db.fetch(
+            "update lead_segment_channels set is_automated = false where segment_id = %s", [found["segment_id"]]
+        )
+    else:
+        morning.db.fetch("update channel_sources set valid_to = lead_today() - 1 where external_id = %s", [CAMPAIGN])
+        morning.db.fetch(
+            "update channel_sources set segment_id = %s where external_id = '20000001004'", [found["segment_id"]]
+        )
+    read_budgets()
+    assert morning.open_findings("budget_not_steered") == []

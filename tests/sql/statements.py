@@ -286,7 +286,7 @@ STATEMENTS = {
 
 
 # The ends of other files, which run with those.
-FRAGMENTS = {"findings/record_found.sql", "sums/keep_known.sql"}
+FRAGMENTS = {"findings/record_found.sql", "sums/figures.sql", "sums/held.sql", "sums/keep_known.sql"}
 
 
 def inventory() -> set[str]:

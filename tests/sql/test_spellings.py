@@ -166,6 +166,7 @@ def test_an_official_name_in_another_language_is_the_same_region(company: Compan
     assert (company.stats(segment)["leads_generated"], company.stats(segment)["capacity_total_leads"]) == (1, 3)
 
 
+@pytest.mark.advice("capacity_without_segment", "leads_without_segment")
 def test_capacity_and_leads_in_a_spelling_that_fits_no_segment_are_named_and_one_row_of_a_person_heals_both(
     company: Company,
 ) -> None:
@@ -371,6 +372,7 @@ def test_what_is_no_lead_is_not_counted_and_the_others_settle(company: Company) 
     assert company.db.value("select bool_and(is_final) from channel_metrics where channel = 'leads'")
 
 
+@pytest.mark.advice("lead_status_unknown")
 def test_a_status_that_nobody_has_explained_is_named_with_its_number_until_a_person_explains_it(
     company: Company,
 ) -> None:
@@ -461,6 +463,7 @@ def test_the_companys_insert_is_never_refused_for_its_source(company: Company, s
     assert company.stats(segment)["leads_generated"] == 2
 
 
+@pytest.mark.advice("lead_source_unknown", "leads_without_source")
 def test_a_source_is_read_in_every_spelling_and_what_means_nothing_is_unknown_and_named(company: Company) -> None:
     segment = company.segment("schilder_utrecht")
     for source in ("Google Ads", "google-ads", "adwords", "google_ads", "Google\u00a0Ads"):

@@ -90,7 +90,15 @@ found as (
         %(advice)s::jsonb ->> mapped.not_steerable,
         null
     from mapped
-    where mapped.is_serving and mapped.not_steerable is not null
+    where
+        mapped.is_serving
+        and mapped.not_steerable is not null
+        -- A person who steers it by hand has said so.
+        and not exists (
+            select 1
+            from lead_segment_channels as limits
+            where limits.segment_id = mapped.segment_id and limits.channel = mapped.channel and not limits.is_automated
+        )
     union all
     -- An edit that one of our changes overwrote is open while that change is the budget's last and was not reverted.
     select

@@ -19,16 +19,7 @@ held as materialized (
         touched.channel,
         touched.account,
         touched.date,
-        sum(metrics.spend) as spend,
-        sum(metrics.impressions) as impressions,
-        sum(metrics.clicks) as clicks,
-        sum(metrics.conversions) as conversions,
-        sum(metrics.visits + metrics.microsite_visits) as sessions,
-        count(metrics.spend) as of_spend,
-        count(metrics.impressions) as of_impressions,
-        count(metrics.clicks) as of_clicks,
-        count(metrics.conversions) as of_conversions,
-        count(metrics.visits) as of_sessions,
+        {% include 'sums/held.sql' %},
         not exists (
             select 1
             from channel_sources as sources
@@ -61,14 +52,7 @@ known as materialized (
     from channel_totals as totals
     inner join held
         on totals.channel = held.channel and totals.account = held.account and totals.date = held.date
-    cross join lateral (
-        values
-        ('spend', held.spend, held.of_spend),
-        ('impressions', held.impressions, held.of_impressions),
-        ('clicks', held.clicks, held.of_clicks),
-        ('conversions', held.conversions, held.of_conversions),
-        ('sessions', held.sessions, held.of_sessions)
-    ) as figure (metric, amount, segments)
+    {% include 'sums/figures.sql' %}
     where totals.metric = figure.metric and totals.in_segments is not null
     order by totals.channel, totals.account, totals.date, totals.metric
     for no key update of totals

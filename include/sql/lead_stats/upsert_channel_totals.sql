@@ -3,17 +3,7 @@
 with held as (
     select
         metrics.date,
-        sum(metrics.spend) as spend,
-        sum(metrics.impressions) as impressions,
-        sum(metrics.clicks) as clicks,
-        sum(metrics.conversions) as conversions,
-        sum(metrics.visits + metrics.microsite_visits) as sessions,
-        -- A row without figures is held for a segment that got none of that day.
-        count(metrics.spend) as of_spend,
-        count(metrics.impressions) as of_impressions,
-        count(metrics.clicks) as of_clicks,
-        count(metrics.conversions) as of_conversions,
-        count(metrics.visits) as of_sessions
+        {% include 'sums/held.sql' %}
     from channel_metrics as metrics
     left join pulled_left_out as left_out on metrics.segment_id = left_out.segment_id and metrics.date = left_out.date
     where
@@ -31,14 +21,7 @@ given as (
         figure.amount,
         figure.segments
     from held
-    cross join lateral (
-        values
-        ('spend', held.spend, held.of_spend),
-        ('impressions', held.impressions, held.of_impressions),
-        ('clicks', held.clicks, held.of_clicks),
-        ('conversions', held.conversions, held.of_conversions),
-        ('sessions', held.sessions, held.of_sessions)
-    ) as figure (metric, amount, segments)
+    {% include 'sums/figures.sql' %}
 ),
 
 known as (
