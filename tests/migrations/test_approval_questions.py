@@ -107,7 +107,7 @@ def test_the_planners_own_target_is_no_change_of_a_limit(seeded_db: SeededDataba
     assert seeded_db.value("select count(*) from limit_changes") == before
 
 
-@pytest.mark.parametrize("approvers", ["{''}", "{null}"])
+@pytest.mark.parametrize("approvers", ['{""}', "{null}"])
 def test_an_approver_has_a_name(seeded_db: SeededDatabase, approvers: str) -> None:
     with seeded_db.connect(autocommit=False) as owner, pytest.raises(errors.CheckViolation):
         owner.execute("update orchestration_settings set approvers = %s", [approvers])
