@@ -82,11 +82,16 @@ class Answer:
 
     @property
     def who(self) -> str | None:
-        return self.responder_name or self.responder_id
+        """As the log names them: a name may be anybody's choice, an id is not."""
+        if self.responder_name in (None, self.responder_id):
+            return self.responder_id
+        return f"{self.responder_name} ({self.responder_id})"
 
 
 def deadline(now: datetime | None = None) -> datetime:
-    """Today's last moment for an answer, by the settings as they are now. A deadline that cannot be read has passed."""
+    """Today's last moment for an answer, by the settings as they are now. One that cannot be read is now; settings
+    that cannot be read let nothing be sent either.
+    """
     now = now or datetime.now(tz=day.AMSTERDAM)
     with sql.connect() as connection:
         until = read_switches(connection).approval_deadline

@@ -115,6 +115,8 @@ class AskForApproval(HITLOperator):
         self.channel = channel
 
     def execute(self, context: Context) -> None:
+        from airflow.sdk.exceptions import TaskAwaitingInput
+
         from lead_demand import tasks
 
         asked = tasks.ask_for_approval(self.channel, context["dag_run"], context["ti"])
@@ -122,9 +124,10 @@ class AskForApproval(HITLOperator):
         self.params[LEAVE_OUT] = _leave_out([change.segment for change in asked.changes])
         # Airflow knows a person by the id; the name is only shown.
         self.assigned_users = [{"id": user, "name": user} for user in asked.approvers]
-        self.response_timeout = max(asked.deadline - datetime.now().astimezone(), timedelta(seconds=1))
         tasks.require_shown(self, context["ti"])
-        super().execute(context)
+        # As HITLOperator.execute ends; it would put the question on record once more, and empty an answer of meanwhile.
+        left = max(asked.deadline - datetime.now().astimezone(), timedelta(seconds=1))
+        raise TaskAwaitingInput(method_name="execute_complete", timeout=left)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         """Keep the answer. `event` is Airflow's copy of its record of the question; nobody but Airflow writes it."""
@@ -146,8 +149,8 @@ class AskForApproval(HITLOperator):
 
 
 def _leave_out(codes: list[str]) -> Param:
-    """The field of the form in which segments are chosen that stay as they are. In the form only `codes` can be
-    chosen; what the API takes beyond them is judged when the answer is read.
+    """The field of the form in which segments are chosen that stay as they are; `answer_check` holds every answer to
+    its schema.
     """
     return Param(
         [],

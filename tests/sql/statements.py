@@ -152,6 +152,9 @@ STATEMENTS = {
     "lead_budgets/insert_pipeline_findings.sql": _statement(
         "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "advice": "{}"}
     ),
+    "lead_budgets/insert_pipeline_findings_history.sql": _statement(
+        "decided", values={"since": "2020-01-01", "until": "2100-01-01", "changes": Jsonb([]), "advice": "{}"}
+    ),
     "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",
