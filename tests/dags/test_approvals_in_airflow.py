@@ -124,13 +124,16 @@ def test_of_eight_answers_at_once_one_counts_the_others_are_told_and_the_run_end
     assert who == taken[0]["responded_by"]["name"] == question.record()["responded_by_user"]["name"]
 
 
-def test_only_an_approver_may_answer_and_the_question_stays_open_for_one(
+def test_only_an_approver_may_answer_and_only_what_the_form_offers_and_the_question_stays_open(
     real_airflow: RealAirflow, question: Question
 ) -> None:
     question.morning.set(approvers=["anke"])
     question.wait()
     with pytest.raises(AirflowApiError, match="403"):
         question.answer(real_airflow.person("bert"), APPROVED)
+    for leave_out in ("all", ["all"], ["nobody_nowhere"]):
+        with pytest.raises(AirflowApiError, match="422"):
+            question.answer(real_airflow.person("anke"), APPROVED | {"params_input": {"leave_out": leave_out}})
     assert not question.record()["response_received"]
     question.answer(real_airflow.person("anke"), APPROVED)
     assert question.end().state == "success"
