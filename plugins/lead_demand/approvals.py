@@ -286,10 +286,10 @@ def decide(name: str, dag_run_id: str, *, last_try: bool = False) -> budgets.Cha
 
 def _left_out(answer: Answer) -> tuple[set[str], str]:
     """The segments to leave out, and what of the form is not clear ("" where all is). An empty line names nothing."""
-    given = answer.form or {}
+    given = {} if answer.form is None else answer.form
     if not isinstance(given, dict) or set(given) - {LEAVE_OUT}:
         return set(), f"the form has fields that it did not show ({_cell(str(given))})"
-    codes = given.get(LEAVE_OUT) or []
+    codes = [] if given.get(LEAVE_OUT) is None else given[LEAVE_OUT]
     if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
         return set(), f"{_cell(str(codes))} under Leave out is not a list of codes"
     named = {code.strip() for code in codes} - {""}
