@@ -82,7 +82,7 @@ def problem(given: Any, fields: dict[str, Any]) -> str:
 
     :param fields: name -> a Param as Airflow serialises it, with its JSON schema under `schema`.
     """
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
     if not isinstance(given, dict):
         return f"params_input is {given!r}, not an object."
