@@ -24,6 +24,7 @@ refuse another day, and Postgres refuses a second change of a budget on one day.
   before it was sent. The message says which; nothing needs repair for the others.
 - [SourceRefused](runbook.md#sourcerefused), [ChangesLeftOpen](runbook.md#changesleftopen): credentials, access, or the
   quota of the day. What is open stays pending until it is read back.
+- [AnswerUnusable](runbook.md#answerunusable): nobody's answer counts; nothing was sent. Start a new run: it asks again.
 - [NotToday](runbook.md#nottoday): an old run was cleared. Start a new run instead.
 """
 
@@ -88,13 +89,9 @@ def lead_budgets():
     def change_budgets(action: str, dag_run=None, ti=None) -> None:
         tasks.change_budgets(action, STEERED, dag_run, ti)
 
-    @task(doc_md="The increases above the approval threshold, as one question.")
-    def list_large_changes(dag_run=None) -> dict:
-        return tasks.list_large_changes(STEERED, dag_run)
-
     @task(doc_md="Sends what was approved; what was rejected, or not answered in time, is logged so.")
-    def change_approved_budgets(question: dict, answer: dict, dag_run=None, ti=None) -> None:
-        tasks.change_approved_budgets(question, answer, STEERED, dag_run, ti)
+    def change_approved_budgets(dag_run=None, ti=None) -> None:
+        tasks.change_approved_budgets(STEERED, dag_run, ti)
 
     @task(doc_md="Marks today's holds; no budget is touched.")
     def hold_budgets(dag_run=None) -> None:
@@ -116,20 +113,18 @@ def lead_budgets():
     # it would let through as well, a plan that failed, the task itself refuses.
     increase = change_budgets.override(task_id="increase_budgets", trigger_rule=TriggerRule.ALL_DONE)("increase")
     hold = hold_budgets()
-    question = list_large_changes()
-    answer = AskForApproval(
+    ask = AskForApproval(
         task_id=tasks.ASK,
-        subject=question["subject"],
-        body=question["body"],
-        deadline=question["deadline"],
+        channel=STEERED,
         doc_md="One question to a person about all large increases; no answer by the deadline is a no.",
     )
 
-    accounts >> settled >> live >> plan_budgets() >> branch >> [decrease, increase, hold, question]
+    accounts >> settled >> live >> plan_budgets() >> branch >> [decrease, increase, hold, ask]
     decrease >> increase
     # The small changes and the report of the morning do not wait for a person.
     [decrease, increase, hold] >> report()
-    change_approved_budgets(question, answer.output)
+    # Who approved passes between the two through the database: whoever may edit an XCom may not approve.
+    ask >> change_approved_budgets()
 
 
 lead_budgets()

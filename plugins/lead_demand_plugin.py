@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
+from lead_demand.answer_check import AnswerCheck
 from lead_demand.timetable import DayAfterTimetable
 
 
 class LeadDemandPlugin(AirflowPlugin):
     name = "lead_demand"
     timetables = [DayAfterTimetable]  # noqa: RUF012  (Airflow reads a plain class attribute)
+    fastapi_root_middlewares = [  # noqa: RUF012
+        {"name": "answers, one at a time and as their form allows", "middleware": AnswerCheck}
+    ]

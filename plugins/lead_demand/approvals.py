@@ -3,11 +3,16 @@
 An increase above `approval_threshold` is not sent with the others. It waits for an answer in Airflow until
 `approval_deadline`; no answer, or a later one, is a no. Each change gets its row in the log, with who decided; under
 the kill switch and in a dry run an approved one gets none, and the next run asks again.
+
+Nothing that a user of Airflow can edit is believed: no XCom, no state of a task. What was shown is kept in
+`approval_questions`, and so is the answer, as Airflow hands it to the very task instance that asked: it copies its
+record of the question (`hitl_detail`) in the transaction that stores the response, and only the asking task can read
+that record. Without an answer in there nothing is approved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,13 +20,15 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from lead_demand import budgets, channels, day, sql
-from lead_demand.operators import APPROVE
+from lead_demand.errors import AnswerUnusable
+from lead_demand.operators import APPROVE, LEAVE_OUT
 from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:
     import psycopg
 
 REJECTED, EXPIRED = "approval_rejected", "approval_expired"
+LIMIT_CHANGES_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -44,18 +51,62 @@ def waiting(name: str) -> list[LargeChange]:
     return [LargeChange(*row) for row in rows]
 
 
+@dataclass(frozen=True)
+class Question:
+    """What the form shows. `deadline`: the last moment for an answer; `approvers`: user ids of Airflow, empty =
+    everybody who may answer.
+    """
+
+    subject: str
+    body: str
+    deadline: datetime
+    changes: tuple[LargeChange, ...]
+    approvers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Airflow's record says of the last question of a run, and the increases that it showed.
+
+    :param shown: decision id -> segment code.
+    :param form: the fields of the form as they were given, whatever they are.
+    :param responder_id: None = nobody answered in time.
+    """
+
+    shown: Mapping[str, str]
+    chosen: Sequence[str]
+    form: Any
+    responder_id: str | None
+    responder_name: str | None
+    responded_at: datetime | None
+
+    @property
+    def who(self) -> str | None:
+        """As the log names them: a name may be anybody's choice, an id is not."""
+        if self.responder_name in (None, self.responder_id):
+            return self.responder_id
+        return f"{self.responder_name} ({self.responder_id})"
+
+
 def deadline(now: datetime | None = None) -> datetime:
-    """Today's last moment for an answer. A deadline that cannot be read has passed."""
+    """Today's last moment for an answer, by the settings as they are now. One that cannot be read is now; settings
+    that cannot be read let nothing be sent either.
+    """
     now = now or datetime.now(tz=day.AMSTERDAM)
     with sql.connect() as connection:
         until = read_switches(connection).approval_deadline
     return now if until is None else datetime.combine(day.today(now), until, tzinfo=day.AMSTERDAM)
 
 
-def question(name: str) -> dict[str, Any]:
-    """What the form shows: `subject`, `body` (Markdown), `deadline` (ISO 8601), `decisions` (id -> segment code)."""
+def question(name: str) -> Question | None:
+    """What there is to ask, from the database as it is now; None where no increase waits."""
     changes = waiting(name)
+    if not changes:
+        return None
     until = deadline()
+    with sql.connect() as connection:
+        approvers = read_switches(connection).approvers
+        limits = _limit_changes(connection)
     total = sum((change.new_budget - change.old_budget for change in changes), Decimal(0))
     table = [
         "| segment | now | proposed | step | expected leads | target | why |",
@@ -63,61 +114,143 @@ def question(name: str) -> dict[str, Any]:
         *(
             f"| {change.segment} | {budgets.euros(change.old_budget)} | **{budgets.euros(change.new_budget)}** "
             f"| +{budgets.euros(change.new_budget - change.old_budget)} | {_leads(change.expected)} "
-            f"| {_leads(change.target)} | {change.sentence.replace('|', '/')} |"
+            f"| {_leads(change.target)} | {_cell(change.sentence)} |"
             for change in changes
         ),
     ]
-    return {
-        "subject": f"{len(changes)} large budget increase(s), together +{budgets.euros(total)} a day",
-        "body": "\n".join(
-            [
-                *table,
-                "",
-                f"**Approve** sends them at once, except the segments under *Leave out*. **Reject**, or no answer by "
-                f"{until:%H:%M} today, leaves every budget in this list as it is. The smaller changes of this morning "
-                "do not wait for this.",
-            ]
-        ),
-        "deadline": until.isoformat(),
-        "decisions": {change.decision_id: change.segment for change in changes},
+    rules = (
+        f"**Approve** sends them at once, except the segments under *Leave out*. **Reject**, or no answer by "
+        f"{until:%H:%M} today, leaves every budget in this list as it is. The smaller changes of this morning do not "
+        "wait for this."
+    )
+    people = f"Only these may answer: {', '.join(map(_cell, approvers))}." if approvers else ""
+    return Question(
+        subject=f"{len(changes)} large budget increase(s), together +{budgets.euros(total)} a day",
+        body="\n".join([*table, "", rules, *(["", people] if people else []), *limits]),
+        deadline=until,
+        changes=tuple(changes),
+        approvers=approvers,
+    )
+
+
+def ask(asked: Question, name: str, question_id: str, dag_run_id: str) -> None:
+    """Keep what is about to be shown, under Airflow's id of the task instance that shows it.
+
+    Raises AnswerUnusable where that task instance has shown something else before.
+    """
+    from psycopg.types.json import Jsonb
+
+    shown = [
+        {
+            "decision_id": change.decision_id,
+            "segment": change.segment,
+            "old_budget": str(change.old_budget),
+            "new_budget": str(change.new_budget),
+        }
+        for change in asked.changes
+    ]
+    key = {"question_id": question_id, "channel": name, "dag_run_id": dag_run_id}
+    with sql.connect() as connection:
+        connection.execute(sql.render("lead_budgets/insert_approval_question.sql"), key | {"asked": Jsonb(shown)})
+        kept = _last_question(connection, name, dag_run_id)
+    if kept is None or str(kept["id"]) != question_id or kept["asked"] != shown:
+        raise AnswerUnusable(f"Task instance {question_id} of run {dag_run_id} has asked another question before.")
+
+
+def record(question_id: str, response: Mapping[str, Any]) -> bool:
+    """Keep what Airflow's record says of the answer to a question. False where an answer is kept already, which stays.
+
+    :param response: Airflow's own: `chosen_options`, `params_input`, `responded_by_user` (None = the deadline
+        decided), `responded_at`.
+    """
+    from psycopg.types.json import Jsonb
+
+    user = response.get("responded_by_user") or {}
+    values = {
+        "question_id": question_id,
+        "chosen": list(response["chosen_options"]),
+        "form": Jsonb(response.get("params_input")),
+        "responder_id": user.get("id"),
+        "responder_name": user.get("name"),
+        "responded_at": response.get("responded_at"),
     }
+    with sql.connect() as connection:
+        return connection.execute(sql.render("lead_budgets/update_approval_question.sql"), values).rowcount == 1
 
 
-def decide(
-    asked: Mapping[str, Any], answer: Mapping[str, Any], name: str, dag_run_id: str, *, last_try: bool = False
-) -> budgets.ChangeReport:
+def recorded_answer(name: str, dag_run_id: str) -> Answer:
+    """The answer to the last question of a run, if it counts.
+
+    Raises AnswerUnusable where none is recorded, where whoever gave it is not among `approvers` as they are now, and
+    where a decision was altered after it was shown.
+    """
+    with sql.connect() as connection:
+        kept = _last_question(connection, name, dag_run_id)
+        if kept is None or not kept["is_answered"]:
+            raise AnswerUnusable(
+                f"Airflow has no record of an answer to a question of run {dag_run_id}: the state of the task that "
+                "asks was set by hand, or the run was cleared."
+            )
+        approvers = read_switches(connection).approvers
+        altered = sql.read_rows(
+            connection,
+            sql.render("lead_budgets/select_altered_questions.sql"),
+            {"channel": name, "asked": _json(kept["asked"])},
+        )
+    answer = Answer(
+        {change["decision_id"]: change["segment"] for change in kept["asked"]},
+        kept["chosen"],
+        kept["form"],
+        kept["responder_id"],
+        kept["responder_name"],
+        kept["responded_at"],
+    )
+    if answer.responder_id is not None and approvers and answer.responder_id not in approvers:
+        raise AnswerUnusable(f"{answer.who} answered, and is not among the approvers: {', '.join(approvers)}.")
+    if altered:
+        raise AnswerUnusable(
+            "What was shown is not what is decided: "
+            + "; ".join(
+                f"{row['segment']} was shown as {budgets.euros(row['shown_old'])} → {budgets.euros(row['shown_new'])} "
+                f"and is {budgets.euros(row['decided_old'])} → {budgets.euros(row['decided_new'])}"
+                for row in altered[:10]
+            )
+            + "."
+        )
+    return answer
+
+
+def decide(name: str, dag_run_id: str, *, last_try: bool = False) -> budgets.ChangeReport:
     """Send what was approved, and log what was not as failed with who said no.
 
-    :param asked: what `question` gave. Only these changes are touched, whatever else waits by now.
-    :param answer: Airflow's: `chosen_options`, `params_input` (`leave_out`: codes), `responded_by_user` (None = the
-        deadline decided), `responded_at`.
-    A name under `leave_out` that is not in the list rejects everything: whoever wrote it meant something.
-    Raises ChangesUnsettled, ChangesLeftOpen or ChangesFailed like every other change.
+    Only the changes that the run's last question showed are touched, whatever else waits by now. Anything in the form
+    that is not a code of the list rejects everything: whoever wrote it meant something.
+    Raises AnswerUnusable where nothing counts as an answer, and ChangesUnsettled, ChangesLeftOpen or ChangesFailed
+    like every other change.
     """
-    user = answer["responded_by_user"]
-    who = (user.get("name") or user["id"]) if user else None
-    left_out = {str(code).strip() for code in (answer["params_input"] or {}).get("leave_out") or []} - {""}
-    unknown = left_out - set(asked["decisions"].values())
-    at = _moment(answer.get("responded_at"))
-    if who is None:
-        verdict, why = EXPIRED, f"nobody answered by {asked['deadline']}"
-    elif at is None or at > datetime.fromisoformat(asked["deadline"]):
+    answer = recorded_answer(name, dag_run_id)
+    until = deadline()
+    left_out, unclear = _left_out(answer)
+    if answer.who is None:
+        verdict, why = EXPIRED, f"nobody answered by {until.isoformat()}"
+    elif answer.responded_at is None or answer.responded_at > until:
         # Airflow closes the question itself, but for as long as its scheduler is down the form stays open.
-        verdict, why = EXPIRED, f"{who} answered at {at or 'an unknown time'}, after {asked['deadline']}"
-    elif unknown:
-        verdict, why = REJECTED, f"{', '.join(sorted(unknown))} under Leave out is not in the list, so nothing was sent"
-    elif list(answer["chosen_options"]) != [APPROVE]:
-        verdict, why = REJECTED, f"rejected by {who}"
+        at = answer.responded_at or "an unknown time"
+        verdict, why = EXPIRED, f"{answer.who} answered at {at}, after {until.isoformat()}"
+    elif list(answer.chosen) != [APPROVE]:
+        verdict, why = REJECTED, f"rejected by {answer.who}"
+    elif unclear:
+        verdict, why = REJECTED, f"{unclear}, so nothing was sent; {answer.who} answered"
     else:
         verdict, why = None, ""
-    approved = [key for key, code in asked["decisions"].items() if verdict is None and code not in left_out]
-    refused = [key for key in asked["decisions"] if key not in approved]
+    approved = [key for key, code in answer.shown.items() if verdict is None and code not in left_out]
+    refused = [key for key in answer.shown if key not in approved]
 
     channel = channels.get_paid(name)
     report = budgets.ChangeReport()
     made: set[UUID] = set()
     with budgets.working_alone(name), sql.connect() as connection:
-        key = {"action": "increase", "dag_run_id": dag_run_id, "decided_by": who}
+        key = {"action": "increase", "dag_run_id": dag_run_id, "decided_by": answer.who}
         switches = read_switches(connection)
         if refused:
             wanted = key | {"decisions": refused}
@@ -125,7 +258,7 @@ def decide(
                 connection,
                 budgets.decided_changes(connection, channel, wanted, report, status="waiting_approval"),
                 verdict or REJECTED,
-                why or f"left out by {who}",
+                why or f"left out by {answer.who}",
                 report,
             )
         if not switches.changes_allowed or switches.dry_run:
@@ -135,7 +268,7 @@ def decide(
             decided = budgets.decided_changes(connection, channel, wanted, report, status="waiting_approval")
             made = budgets.claim_decisions(connection, channel, decided, switches, report)
             _name_unclaimed(
-                connection, {key: asked["decisions"][key] for key in approved}, f"approved by {who}", report
+                connection, {key: answer.shown[key] for key in approved}, f"approved by {answer.who}", report
             )
         budgets.finish(
             connection,
@@ -145,10 +278,55 @@ def decide(
             report,
             made,
             last_try=last_try,
-            decisions=list(asked["decisions"]),
+            decisions=list(answer.shown),
         )
     budgets.raise_for(report, "approved budget increase(s)")
     return report
+
+
+def _left_out(answer: Answer) -> tuple[set[str], str]:
+    """The segments to leave out, and what of the form is not clear ("" where all is). An empty line names nothing."""
+    given = {} if answer.form is None else answer.form
+    if not isinstance(given, dict) or set(given) - {LEAVE_OUT}:
+        return set(), f"the form has fields that it did not show ({_cell(str(given))})"
+    codes = [] if given.get(LEAVE_OUT) is None else given[LEAVE_OUT]
+    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
+        return set(), f"{_cell(str(codes))} under Leave out is not a list of codes"
+    named = {code.strip() for code in codes} - {""}
+    unknown = named - set(answer.shown.values())
+    return named, f"{_cell(', '.join(sorted(unknown)))} under Leave out is not in the list" if unknown else ""
+
+
+def _last_question(connection: psycopg.Connection[Any], name: str, dag_run_id: str) -> dict[str, Any] | None:
+    found = sql.read_rows(
+        connection,
+        sql.render("lead_budgets/select_approval_question.sql"),
+        {"channel": name, "dag_run_id": dag_run_id},
+    )
+    return found[0] if found else None
+
+
+def _limit_changes(connection: psycopg.Connection[Any]) -> list[str]:
+    """Who changed a limit in the last 24 hours, as lines of the form; none where nobody did."""
+    changes = sql.read_rows(
+        connection, sql.render("lead_budgets/select_limit_changes.sql"), {"limit": LIMIT_CHANGES_SHOWN}
+    )
+    if not changes:
+        return []
+    more = changes[0]["total"] - len(changes)
+    return [
+        "",
+        "**Limits changed in the last 24 hours**",
+        "",
+        "| when | who | where | what | from | to |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {row['changed_at'].astimezone(day.AMSTERDAM):%d %b %H:%M} | {_cell(row['changed_by'])} "
+            f"| {row['subject']} | {row['column_name']} | {_cell(row['old_value'])} | {_cell(row['new_value'])} |"
+            for row in changes
+        ),
+        *([f"| … | and {more} more, in `limit_changes` | | | | |"] if more else []),
+    ]
 
 
 def _name_unclaimed(
@@ -166,9 +344,15 @@ def _name_unclaimed(
     ]
 
 
-def _moment(value: Any) -> datetime | None:
-    """Airflow gives a datetime, or its ISO form once it went through the database."""
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
+def _cell(text: str | None) -> str:
+    """Text as one cell of a Markdown table: nothing in it may end the cell, the row or begin a link."""
+    return "–" if text is None else " ".join(text.replace("|", "/").replace("[", "(").replace("<", "(").split())[:200]
+
+
+def _json(value: Any) -> Any:
+    from psycopg.types.json import Jsonb
+
+    return Jsonb(value)
 
 
 def _leads(number: Decimal | None) -> str:

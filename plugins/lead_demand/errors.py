@@ -133,6 +133,14 @@ class NothingToRevert(LeadDemandError):
     rerun = False
 
 
+class AnswerUnusable(LeadDemandError):
+    """What was answered about large increases does not count, or was never answered; the message says why."""
+
+    unchanged = "None of these increases was sent or logged as rejected; the smaller changes of the morning stand."
+    todo = "Start a new run of lead_budgets before approval_deadline: it asks about what still waits. Do not clear it."
+    rerun = False
+
+
 class ChangesFailed(LeadDemandError):
     """Some budget changes were refused."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 
 APPROVE, REJECT = "Approve", "Reject"
+LEAVE_OUT = "leave_out"
+# Seconds after which an answer that could not be kept is read again from Airflow's record.
+READ_AGAIN = 15.0
 
 
 class LeadsOperator(BaseSQLOperator):
@@ -90,33 +94,69 @@ class PartnerCapacityOperator(LastDayOperator):
 
 
 class AskForApproval(HITLOperator):
-    """Approve or Reject, asked until a moment that is known when the question is; silence is Reject.
+    """Approve or Reject all large increases of a channel that wait; silence until the day's deadline is Reject.
 
-    :param deadline: ISO date and time; templated.
+    What it shows, until when and to whom comes from the database when the task runs, never from another task. The
+    answer is kept there too, and this task returns nothing: what could be read from its XCom could be written there.
+
+    :param channel: the paid channel whose increases are asked about.
     """
 
-    template_fields: ClassVar[Sequence[str]] = (*HITLOperator.template_fields, "deadline")
-
-    def __init__(self, *, deadline: str, **arguments: Any) -> None:
+    def __init__(self, *, channel: str, **arguments: Any) -> None:
         super().__init__(
+            subject="Large budget increases",
             options=[APPROVE, REJECT],
             defaults=REJECT,
             # Replaced by what is left until the deadline. Without one, Airflow takes the task's own timeout for it.
             response_timeout=timedelta(days=1),
-            params={
-                "leave_out": Param(
-                    [],
-                    type=["null", "array"],
-                    items={"type": "string"},
-                    title="Leave out",
-                    description="Codes of segments that stay as they are although the rest is approved, one a line.",
-                )
-            },
+            params={LEAVE_OUT: _leave_out([])},
             **arguments,
         )
-        self.deadline = deadline
+        self.channel = channel
 
     def execute(self, context: Context) -> None:
-        left = datetime.fromisoformat(self.deadline) - datetime.now().astimezone()
-        self.response_timeout = max(left, timedelta(seconds=1))
-        super().execute(context)
+        from airflow.sdk.exceptions import TaskAwaitingInput
+
+        from lead_demand import tasks
+
+        asked = tasks.ask_for_approval(self.channel, context["dag_run"], context["ti"])
+        self.subject, self.body = asked.subject, asked.body
+        self.params[LEAVE_OUT] = _leave_out([change.segment for change in asked.changes])
+        # Airflow knows a person by the id; the name is only shown.
+        self.assigned_users = [{"id": user, "name": user} for user in asked.approvers]
+        tasks.require_shown(self, context["ti"])
+        # As HITLOperator.execute ends; it would put the question on record once more, and empty an answer of meanwhile.
+        left = max(asked.deadline - datetime.now().astimezone(), timedelta(seconds=1))
+        raise TaskAwaitingInput(method_name="execute_complete", timeout=left)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
+        """Keep the answer. `event` is Airflow's copy of its record of the question; nobody but Airflow writes it."""
+        from airflow.sdk.exceptions import TaskAwaitingInput
+
+        from lead_demand import tasks
+        from lead_demand.errors import explain
+
+        try:
+            tasks.record_answer(event, context["dag_run"], context["ti"])
+        except Exception as error:
+            if not explain(error).heals:
+                raise
+            self.log.warning("The answer could not be kept, so nothing is sent; it is read again: %s", error)
+            time.sleep(READ_AGAIN)
+            # A task that goes back to waiting for an answer that is there is given it again, from the record. A retry
+            # would empty the record and ask once more.
+            raise TaskAwaitingInput(method_name="execute_complete", timeout=timedelta(days=1)) from error
+
+
+def _leave_out(codes: list[str]) -> Param:
+    """The field of the form in which segments are chosen that stay as they are; `answer_check` holds every answer to
+    its schema.
+    """
+    return Param(
+        [],
+        type=["null", "array"],
+        items={"type": "string", "enum": codes} if codes else {"type": "string"},
+        examples=codes,
+        title="Leave out",
+        description="Segments that stay as they are although the rest is approved. Empty: all are approved.",
+    )

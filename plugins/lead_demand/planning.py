@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 from itertools import chain
@@ -68,12 +68,14 @@ class PlanReport:
 
 
 def read_budgets(name: str, account: str, dag_run_id: str) -> int:
-    """Read every campaign's live budget of one account into `channel_budgets`. Returns how many campaigns.
+    """Read every campaign's live budget of one account into `channel_budgets`, and compare the account's change
+    history with the log. Returns how many campaigns.
 
     Raises SourceUnavailable or SourceRefused; the segments of this account then hold, the others go on.
     """
     channel: PaidChannel = channels.get_paid(name)
-    frame = channel.read_budgets(account, FOREIGN_CHANGE_DAYS)
+    history = channel.change_history(account, FOREIGN_CHANGE_DAYS)
+    frame = channel.read_budgets(account, history)
     with sql.connect() as connection:
         connection.execute(sql.render("lead_budgets/create_read_budgets.sql"))
         sql.copy_frame(connection, "read_budgets", frame)
@@ -83,6 +85,17 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
         expected = {"currency": switches.currency, "time_zone": switches.time_zone}
         advice = json.dumps({reason.value: reason.what_to_do for reason in Reason})
         connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | {"advice": advice})
+        connection.execute(
+            sql.render("lead_budgets/insert_pipeline_findings_history.sql"),
+            {
+                "channel": name,
+                "account": account,
+                "since": history.since,
+                "until": history.until,
+                "changes": json.dumps([asdict(change) for change in history.changes], default=str),
+                "advice": advice,
+            },
+        )
     return len(frame)
 
 

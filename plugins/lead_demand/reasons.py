@@ -100,6 +100,24 @@ class Reason(StrEnum):
         "See the finding sums_differ in pipeline_findings: it names the account, the day, the amount and what to do.",
         True,
     )
+    CHANGE_NOT_LOGGED = (
+        "change_not_logged",
+        "a change was made in our name that the log lacks",
+        "Google's change history has a change of its budget or campaign that was made with the pipeline's own "
+        "credentials, and channel_orchestration_log has no row for it, or says that it was not made.",
+        "See the finding change_not_logged: find out who or what uses the key of the pipeline, and replace the key if "
+        "nobody can say. Put the budget right in Google Ads. Then set the finding's level to info, and start "
+        "lead_budgets again.",
+        True,
+    )
+    CHANGE_NOT_IN_HISTORY = (
+        "change_not_in_history",
+        "the log has a change that the account does not know",
+        "channel_orchestration_log says that its budget was changed, and Google's change history has no such change.",
+        "See the finding change_not_in_history: compare the amount in force with the log row. Then set the finding's "
+        "level to info, and start lead_budgets again.",
+        True,
+    )
     MISSING_LEADS = (
         "missing_leads",
         "yesterday's leads are not known",

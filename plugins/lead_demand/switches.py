@@ -22,7 +22,7 @@ class Switches:
 
     Money is EUR a day, `approval_deadline` a time of day in Europe/Amsterdam. `is_complete` is False where anything
     was missing, not a number, or could not be read; `missing` names what has no value, `error` says what the database
-    answered, if it did.
+    answered, if it did. `approvers`: user ids of Airflow; empty = everybody who may answer a question.
     """
 
     is_complete: bool = False
@@ -34,6 +34,7 @@ class Switches:
     approval_deadline: time | None = None
     currency: str | None = None
     time_zone: str | None = None
+    approvers: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     error: str | None = None
 
@@ -70,7 +71,7 @@ def read_switches(connection: psycopg.Connection[Any]) -> Switches:
         return Switches(error=error.diag.message_primary or str(error).strip())
     if row is None:
         return Switches()
-    kill_switch, dry_run, *amounts, deadline, currency, time_zone = row
+    kill_switch, dry_run, *amounts, deadline, currency, time_zone, approvers = row
     total, increase, threshold = (value if value is not None and value.is_finite() else None for value in amounts)
     needed = {
         "kill_switch": kill_switch,
@@ -94,4 +95,5 @@ def read_switches(connection: psycopg.Connection[Any]) -> Switches:
         approval_deadline=deadline,
         currency=currency,
         time_zone=time_zone,
+        approvers=tuple(approvers or ()),
     )

@@ -11,8 +11,10 @@ from lead_demand.errors import LeadDemandError, SetupIncomplete, UpstreamFailed
 from lead_demand.progress import Done, in_chunks
 
 if TYPE_CHECKING:
+    from airflow.providers.standard.operators.hitl import HITLOperator
     from airflow.sdk.types import DagRunProtocol, RuntimeTaskInstanceProtocol
 
+    from lead_demand import approvals
     from lead_demand.progress import Store
 
 log = logging.getLogger("lead_demand")
@@ -22,9 +24,9 @@ DIRECTIONS = {
     "decrease": "decrease_budgets",
     "increase": "increase_budgets",
     "hold": "hold_budgets",
-    "ask": "list_large_changes",
+    "ask": "ask_for_approval",
 }
-ASK = "ask_for_approval"
+ASK = DIRECTIONS["ask"]
 
 
 def say(headline: str, lines: Sequence[str] = ()) -> None:
@@ -292,28 +294,58 @@ def change_budgets(action: str, name: str, dag_run: DagRunProtocol, task_instanc
     say(f"Budget {action}s: {report}.", _change_lines(report))
 
 
-def list_large_changes(name: str, dag_run: DagRunProtocol) -> dict[str, Any]:
-    """The question about today's large increases, for the form and for whoever reads the answer."""
+def ask_for_approval(
+    name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol
+) -> approvals.Question:
+    """The question about today's large increases, kept as it is about to be shown.
+
+    Raises AirflowSkipException where no increase waits.
+    """
+    from airflow.sdk.exceptions import AirflowSkipException
+
     from lead_demand import approvals
 
     day.require_today(dag_run)
     question = approvals.question(name)
-    say(f"{question['subject']}: asked until {question['deadline']}.", question["body"].splitlines())
+    if question is None:
+        raise AirflowSkipException("No large increase waits for a person.")
+    approvals.ask(question, name, str(task_instance.id), dag_run.run_id)
+    say(f"{question.subject}: asked until {question.deadline.isoformat()}.", question.body.splitlines())
     return question
 
 
-def change_approved_budgets(
-    question: dict[str, Any],
-    answer: dict[str, Any],
-    name: str,
-    dag_run: DagRunProtocol,
-    task_instance: RuntimeTaskInstanceProtocol,
+def require_shown(operator: HITLOperator, task_instance: RuntimeTaskInstanceProtocol) -> None:
+    """Put the question on Airflow's record. Raises AnswerUnusable where its form shows an older text."""
+    from lead_demand import hitl_record
+    from lead_demand.errors import AnswerUnusable
+
+    if hitl_record.shown_text(operator, task_instance.id) != operator.body:
+        raise AnswerUnusable(
+            f"The form of run {task_instance.run_id} shows what it showed before the task was cleared or tried again, "
+            "and that is not what waits now.",
+        )
+
+
+def record_answer(
+    response: dict[str, Any], dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol
 ) -> None:
+    """Keep what Airflow's record says of the answer, once."""
+    from lead_demand import approvals
+
+    day.require_today(dag_run)
+    kept = approvals.record(str(task_instance.id), response)
+    user = response.get("responded_by_user") or {}
+    who = user.get("name") or user.get("id") or "nobody, in time"
+    answer = f"{', '.join(response['chosen_options'])} by {who}, {response.get('params_input') or 'no field filled in'}"
+    say(f"Kept: {answer}." if kept else f"Not kept, for an answer counts once and there is one: {answer}.")
+
+
+def change_approved_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
     """Send the large increases that a person approved, and log the others as not approved."""
     from lead_demand import approvals
 
     day.require_today(dag_run)
-    report = approvals.decide(question, answer, name, dag_run.run_id, last_try=_is_last_try(task_instance))
+    report = approvals.decide(name, dag_run.run_id, last_try=_is_last_try(task_instance))
     say(f"Large increases: {report}.", _change_lines(report))
 
 

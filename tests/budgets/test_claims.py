@@ -219,9 +219,7 @@ def test_a_limit_that_was_lowered_after_the_claim_is_kept(ten_percent: Morning, 
 
 
 @pytest.mark.parametrize("limit", ["total_daily_cap", "max_daily_increase"])
-def test_a_shared_limit_that_was_lowered_after_the_claim_is_not_passed(
-    ten_percent: Morning, limit: str
-) -> None:
+def test_a_shared_limit_that_was_lowered_after_the_claim_is_not_passed(ten_percent: Morning, limit: str) -> None:
     with sql.connect() as connection:
         before, _ = budgets.room_taken(connection, "google_ads")
     steps = ten_percent.db.fetch(

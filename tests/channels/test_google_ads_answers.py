@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -60,11 +61,17 @@ def test_an_expired_token_is_worth_another_try(clean_sandbox: Sandbox) -> None:
         GoogleAds().live_amounts(PAINTERS, [BUDGET])
 
 
-@pytest.mark.parametrize("since_days", [0, 14], ids=["budgets", "change history"])
-def test_a_revoked_token_is_a_refusal_wherever_the_first_call_is(clean_sandbox: Sandbox, since_days: int) -> None:
+@pytest.mark.parametrize(
+    "read",
+    [lambda ads: ads.read_budgets(PAINTERS), lambda ads: ads.change_history(PAINTERS, 14)],
+    ids=["budgets", "change history"],
+)
+def test_a_revoked_token_is_a_refusal_wherever_the_first_call_is(
+    clean_sandbox: Sandbox, read: Callable[[GoogleAds], object]
+) -> None:
     clean_sandbox.fault("token", times=5)
     with pytest.raises(SourceRefused, match=r"could not be read: auth\.RefreshError: invalid_grant: Token has been"):
-        GoogleAds().read_budgets(PAINTERS, since_days)
+        read(GoogleAds())
 
 
 def test_a_moment_is_told_by_the_clock_on_the_wall_even_when_it_jumps() -> None:

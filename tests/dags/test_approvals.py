@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from lead_demand import day
+from lead_demand import day, planning
 from lead_demand.errors import CapacitySourceFailed, ChangesFailed
 from sandbox.partners import play
+from tests.budgets.conftest import RUN
+from tests.budgets.test_answers import Asked, put
 from tests.fixtures.airflow import answering
 from tests.fixtures.morning import Morning
 
@@ -96,68 +97,12 @@ def test_a_name_to_leave_out_that_is_not_in_the_list_sends_nothing(large: Mornin
     large.assert_log_is_the_truth()
 
 
-def ask(large: Morning) -> dict[str, Any]:
-    """The morning's question, as the task before the form makes it."""
-    from lead_demand import approvals, planning
-
+def ask(large: Morning) -> Asked:
+    """The morning's question, as the asking task puts it."""
     for account in ("1234567890", "2345678901"):
-        planning.read_budgets("google_ads", account, "asked")
-    planning.plan("google_ads", "asked")
-    return approvals.question("google_ads")
-
-
-def answer(large: Morning, question: dict[str, Any], choice: str, **given: Any) -> Any:
-    """What the task after the form makes of an answer that a person gives now."""
-    from lead_demand import approvals
-
-    form = {"chosen_options": [choice], "params_input": {}, "responded_by_user": {"id": "anke", "name": "Anke"}}
-    return approvals.decide(question, form | {"responded_at": datetime.now(UTC)} | given, "google_ads", "asked")
-
-
-def test_an_approval_does_not_pass_the_kill_switch(large: Morning) -> None:
-    question = ask(large)
-    large.set(kill_switch=True)
-    report = answer(large, question, "Approve")
-    assert report.switched_off and not large.log()
-    assert large.sandbox.budgets() == large.first_budgets
-
-
-@pytest.mark.parametrize("responded_at", ["2020-01-01T17:00:01+01:00", None])
-def test_an_answer_after_the_deadline_is_a_no_although_the_form_was_still_open(
-    large: Morning, responded_at: str | None
-) -> None:
-    question = ask(large) | {"deadline": "2020-01-01T17:00:00+01:00"}
-    report = answer(large, question, "Approve", responded_at=responded_at)
-    assert report.declined and not report.success
-    assert {(row["status"], row["error_code"]) for row in large.log()} == {("failed", "approval_expired")}
-    assert all("Anke" in row["error_detail"] for row in large.log())
-    assert large.sandbox.budgets() == large.first_budgets
-
-
-def test_a_cap_that_was_lowered_while_the_question_waited_is_kept(large: Morning) -> None:
-    question = ask(large)
-    large.db.fetch("update lead_segment_channels set min_daily_budget = 1, max_daily_budget = 2")
-    with pytest.raises(ChangesFailed, match="cap"):
-        answer(large, question, "Approve")
-    assert large.sandbox.budgets() == large.first_budgets
-
-
-@pytest.mark.parametrize("limit", ["total_daily_cap", "max_daily_increase"])
-def test_a_shared_limit_that_was_lowered_while_the_question_waited_is_kept(large: Morning, limit: str) -> None:
-    question = ask(large)
-    large.set(**{limit: 1})
-    with pytest.raises(ChangesFailed, match=limit):
-        answer(large, question, "Approve")
-    assert not large.log() and large.sandbox.budgets() == large.first_budgets
-
-
-def test_an_approved_change_whose_segment_was_switched_off_meanwhile_is_named(large: Morning) -> None:
-    question = ask(large)
-    large.db.fetch("update lead_segment_channels set is_automated = false")
-    with pytest.raises(ChangesFailed, match="approved by Anke") as failed:
-        answer(large, question, "Approve")
-    assert all(code in str(failed.value) for code in question["decisions"].values())
-    assert not large.log() and large.sandbox.budgets() == large.first_budgets
+        planning.read_budgets("google_ads", account, RUN)
+    planning.plan("google_ads", RUN)
+    return put(RUN)
 
 
 def read_partners(steps: Callable[..., None]) -> None:
@@ -170,15 +115,15 @@ def test_an_approved_increase_is_not_sent_once_its_partners_have_left_and_the_ot
     large: Morning, lead_stats_steps: Callable[..., None]
 ) -> None:
     large.set(approval_threshold=Decimal(1))
-    question = ask(large)
-    asked = set(question["decisions"].values())
-    assert "schilder_noord_brabant" in asked and len(asked) > 1
+    asked = ask(large)
+    codes = asked.codes
+    assert "schilder_noord_brabant" in codes and len(codes) > 1
     play(large.db.owner_url, "leave", ["schilder_noord_brabant"])
     read_partners(lead_stats_steps)
     with pytest.raises(ChangesFailed, match=r"schilder_noord_brabant: its partners' capacity .* was lost") as failed:
-        answer(large, question, "Approve")
-    assert not any(code in str(failed.value) for code in asked - {"schilder_noord_brabant"})
-    assert {row["code"] for row in large.log()} == asked - {"schilder_noord_brabant"}
+        asked.answer("Approve")
+    assert not any(code in str(failed.value) for code in codes - {"schilder_noord_brabant"})
+    assert {row["code"] for row in large.log()} == codes - {"schilder_noord_brabant"}
     assert large.plans()["schilder_noord_brabant"]["orchestration_status"] == "failed"
     large.assert_log_is_the_truth()
 
@@ -186,19 +131,11 @@ def test_an_approved_increase_is_not_sent_once_its_partners_have_left_and_the_ot
 def test_nothing_that_was_approved_is_sent_while_it_is_not_known_what_partners_take(
     large: Morning, lead_stats_steps: Callable[..., None]
 ) -> None:
-    question = ask(large)
+    asked = ask(large)
     play(large.db.owner_url, "partners_emptied")
     with pytest.raises(CapacitySourceFailed):
         read_partners(lead_stats_steps)
     with pytest.raises(ChangesFailed, match="capacity fell by more than 20% or was lost") as failed:
-        answer(large, question, "Approve")
-    assert all(code in str(failed.value) for code in question["decisions"].values())
+        asked.answer("Approve")
+    assert all(code in str(failed.value) for code in asked.codes)
     assert not large.log() and large.sandbox.budgets() == large.first_budgets
-
-
-def test_an_answer_counts_once_however_often_it_is_given(large: Morning) -> None:
-    question = ask(large)
-    answer(large, question, "Reject")
-    answer(large, question, "Approve")
-    assert {(row["status"], row["error_code"]) for row in large.log()} == {("failed", "approval_rejected")}
-    assert large.sandbox.budgets() == large.first_budgets

@@ -74,6 +74,8 @@ def seed(database: LeadsDatabase) -> SeededDatabase:
             insert into channel_totals (channel, account, date, metric, segments, in_segments, in_none, reported)
             values ('google_ads', '1234567890', lead_today() - 1, 'spend', 1, 1, 0, 1);
             insert into capacity_confirmations (segment_id, confirmed_capacity) select id, 12 from lead_segments;
+            insert into approval_questions (id, channel, dag_run_id, asked)
+            values (gen_random_uuid(), 'google_ads', 'seed', '[]');
             insert into pipeline_findings (name, level, detail) values ('no_capacity', 'stop', 'None was recorded.');
             """
         )

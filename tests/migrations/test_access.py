@@ -24,6 +24,8 @@ INSERT = {
     "channel_source_changes": f"(channel, account, external_id, segment_id) values ('ga4', '1', 'x.nl', {SEGMENT})",
     "channel_zero_days": "(channel, account, date) values ('ga4', '1', lead_today() - 1)",
     "orchestration_settings": "default values on conflict do nothing",
+    "approval_questions": "(id, channel, dag_run_id, asked) values (gen_random_uuid(), 'google_ads', 'test', '[]')",
+    "limit_changes": "(changed_by, table_name, column_name) values ('test', 'orchestration_settings', 'dry_run')",
     "capacity_confirmations": f"(segment_id, confirmed_capacity) values ({SEGMENT}, 12)",
     "channel_metrics": f"(segment_id, channel, account, date) values ({SEGMENT}, 'ga4', '1', lead_today() - 1)",
     "channel_totals": (
@@ -59,6 +61,8 @@ UPDATE = {
     "channel_source_changes": "restated_at = now()",
     "channel_zero_days": "is_zero = false",
     "orchestration_settings": "kill_switch = true",
+    "approval_questions": "chosen = '{Approve}', recorded_at = now()",
+    "limit_changes": "changed_by = 'test'",
     "capacity_confirmations": "valid_until = lead_today()",
     "channel_metrics": "spend = 2",
     "channel_totals": "in_none = 2",
@@ -74,8 +78,10 @@ UPDATE = {
 }
 EMPTY = [("orchestration_settings", "insert"), ("profiles", "insert")]  # let in, and finds nothing to do
 OURS = [table for table in INSERT if table not in ("leads", "profiles", "partners")]
-# What a trigger alone writes, and what the pipeline alone does: its decisions, and that a channel was fetched.
-LOGGED = dict.fromkeys(("channel_source_changes", "budget_decisions", "channel_fetches"), "select")
+# What a trigger alone writes, and what the pipeline alone does: decisions, questions, and that a channel was fetched.
+LOGGED = dict.fromkeys(
+    ("channel_source_changes", "limit_changes", "budget_decisions", "channel_fetches", "approval_questions"), "select"
+)
 
 ALLOWED = {
     "anon": {},
@@ -94,6 +100,8 @@ ALLOWED = {
         "channel_source_changes": "select update",
         "channel_zero_days": "select",
         "orchestration_settings": "select",
+        "approval_questions": "select insert update",
+        "limit_changes": "select",
         "capacity_confirmations": "select",
         "lead_generation_stats": "select insert update",
         "lead_segment_plans": "select insert update",

@@ -78,6 +78,17 @@ where id = (select min(id) from channel_sources where channel = 'google_ads' and
 """
 ONE_BUDGET = "select budget_id, amount + 1 as amount from channel_budgets order by budget_id limit 1"
 ONE_CLAIM = "select id from channel_orchestration_log where status = 'pending' order by external_id limit 1"
+QUESTION = "select '00000000-0000-4000-8000-000000000001' as question_id"
+ASKED = (
+    "insert into approval_questions (id, channel, dag_run_id, asked)"
+    f" values ('00000000-0000-4000-8000-000000000001', 'google_ads', '{RUN}', '[]')"
+)
+SHOWN = """
+select jsonb_build_array(jsonb_build_object(
+    'decision_id', id, 'segment', 'schilder', 'old_budget', old_budget, 'new_budget', new_budget
+))::text as asked
+from budget_decisions where action = 'increase' limit 1
+"""
 ONE_PLAN = """
 select segment_id from lead_segment_plans where date = lead_today() and orchestration_status = 'planned'
 order by segment_id
@@ -129,6 +140,9 @@ STATEMENTS = {
     ),
     "lead_budgets/create_planned.sql": _statement(),
     "lead_budgets/create_read_budgets.sql": _statement(),
+    "lead_budgets/insert_approval_question.sql": _statement(
+        "decided", row=QUESTION, values={"asked": Jsonb([])}, writes="approval_questions"
+    ),
     "lead_budgets/insert_budget_decisions.sql": _statement(
         first=("lead_budgets/create_planned.sql", PLANNED), writes="budget_decisions"
     ),
@@ -141,6 +155,9 @@ STATEMENTS = {
     "lead_budgets/insert_pipeline_findings.sql": _statement(
         "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "advice": "{}"}
     ),
+    "lead_budgets/insert_pipeline_findings_history.sql": _statement(
+        "decided", values={"since": "2020-01-01", "until": "2100-01-01", "changes": Jsonb([]), "advice": "{}"}
+    ),
     "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",
@@ -148,6 +165,8 @@ STATEMENTS = {
         values={"changed_by": "marketing@vakwerkgids.example"},
     ),
     "lead_budgets/lock_channel.sql": _statement(),
+    "lead_budgets/select_altered_questions.sql": _statement("decided", row=SHOWN),
+    "lead_budgets/select_approval_question.sql": _statement("decided", undo=ASKED),
     "lead_budgets/select_capacity_leaps.sql": _statement(
         undo="update lead_generation_stats set capacity_total_leads = 999"
         f" where date {YESTERDAY} and capacity_total_leads is not null",
@@ -167,6 +186,7 @@ STATEMENTS = {
         "decided",
         undo="update lead_segment_plans set orchestration_status = 'waiting_approval' where date = lead_today()",
     ),
+    "lead_budgets/select_limit_changes.sql": _statement("decided", values={"limit": 20}),
     "lead_budgets/select_limits.sql": _statement(),
     "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
     "lead_budgets/select_report.sql": _statement("decided"),
@@ -181,6 +201,14 @@ STATEMENTS = {
         "decided", values={"action": "increase", "status": "planned", "decisions": None}
     ),
     "lead_budgets/select_work.sql": _statement("decided"),
+    "lead_budgets/update_approval_question.sql": _statement(
+        "decided",
+        undo=ASKED,
+        row=QUESTION,
+        values={"chosen": ["Reject"], "form": Jsonb({})}
+        | dict.fromkeys(("responder_id", "responder_name", "responded_at")),
+        writes="approval_questions",
+    ),
     "lead_budgets/update_channel_budgets.sql": _statement("decided", row=ONE_BUDGET),
     "lead_budgets/update_channel_orchestration_log.sql": _statement(
         "claimed",

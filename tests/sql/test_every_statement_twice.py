@@ -19,7 +19,7 @@ from tests.fixtures.sandbox import Sandbox
 from tests.sql.statements import ACCOUNT, CHANNEL, RUN, STATEMENTS, Statement, inventory, prepare, window
 from tools.embedded_postgres import EmbeddedPostgres
 
-WATCHED = (*DECIDED, "leads")
+WATCHED = (*DECIDED, "approval_questions", "leads")
 _numbers = itertools.count(1)
 
 

@@ -137,6 +137,20 @@ unknown_statuses as (
     having sum(leads_status_unknown) > greatest(0.1 * sum(leads_generated), 1)
 ),
 
+-- Where the log and the account's change history tell two stories, neither is believed until a person has looked.
+untold as (
+    select
+        segment_id,
+        array_agg(distinct name order by name) as names
+    from pipeline_findings
+    where
+        name in ('change_not_logged', 'change_not_in_history')
+        and channel = %(channel)s
+        and level = 'stop'
+        and resolved_at is null
+    group by segment_id
+),
+
 -- The log is never deleted from: each segment's last change and open claims are looked up, the whole of it is not read.
 changes as (
     select
@@ -192,12 +206,13 @@ select
             case when budgets.is_learning_unknown then 'learning_unknown' end
         ],
         null
-    ) || coalesce(budgets.not_steered, '{}') as blocks
+    ) || coalesce(untold.names, '{}') || coalesce(budgets.not_steered, '{}') as blocks
 from lead_segments as segments
 left join budgets on segments.id = budgets.segment_id
 left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = lead_today() - 1
 left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = lead_today()
 left join unknown_statuses on segments.id = unknown_statuses.segment_id
+left join untold on segments.id = untold.segment_id
 left join changes on segments.id = changes.segment_id
 cross join own_sources
 where

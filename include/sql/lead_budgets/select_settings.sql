@@ -8,5 +8,6 @@ select
     approval_threshold,
     approval_deadline,
     currency,
-    time_zone
+    time_zone,
+    approvers
 from orchestration_settings

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -23,7 +23,7 @@ from lead_demand import sql
 from lead_demand.channels import google_ads_answers as answers
 from lead_demand.channels import google_ads_campaigns as campaigns
 from lead_demand.channels.contract import Fetched, match_exactly
-from lead_demand.channels.paid import Outcome, from_micros, to_micros
+from lead_demand.channels.paid import AccountChange, ChangeHistory, Outcome, from_micros, to_micros
 from lead_demand.channels.sums import Sum
 from lead_demand.day import AMSTERDAM, Window, today
 from lead_demand.errors import SourceRefused, SourceUnavailable
@@ -37,6 +37,19 @@ MOST_CHANGE_EVENTS = 10_000
 MONEY_FIELDS = {
     "CAMPAIGN_BUDGET": {"amount_micros", "total_amount_micros"},
     "CAMPAIGN": {"campaign_budget", "status", "start_date_time", "end_date_time", "start_date", "end_date"},
+}
+# Where people work. A change from there is a person's, also under a user whom our credentials act for.
+PEOPLES_CLIENTS = {
+    "GOOGLE_ADS_WEB_CLIENT",
+    "GOOGLE_ADS_AUTOMATED_RULE",
+    "GOOGLE_ADS_SCRIPTS",
+    "GOOGLE_ADS_BULK_UPLOAD",
+    "GOOGLE_ADS_EDITOR",
+    "GOOGLE_ADS_MOBILE_APP",
+    "GOOGLE_ADS_RECOMMENDATIONS",
+    "GOOGLE_ADS_RECOMMENDATIONS_SUBSCRIPTION",
+    "SEARCH_ADS_360_SYNC",
+    "SEARCH_ADS_360_POST",
 }
 BUDGET_COLUMNS = [
     "campaign_id",
@@ -197,7 +210,7 @@ class GoogleAds:
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
         return raw.assign(segment_id=match_exactly(raw, sources))
 
-    def read_budgets(self, account: str, since_days: int = 0) -> pd.DataFrame:
+    def read_budgets(self, account: str, history: ChangeHistory | None = None) -> pd.DataFrame:
         """One row per campaign that is not removed.
 
         Columns: campaign_id, campaign_name, budget_id (str), amount_micros (int: per day, of a total budget its
@@ -205,10 +218,9 @@ class GoogleAds:
         or None: not said), is_serving (bool: it may cost something today), not_serving (the reason why not),
         not_steerable, not_steerable_detail (why its budget is not changed, as a reason and in words),
         base_campaign_id (of an experiment or a draft), currency, time_zone (str), changed_at, changed_by (str or
-        None): the last change in `since_days` days, of the budget or of the campaign, that was not made with our own
-        credentials.
+        None): the last change in `history`, of the budget or of the campaign, that we did not make.
         """
-        changes = self._foreign_changes(account, since_days) if since_days else {}
+        changes = _by_others(history) if history else {}
         rows = list(self.hook.rows(account, sql.render_gaql("campaign_budgets.gaql")))
         now = datetime.now(tz=AMSTERDAM).replace(tzinfo=None)
         facts = {row.campaign.resource_name: _facts(row) for row in rows}
@@ -267,46 +279,58 @@ class GoogleAds:
         return removed
 
     def foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
-        return {
-            name: change
-            for name, change in self._foreign_changes(account, since_days).items()
-            if "/campaignBudgets/" in name
-        }
-
-    def _foreign_changes(self, account: str, since_days: int) -> dict[str, tuple[str, str]]:
-        """Resource name of a budget or a campaign -> (when, who) of its last change that we did not make."""
-        # Newest first, as the query orders them, so the first one seen of a resource is its last.
-        ours = self.own_email(account)
-        changes: dict[str, tuple[str, str]] = {}
-        for event in self._changes(account, since_days):
-            if event.user_email != ours:
-                changed_at = _with_zone(event.change_date_time).isoformat(sep=" ", timespec="seconds")
-                changes.setdefault(event.change_resource_name, (changed_at, event.user_email))
-        return changes
+        others = _by_others(self.change_history(account, since_days))
+        return {name: change for name, change in others.items() if "/campaignBudgets/" in name}
 
     def own_changes(self, account: str, since_days: int) -> dict[str, list[tuple[datetime, Decimal]]]:
-        ours = self.own_email(account)
         changes: dict[str, list[tuple[datetime, Decimal]]] = {}
-        for event in self._changes(account, since_days):
-            if event.user_email == ours and _enum_name(event, "change_resource_type") == "CAMPAIGN_BUDGET":
-                amount = from_micros(event.new_resource.campaign_budget.amount_micros)
-                changes.setdefault(event.change_resource_name, []).append((_with_zone(event.change_date_time), amount))
+        for change in self.change_history(account, since_days).changes:
+            if change.is_ours and change.new_value is not None:
+                changes.setdefault(change.resource, []).append((change.at, change.new_value))
         return changes
 
-    def _changes(self, account: str, since_days: int) -> Iterator[Any]:
-        """The change events that say what a campaign may cost, newest first: amounts of budgets, campaigns that were
-        made, enabled, paused, given other dates or pointed at another budget.
+    def change_history(self, account: str, since_days: int) -> ChangeHistory:
+        """The change events that say what a campaign may cost: amounts of budgets, campaigns that were made, enabled,
+        paused, given other dates or pointed at another budget.
+
+        `since` is later than asked for where one second has more events than an answer holds. A campaign's event has
+        no amounts; an event that several campaigns of a budget share is given once.
+        """
+        ours = self.own_email(account)
+        until = datetime.now(tz=AMSTERDAM)
+        first = today() - timedelta(days=min(since_days, 29))
+        events, cut_at = self._changes(account, first)
+        changes = dict.fromkeys(
+            AccountChange(
+                event.change_resource_name,
+                _with_zone(event.change_date_time),
+                event.user_email,
+                event.user_email == ours and _enum_name(event, "client_type") not in PEOPLES_CLIENTS,
+                _amount(event, event.old_resource),
+                _amount(event, event.new_resource),
+            )
+            for event in events
+        )
+        since = datetime.combine(first, time.min, tzinfo=AMSTERDAM)
+        if cut_at:
+            since = _with_zone(cut_at) + timedelta(seconds=1)
+        return ChangeHistory(tuple(change for change in changes if change.at >= since), since, until)
+
+    def _changes(self, account: str, first: date) -> tuple[list[Any], str | None]:
+        """The change events that move money, newest first, and the second at which they are cut off, if they are.
 
         Where there are more than one answer holds, the rest is asked for: up to the oldest second seen, which
         gives the events of that second twice.
         """
-        first, last = today() - timedelta(days=min(since_days, 29)), str(today() + timedelta(days=1))
+        last, found = str(today() + timedelta(days=1)), list[Any]()
         while True:
             query = sql.render_gaql("budget_changes.gaql", first=first, last=last, most=MOST_CHANGE_EVENTS)
             events = [row.change_event for row in self.hook.rows(account, query)]
-            yield from filter(_moves_money, events)
-            if len(events) < MOST_CHANGE_EVENTS or events[-1].change_date_time[:19] == last:
-                return
+            found += filter(_moves_money, events)
+            if len(events) < MOST_CHANGE_EVENTS:
+                return found, None
+            if events[-1].change_date_time[:19] == last:
+                return found, last
             last = events[-1].change_date_time[:19]
 
     def own_email(self, account: str) -> str | None:
@@ -345,6 +369,22 @@ class GoogleAds:
 def _with_zone(account_time: str) -> datetime:
     """The API gives the account's local time without a zone; accounts of another zone are never budgeted."""
     return datetime.fromisoformat(account_time).replace(tzinfo=AMSTERDAM)
+
+
+def _by_others(history: ChangeHistory) -> dict[str, tuple[str, str]]:
+    """Resource name of a budget or a campaign -> (when, who) of its last change that we did not make."""
+    changes: dict[str, tuple[str, str]] = {}
+    for change in history.changes:
+        if not change.is_ours:
+            changes.setdefault(change.resource, (change.at.isoformat(sep=" ", timespec="seconds"), change.by))
+    return changes
+
+
+def _amount(event: Any, resource: Any) -> Decimal | None:
+    if "amount_micros" not in event.changed_fields.paths and _enum_name(event, "resource_change_operation") != "CREATE":
+        return None
+    micros = resource.campaign_budget.amount_micros
+    return from_micros(micros) if micros else None
 
 
 def _facts(row: Any) -> campaigns.Facts:

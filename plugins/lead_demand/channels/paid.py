@@ -39,16 +39,46 @@ class Outcome:
         return "success" if self.applied else "failed"
 
 
+@dataclass(frozen=True)
+class AccountChange:
+    """One entry of an account's change history that moves money.
+
+    :param resource: the budget, or the campaign, by the name that the channel gives it.
+    :param by: who, as the channel shows it; `is_ours`: made with our own credentials and through the API.
+    :param old_value: amounts in the account's currency; None where the entry has none, or names another field.
+    """
+
+    resource: str
+    at: datetime
+    by: str
+    is_ours: bool
+    old_value: Decimal | None
+    new_value: Decimal | None
+
+
+@dataclass(frozen=True)
+class ChangeHistory:
+    """An account's change history, newest first: everything from `since` to `until`, the moment it was read."""
+
+    changes: tuple[AccountChange, ...]
+    since: datetime
+    until: datetime
+
+
 class PaidChannel(Channel, Protocol):
     """A channel whose daily budgets can be read and set. Amounts are Decimal in the account's currency."""
 
     billable_unit: Decimal
 
-    def read_budgets(self, account: str, since_days: int = 0) -> pd.DataFrame:
+    def read_budgets(self, account: str, history: ChangeHistory | None = None) -> pd.DataFrame:
         """Every campaign of an account with the budget in force; see `channel_budgets` for the columns.
 
-        :param since_days: how far back changes by others are looked for; 0 = not at all.
+        :param history: where changes by others are looked for; None = nowhere.
         """
+        ...
+
+    def change_history(self, account: str, since_days: int) -> ChangeHistory:
+        """Every change in `since_days` days of what the account may cost, whoever made it."""
         ...
 
     def removed_campaigns(self, account: str, campaigns: Sequence[str]) -> set[str]:
