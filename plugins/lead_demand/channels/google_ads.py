@@ -319,8 +319,8 @@ class GoogleAds:
     def _changes(self, account: str, first: date) -> tuple[list[Any], str | None]:
         """The change events that move money, newest first, and the second at which they are cut off, if they are.
 
-        Where there are more than one answer holds, the rest is asked for: up to the oldest second seen, which
-        gives the events of that second twice.
+        Where there are more than one answer holds, the rest is asked for: up to the end of the oldest second seen,
+        which gives the events of that second twice.
         """
         last, found = str(today() + timedelta(days=1)), list[Any]()
         while True:
@@ -329,9 +329,11 @@ class GoogleAds:
             found += filter(_moves_money, events)
             if len(events) < MOST_CHANGE_EVENTS:
                 return found, None
-            if events[-1].change_date_time[:19] == last:
-                return found, last
-            last = events[-1].change_date_time[:19]
+            oldest = events[-1].change_date_time[:19]
+            end = str(datetime.fromisoformat(oldest) + timedelta(seconds=1))
+            if end >= last:
+                return found, oldest
+            last = end
 
     def own_email(self, account: str) -> str | None:
         """The user that Google's change history shows for our own changes. Raises like a read of the account: the
