@@ -21,7 +21,8 @@ from uuid import UUID
 
 from lead_demand import budgets, channels, day, sql
 from lead_demand.errors import AnswerUnusable
-from lead_demand.operators import APPROVE, LEAVE_OUT
+from lead_demand.hitl_record import APPROVE
+from lead_demand.operators import LEAVE_OUT
 from lead_demand.switches import read_switches
 
 if TYPE_CHECKING:

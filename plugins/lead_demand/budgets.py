@@ -26,6 +26,7 @@ from lead_demand import channels, findings, sql
 from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, Outcome, PaidChannel
 from lead_demand.day import AMSTERDAM
 from lead_demand.errors import ChangesFailed, ChangesLeftOpen, ChangesUnsettled, LeadDemandError, SourceRefused
+from lead_demand.hitl_record import APPROVE
 from lead_demand.reasons import Refusal, refusal_of
 from lead_demand.switches import Switches, read_switches
 
@@ -621,6 +622,7 @@ def _sendable(
         "total_daily_cap": switches.total_daily_cap,
         "max_daily_increase": switches.max_daily_increase,
         "approval_threshold": switches.approval_threshold,
+        "approve": APPROVE,
     }
     rows = connection.execute(sql.render("lead_budgets/select_sendable.sql"), values).fetchall()
     connection.commit()

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+#: The options of a question.
+APPROVE, REJECT = "Approve", "Reject"
+
 if TYPE_CHECKING:
     from airflow.providers.standard.operators.hitl import HITLOperator
 

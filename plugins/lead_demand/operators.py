@@ -12,6 +12,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
 
 from lead_demand.day import Window, stats_date, stats_window
+from lead_demand.hitl_record import APPROVE, REJECT
 from lead_demand.sql import LEADS_CONNECTION
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from airflow.sdk.types import DagRunProtocol
 
 
-APPROVE, REJECT = "Approve", "Reject"
 LEAVE_OUT = "leave_out"
 # Seconds after which an answer that could not be kept is read again from Airflow's record.
 READ_AGAIN = 15.0

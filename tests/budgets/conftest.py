@@ -43,7 +43,7 @@ from (
             on sources.channel = budgets.channel and sources.external_id = budgets.campaign_id
         inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
         inner join lead_segment_channels as limits on segments.id = limits.segment_id and limits.channel = 'google_ads'
-        where budgets.is_serving and sources.is_active
+        where budgets.is_serving and sources.is_active and budgets.campaigns_on_budget = 1
     ) as each_budget
     group by segment_id
 ) as numbered;

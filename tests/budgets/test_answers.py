@@ -136,7 +136,7 @@ def test_a_decision_that_was_altered_after_it_was_shown_sends_nothing_and_is_nam
     by_hand: DayByHand, asked: Asked
 ) -> None:
     change = asked.question.changes[0]
-    by_hand.db.fetch("update budget_decisions set new_budget = new_budget + 50 where id = %s", [change.decision_id])
+    by_hand.db.restore("update budget_decisions set new_budget = new_budget + 50 where id = %s", [change.decision_id])
     with pytest.raises(AnswerUnusable, match=f"{change.segment} was shown as .*€{change.new_budget:.2f}"):
         asked.answer("Approve")
     assert_nothing_happened(by_hand)

@@ -15,7 +15,7 @@ from lead_demand import budgets, reverts, sql
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
 from tests.faults.cases import STRUCK
 from tests.faults.conftest import wrapped_protocol
-from tests.fixtures.claims import log
+from tests.fixtures.claims import approve, log
 from tests.fixtures.morning import Morning
 from tests.fixtures.postgres import MEMBER
 
@@ -257,6 +257,7 @@ def test_a_large_increase_is_sent_only_with_its_approval(ten_percent: Morning, a
         apply("increase")
         ten_percent.sandbox.clear()
         ten_percent.db.restore("update channel_orchestration_log set decided_by = 'Anke de Wit'")
+        approve(ten_percent.db)
         ten_percent.set(approval_threshold=large - Decimal("0.01"))
         assert apply("increase") == ""
         assert {row["status"] for row in ten_percent.log()} == {"success"}

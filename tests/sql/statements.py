@@ -95,7 +95,13 @@ order by segment_id
 limit 1
 """
 YESTERDAY = "= lead_today() - 1"
-LIMITS = {"unit": 0.01, "total_daily_cap": 5_000, "max_daily_increase": 2_000, "approval_threshold": 1_000}
+LIMITS = {
+    "unit": 0.01,
+    "total_daily_cap": 5_000,
+    "max_daily_increase": 2_000,
+    "approval_threshold": 1_000,
+    "approve": "Approve",
+}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from lead_demand.sql import render
-from tests.fixtures.claims import OPPOSITE, claim, decide, log, record_fetches, steer
+from tests.fixtures.claims import OPPOSITE, approve, claim, decide, log, record_fetches, steer
 from tests.fixtures.postgres import MEMBER, LeadsDatabase
 
 OTHER = "customers/1234567890/campaignBudgets/2"
@@ -18,6 +18,7 @@ LIMITS = {
     "total_daily_cap": Decimal(1_000),
     "max_daily_increase": Decimal(100),
     "approval_threshold": Decimal(50),
+    "approve": "Approve",
 }
 
 
@@ -106,8 +107,18 @@ def test_an_increase_above_the_threshold_needs_its_approval(
 ) -> None:
     claimed(leads_db, segment)
     assert why_not(leads_db, approval_threshold=value) == ["not_approved"]
+    approve(leads_db)
+    assert why_not(leads_db, approval_threshold=value) == ["not_approved"], "it was claimed in nobody's name"
     leads_db.restore("update channel_orchestration_log set decided_by = 'Anke de Wit'")
     assert why_not(leads_db, approval_threshold=value) == [None]
+
+
+@pytest.mark.parametrize("answer", [None, "Reject"])
+def test_a_name_in_the_row_is_no_approval(leads_db: LeadsDatabase, segment: UUID, answer: str | None) -> None:
+    claimed(leads_db, segment, decided_by="Anke de Wit")
+    if answer:
+        approve(leads_db, answer)
+    assert why_not(leads_db, approval_threshold=Decimal(9)) == ["not_approved"]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +208,9 @@ def test_a_claim_of_another_day_or_that_is_closed_is_not_among_them(leads_db: Le
     claimed(leads_db, segment)
     leads_db.restore("update channel_orchestration_log set decision_date = decision_date - 1")
     assert why_not(leads_db) == []
-    leads_db.restore("update channel_orchestration_log set decision_date = decision_date + 1, status = 'success'")
+    leads_db.restore(
+        "update channel_orchestration_log set decision_date = decision_date + 1, status = 'success', closed_at = now()"
+    )
     assert why_not(leads_db) == []
 
 

@@ -186,10 +186,29 @@ judged as (
                 format('its segment may have %%s now', coalesce(round(open_claims.max_daily_budget, 2)::text, 'nothing'))
             ),
             (
-                8, open_claims.kind, 'not_approved',
-                open_claims.decided_by is not null
-                or coalesce(decisions.new_budget - decisions.old_budget, open_claims.new_value - open_claims.old_value)
-                <= %(approval_threshold)s,
+                8, 'revert', 'not_approved',
+                open_claims.decided_by is not null or open_claims.new_value - open_claims.old_value <= %(approval_threshold)s,
+                format('nobody asked for it, and more than +%%s needs a person', round(%(approval_threshold)s::numeric, 2))
+            ),
+            -- A name in the row is no approval: somebody was shown this decision today, and Airflow's record has the answer.
+            (
+                9, 'plan', 'not_approved',
+                decisions.new_budget - decisions.old_budget <= %(approval_threshold)s
+                or (
+                    open_claims.decided_by is not null
+                    and exists (
+                        select 1
+                        from approval_questions as questions
+                        where
+                            questions.channel = %(channel)s
+                            and questions.question_date = lead_today()
+                            and questions.chosen = array[%(approve)s::text]
+                            and questions.responder_id is not null
+                            and questions.asked @> jsonb_build_array(
+                                jsonb_build_object('decision_id', open_claims.decision_id::text)
+                            )
+                    )
+                ),
                 format('nobody approved it, and more than +%%s needs approval', round(%(approval_threshold)s::numeric, 2))
             )
         ) as checks (place, kind, error_code, holds, detail)
