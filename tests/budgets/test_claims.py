@@ -13,8 +13,9 @@ import pytest
 
 from lead_demand import budgets, reverts, sql
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
-from tests.faults.cases import STRUCK
+from tests.faults.cases import STRUCK, write_a_row
 from tests.faults.conftest import wrapped_protocol
+from tests.faults.invariants import contradictions, gather
 from tests.fixtures.claims import log
 from tests.fixtures.morning import Morning
 from tests.fixtures.postgres import MEMBER
@@ -181,6 +182,18 @@ def test_a_revert_that_is_not_the_opposite_of_a_change_is_not_sent(ten_percent: 
     assert ten_percent.sandbox.budgets()[other["external_id"]] == other["old_value"] * 1_000_000
 
 
+@pytest.mark.parametrize("decided", [False, True], ids=["no decision", "a decision"])
+@pytest.mark.parametrize("who", ["admin", "service_role", "lead_pipeline", MEMBER, None])
+def test_whoever_writes_whatever_nothing_is_sent_that_no_decision_covers(
+    ten_percent: Morning, who: str | None, decided: bool
+) -> None:
+    write_a_row(ten_percent, who, decided=decided)
+    for action in ("decrease", "increase"):
+        apply(action)
+    assert contradictions(gather(ten_percent), settled=False) == []
+    assert ten_percent.sandbox.changes(), "the decided changes went through"
+
+
 # -- limits and approvals at the moment of sending ---------------------------------------------------------------------
 
 LOWERED = {
@@ -219,9 +232,7 @@ def test_a_limit_that_was_lowered_after_the_claim_is_kept(ten_percent: Morning, 
 
 
 @pytest.mark.parametrize("limit", ["total_daily_cap", "max_daily_increase"])
-def test_a_shared_limit_that_was_lowered_after_the_claim_is_not_passed(
-    ten_percent: Morning, limit: str
-) -> None:
+def test_a_shared_limit_that_was_lowered_after_the_claim_is_not_passed(ten_percent: Morning, limit: str) -> None:
     with sql.connect() as connection:
         before, _ = budgets.room_taken(connection, "google_ads")
     steps = ten_percent.db.fetch(

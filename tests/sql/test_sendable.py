@@ -197,7 +197,9 @@ def test_a_claim_of_another_day_or_that_is_closed_is_not_among_them(leads_db: Le
     claimed(leads_db, segment)
     leads_db.restore("update channel_orchestration_log set decision_date = decision_date - 1")
     assert why_not(leads_db) == []
-    leads_db.restore("update channel_orchestration_log set decision_date = decision_date + 1, status = 'success'")
+    leads_db.restore(
+        "update channel_orchestration_log set decision_date = decision_date + 1, status = 'success', closed_at = now()"
+    )
     assert why_not(leads_db) == []
 
 
