@@ -37,7 +37,7 @@ select
 from (
     select segment_id, sum(amount) as amount, row_number() over (order by count(*) desc, segment_id) as number
     from (
-        select distinct sources.segment_id, budgets.budget_id, budgets.amount
+        select distinct sources.segment_id, budgets.budget_id, budgets.amount, budgets.campaigns_on_budget
         from channel_sources as sources
         inner join channel_budgets as budgets
             on sources.channel = budgets.channel and sources.external_id = budgets.campaign_id
@@ -46,6 +46,7 @@ from (
         where budgets.is_serving and sources.is_active and budgets.campaigns_on_budget = 1
     ) as each_budget
     group by segment_id
+    having bool_and(campaigns_on_budget = 1)
 ) as numbered;
 insert into lead_segment_plans (segment_id, date) select segment_id, decision_date from budget_decisions;
 update channel_budgets set is_budget_limited = true

@@ -13,8 +13,9 @@ import pytest
 
 from lead_demand import budgets, reverts, sql
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
-from tests.faults.cases import STRUCK
+from tests.faults.cases import STRUCK, write_a_row
 from tests.faults.conftest import wrapped_protocol
+from tests.faults.invariants import contradictions, gather
 from tests.fixtures.claims import approve, log
 from tests.fixtures.morning import Morning
 from tests.fixtures.postgres import MEMBER
@@ -179,6 +180,18 @@ def test_a_revert_that_is_not_the_opposite_of_a_change_is_not_sent(ten_percent: 
     (refused,) = [row for row in ten_percent.log() if row["kind"] == "revert" and row["status"] == "failed"]
     assert refused["error_code"] == "not_of_a_decision" and ten_percent.open_findings("not_of_a_decision")
     assert ten_percent.sandbox.budgets()[other["external_id"]] == other["old_value"] * 1_000_000
+
+
+@pytest.mark.parametrize("decided", [False, True], ids=["no decision", "a decision"])
+@pytest.mark.parametrize("who", ["admin", "service_role", "lead_pipeline", MEMBER, None])
+def test_whoever_writes_whatever_nothing_is_sent_that_no_decision_covers(
+    ten_percent: Morning, who: str | None, decided: bool
+) -> None:
+    write_a_row(ten_percent, who, decided=decided)
+    for action in ("decrease", "increase"):
+        apply(action)
+    assert contradictions(gather(ten_percent), settled=False) == []
+    assert ten_percent.sandbox.changes(), "the decided changes went through"
 
 
 # -- limits and approvals at the moment of sending ---------------------------------------------------------------------
