@@ -77,7 +77,7 @@ def test_every_foreign_key_has_an_index_and_restricts(seeded_db: SeededDatabase)
     assert [row for row in rows if row["conname"] != "leads_partner_id_fkey"] == []
 
 
-def test_functions_pin_their_search_path_and_only_three_are_definer(seeded_db: SeededDatabase) -> None:
+def test_functions_pin_their_search_path_and_only_four_are_definer(seeded_db: SeededDatabase) -> None:
     rows = seeded_db.fetch(
         "select proname, prosecdef, proconfig, prosqlbody is not null as is_bound from pg_proc"
         " where pronamespace = any(array['public', 'private']::regnamespace[])"
@@ -88,6 +88,7 @@ def test_functions_pin_their_search_path_and_only_three_are_definer(seeded_db: S
     assert {row["proname"] for row in rows if row["prosecdef"]} == {
         "guard_channel_sources",
         "is_admin",
+        "lead_contacts",
         "log_source_change",
     }
 
