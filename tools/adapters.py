@@ -1,5 +1,5 @@
-"""What the adapters in `include/sql/sources` need of a company's own tables: the columns that the pipeline may read, and
-the owner's function that tells double posts.
+"""What the adapters in `include/sql/sources` need of a company's own tables: the columns that the pipeline may read,
+and the owner's function that tells double posts.
 
 PostgreSQL itself says which columns a query uses: a temporary view of it is made and rolled back.
 """
@@ -12,7 +12,6 @@ from contextlib import contextmanager
 
 import jinja2
 import psycopg
-from psycopg import sql
 
 from tools import REPOSITORY
 
@@ -96,7 +95,7 @@ def contacts_function(leads: str | None = None) -> str:
 
 
 def follow(connection: psycopg.Connection, report: Callable[[str], None] = print, leads: str | None = None) -> None:
-    """Make `private.lead_contacts` as the adapter says, as the owner of `leads`; nothing happens where it is so already.
+    """Make `private.lead_contacts` as the adapter says, as the owner of `leads`; where it is so already, nothing.
 
     A table that the adapter does not fit is reported, and the function stays as it was.
     """
@@ -184,7 +183,7 @@ def _does_not_fit(name: str, error: psycopg.Error) -> str:
 
 def _contacts_are_stale(connection: psycopg.Connection, leads: str | None) -> bool:
     stored = _value(connection, "select prosrc from pg_proc where oid = to_regprocedure(%s)", CONTACTS)
-    return stored is None or stored.split() != render("reading/lead_contacts.sql", leads).split()
+    return stored is None or str(stored).split() != render("reading/lead_contacts.sql", leads).split()
 
 
 def _value(connection: psycopg.Connection, query: str, parameter: object = None) -> object:

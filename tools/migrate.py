@@ -2,8 +2,8 @@
 
     python -m tools.migrate [--url URL] [--dry-run | --check]
 
-Afterwards what tells double posts follows the adapter of `leads`, and the grants that the adapters need and the pipeline
-does not have are printed; none is given by itself. See `tools.adapters`.
+Afterwards what tells double posts follows the adapter of `leads`, and the grants that the adapters need and the
+pipeline does not have are printed; none is given by itself. See `tools.adapters`.
 
 The URL defaults to LEADS_DATABASE_URL and logs in as the owner of the schema (`postgres`, port 5432).
 Each file runs in one transaction with its row in `supabase_migrations.schema_migrations`: a killed run leaves

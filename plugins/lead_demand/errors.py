@@ -274,8 +274,8 @@ KINDS = (
         "DatabaseRefused",
         "The database refused the statement",
         False,
-        "Read the refusal: a right that lead_pipeline lacks (`make migrate ARGS=--check` prints the grant), a rule of the "
-        "table, or a guard of the log. Repair that.",
+        "Read the refusal: a right that lead_pipeline lacks (`make migrate ARGS=--check` prints the grant), a rule of "
+        "the table, or a guard of the log. Repair that.",
         # The driver counts the class of our own guards among the operational errors.
         (
             "psycopg.errors.ObjectNotInPrerequisiteState",

@@ -1,4 +1,4 @@
-"""Who somebody is stays with the company: the pipeline reads the columns that it counts by, and double posts all the same."""
+"""Who somebody is stays with the company: the pipeline reads what it counts by, and double posts still count once."""
 
 from __future__ import annotations
 
@@ -200,9 +200,9 @@ def test_the_migration_makes_what_the_adapter_of_this_repository_says(granted_db
 def test_an_edited_adapter_says_which_grant_it_needs_and_the_grant_is_exact(granted_db: LeadsDatabase) -> None:
     granted_db.fetch('alter table leads add column herkomst text, add column "Post Code" text')
     granted_db.fetch("create table kanalen (code text, naam text)")
-    edited = LEADS_SQL.replace(
-        "leads.source_channel", "(select naam from public.kanalen where code = herkomst)"
-    ).replace("leads.postal_code", 'leads."Post Code" as postal_code')
+    channel = "(select naam from public.kanalen where code = herkomst) as source_channel"
+    edited = LEADS_SQL.replace("leads.source_channel", channel)
+    edited = edited.replace("leads.postal_code", 'leads."Post Code" as postal_code')
     found = problems(granted_db, edited)
     assert [line.partition(": ")[2] for line in found] == [
         "grant select (code, naam) on public.kanalen to lead_pipeline;",
