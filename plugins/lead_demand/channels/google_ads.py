@@ -7,6 +7,7 @@ never budgeted.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from lead_demand.channels.sums import Sum
 from lead_demand.day import AMSTERDAM, Window, today
 from lead_demand.errors import SourceRefused, SourceUnavailable
 from lead_demand.findings import Level
+from lead_demand.outside import plain
 
 API_VERSION = "v26"
 # How many names one query may list.
@@ -55,6 +57,7 @@ BUDGET_COLUMNS = [
     "time_zone",
     "changed_at",
     "changed_by",
+    "unreadable",
 ]
 
 
@@ -168,7 +171,7 @@ class GoogleAds:
                 row.metrics.cost_micros,
                 row.metrics.impressions,
                 row.metrics.clicks,
-                round(row.metrics.conversions * 1_000_000),
+                _micros(row.metrics.conversions),
             )
             for row in self.hook.rows(account, query)
         ]
@@ -188,7 +191,7 @@ class GoogleAds:
                 row.metrics.cost_micros,
                 row.metrics.impressions,
                 row.metrics.clicks,
-                round(row.metrics.conversions * 1_000_000),
+                _micros(row.metrics.conversions),
             )
             for row in self.hook.rows(account, query)
         ]
@@ -204,9 +207,9 @@ class GoogleAds:
         daily part), campaigns_on_budget (int: without experiments and drafts), is_budget_limited, is_learning (bool
         or None: not said), is_serving (bool: it may cost something today), not_serving (the reason why not),
         not_steerable, not_steerable_detail (why its budget is not changed, as a reason and in words),
-        base_campaign_id (of an experiment or a draft), currency, time_zone (str), changed_at, changed_by (str or
-        None): the last change in `since_days` days, of the budget or of the campaign, that was not made with our own
-        credentials.
+        base_campaign_id (of an experiment or a draft), unreadable (str or None: what is no date or time), currency,
+        time_zone (str), changed_at, changed_by (str or None): the last change in `since_days` days, of the budget or of
+        the campaign, that was not made with our own credentials.
         """
         changes = self._foreign_changes(account, since_days) if since_days else {}
         rows = list(self.hook.rows(account, sql.render_gaql("campaign_budgets.gaql")))
@@ -229,6 +232,11 @@ class GoogleAds:
         for row in rows:
             campaign, budget = row.campaign, row.campaign_budget
             each, stop = facts[campaign.resource_name], stops[campaign.resource_name]
+            wrong = [
+                f"{name} '{plain(said, 60)}'"
+                for name, said in (("a start", campaign.start_date_time), ("an end", campaign.end_date_time))
+                if said and _moment(said) is None
+            ]
             held = campaigns.not_steerable(each, in_experiment=campaign.resource_name in tested)
             # Whether Google counts a copy as a user of the budget is not said; it is never another segment's campaign.
             regular, copied = on_budget[budget.resource_name][False], on_budget[budget.resource_name][True]
@@ -255,6 +263,7 @@ class GoogleAds:
                     "time_zone": row.customer.time_zone,
                     "changed_at": changed_at,
                     "changed_by": changed_by,
+                    "unreadable": ", ".join(wrong) or None,
                 }
             )
         return pd.DataFrame(records, columns=BUDGET_COLUMNS)
@@ -280,8 +289,10 @@ class GoogleAds:
         changes: dict[str, tuple[str, str]] = {}
         for event in self._changes(account, since_days):
             if event.user_email != ours:
-                changed_at = _with_zone(event.change_date_time).isoformat(sep=" ", timespec="seconds")
-                changes.setdefault(event.change_resource_name, (changed_at, event.user_email))
+                # At a time that cannot be read, somebody changed it: that is as good as just now.
+                changed = _moment(event.change_date_time) or datetime.now(tz=AMSTERDAM)
+                changed_at = changed.replace(tzinfo=AMSTERDAM).isoformat(sep=" ", timespec="seconds")
+                changes.setdefault(event.change_resource_name, (changed_at, plain(event.user_email, 200)))
         return changes
 
     def own_changes(self, account: str, since_days: int) -> dict[str, list[tuple[datetime, Decimal]]]:
@@ -290,7 +301,8 @@ class GoogleAds:
         for event in self._changes(account, since_days):
             if event.user_email == ours and _enum_name(event, "change_resource_type") == "CAMPAIGN_BUDGET":
                 amount = from_micros(event.new_resource.campaign_budget.amount_micros)
-                changes.setdefault(event.change_resource_name, []).append((_with_zone(event.change_date_time), amount))
+                if (at := _moment(event.change_date_time)) is not None:
+                    changes.setdefault(event.change_resource_name, []).append((at.replace(tzinfo=AMSTERDAM), amount))
         return changes
 
     def _changes(self, account: str, since_days: int) -> Iterator[Any]:
@@ -342,11 +354,6 @@ class GoogleAds:
         return outcomes
 
 
-def _with_zone(account_time: str) -> datetime:
-    """The API gives the account's local time without a zone; accounts of another zone are never budgeted."""
-    return datetime.fromisoformat(account_time).replace(tzinfo=AMSTERDAM)
-
-
 def _facts(row: Any) -> campaigns.Facts:
     campaign, budget = row.campaign, row.campaign_budget
     return campaigns.Facts(
@@ -369,7 +376,19 @@ def _facts(row: Any) -> campaigns.Facts:
 
 
 def _moment(account_time: str) -> datetime | None:
-    return datetime.fromisoformat(account_time) if account_time else None
+    """The API gives the account's local time without a zone; accounts of another zone are never budgeted. None where it
+    gives none, or no time.
+    """
+    try:
+        moment = datetime.fromisoformat(account_time).replace(tzinfo=None)
+        return moment if moment.year > 1 else None  # the first year has no day before it
+    except ValueError:
+        return None
+
+
+def _micros(amount: float) -> float:
+    """An amount with its fraction as whole micros; what is no number stays what it is."""
+    return round(amount * 1_000_000) if math.isfinite(amount) else amount
 
 
 def _moves_money(event: Any) -> bool:
