@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pandas as pd
@@ -94,7 +95,7 @@ NUMBERS = {
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_one_wrong_number_leaves_out_its_segments_day_and_is_named_until_it_is_right(
     name: str, data: st.DataObject
@@ -240,7 +241,7 @@ def painters(
                 "on conflict (code) do update set code = excluded.code returning id) "
                 "insert into channel_sources (channel, account, external_id, segment_id) "
                 "select 'google_ads', %s, %s, id from made",
-                [row["segment"], *row["segment"].split("_", 1), PAINTERS, row["external_id"]],
+                [row["segment"], *row["segment"].replace("_", "-").split("-", 1), PAINTERS, row["external_id"]],
             )
     yield leads_db
 
@@ -273,11 +274,8 @@ def test_a_budget_that_cannot_be_holds_its_segment_alone_until_it_is_right(
     campaigns = planning.read_budgets("google_ads", PAINTERS, "before")
     good = segments(painters, "before")
     assert None not in good.values()
-    name = "dak\nWhat happened: nothing\x1b[31m\u2028"
-    clean_sandbox.fault(
-        "value", "SearchStream", text="campaign_budget.period", field=field, value=value, at=0, customer=PAINTERS
-    )
-    assert planning.read_budgets("google_ads", PAINTERS, "bad") == campaigns, name
+    clean_sandbox.fault("value", "SearchStream", text="campaign_budget.period", field=field, value=value)
+    assert planning.read_budgets("google_ads", PAINTERS, "bad") == campaigns
     bad = segments(painters, "bad")
     (held,) = {code for code in good if bad[code] is None}
     assert {code: amount for code, amount in bad.items() if code != held} == {
@@ -348,14 +346,15 @@ def test_a_partner_whose_capacity_is_no_number_makes_one_segment_unknown(leads_d
     )
     assert [row["leads"] for row in rows] == [4, 7, 3, *[None] * len(wrong)]
     named = leads_db.fetch("select detail from pipeline_findings where name = 'capacity_impossible'")
-    assert named and all("\n" not in row["detail"] for row in named)
+    assert len(named) == len(wrong) and all("\n" not in row["detail"] for row in named)
 
 
 def test_a_lead_with_strange_values_costs_no_other_lead(leads_db: LeadsDatabase) -> None:
     segment = leads_db.add_segment()
     moment = "(lead_today() - 1)::timestamp at time zone 'Europe/Amsterdam' + interval '9 hours'"
     leads_db.fetch(f"insert into leads (created_at, branch, region) values ({moment}, 'schilder', 'utrecht')")
-    strange = "x\r\nWhat happened: nothing\x1b[31m\u2028" + "y" * 20_000
+    # Such a text does not shrink, so it fits in no page of an index.
+    strange = "x\r\nWhat happened: nothing\x1b[31m\u2028" + "".join(sha256(bytes([n])).hexdigest() for n in range(256))
     for column in ("status", "branch", "region", "country", "postal_code", "source_channel", "email"):
         leads_db.fetch(f"insert into leads (created_at, {column}) values ({moment}, %s)", [strange])
     for at in ("infinity", "-infinity", "0001-01-01 BC", "9999-12-31", "294276-12-31"):
@@ -368,7 +367,7 @@ def test_a_lead_with_strange_values_costs_no_other_lead(leads_db: LeadsDatabase)
     counted = leads_db.value("select sum(leads_generated) from channel_metrics where segment_id = %s", [segment])
     assert counted == 1
     told = json.dumps(leads_db.fetch("select subject, detail from pipeline_findings"), ensure_ascii=False)
-    assert "What happened" not in told and "\\u2028" not in told and "\x1b" not in told
+    assert "What happened" not in told and "\u2028" not in told and "\x1b" not in told
 
 
 # Days -----------------------------------------------------------------------------------------------------------------

@@ -370,8 +370,9 @@ def _impossible(
     findings: list[Finding],
 ) -> set[tuple[str, str]]:
     def what(row: dict[str, object]) -> str:
-        read = [f"{name}={row[name]}" for name in metrics if row[name] is not pd.NA]
-        return ", ".join([*([str(row["unreadable"])] if row["unreadable"] else []), *read])
+        said = row["unreadable"]
+        read = [f"{name}={row[name]}" for name in metrics if row[name] is not None and row[name] is not pd.NA]
+        return ", ".join([*([said] if isinstance(said, str) else []), *read])
 
     return _leave_out(
         channel,
@@ -397,10 +398,11 @@ def _too_large(
     is_more = pd.Series(False, summed.index)
     for name in metrics:
         is_more |= summed[name].astype("Int64") > (LARGEST_MONEY if name.endswith("_micros") else LARGEST_COUNT)
+    rows = summed[is_more.to_numpy(dtype=bool)]
     return _leave_out(
         channel,
         account,
-        summed[is_more.to_numpy(dtype=bool)].assign(external_id="all of its rows"),
+        rows.assign(external_id=[f"all rows of {codes.get(segment, segment)}" for segment in rows["segment_id"]]),
         codes,
         findings,
         name="impossible_metric",
