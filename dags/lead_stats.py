@@ -13,7 +13,8 @@ campaign, page or host belongs to which segment, and on which days, is in `chann
 right in `capacity_confirmations`. What a person has to add to them, `pipeline_findings` asks for.
 
 **Params.** `from` and `to`: restate a whole range of days in one run, month by month. Empty: the day before, with the
-last days that sources still correct (leads and Google Ads 30, Search Console 10, GA4 3).
+last days that sources still correct (leads and Google Ads 30, Search Console 10, GA4 3). Days before
+`orchestration_settings.earliest_day` are refused.
 
 **Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out, in any order and with several
 runs at once. A retry goes on after the last month that was finished; a run that was cleared begins again. Only a run of

@@ -241,6 +241,13 @@ def _spoil(rows: list[Row], fault: Fault | None) -> list[Row]:
                 {**row, "metrics": {k: type(v)(v * more) if v else v for k, v in row.get("metrics", {}).items()}}
                 for row in rows
             ]
+        case "value" if fault and rows:
+            resource, _, name = fault.args["field"].partition(".")
+            at, content = int(fault.args.get("at", 0)) % len(rows), fault.args["value"]
+            if content in ("NaN", "Infinity", "-Infinity"):
+                content = float(content)
+            rows[at] = {**rows[at], resource: {**(rows[at].get(resource) or {}), name: content}}
+            return rows
         case "unknown_currency":
             code = fault.args.get("currency", "XXX") if fault else ""
             spoilt = ("customer", "customer_client")

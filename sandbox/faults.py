@@ -39,6 +39,7 @@ duplicate_rows     every row twice                               every row twice
 negative_metrics   the numbers of the first row are negative     the numbers of the first row are negative
 row_missing        the row with the largest numbers is missing   the same
 inflated           every number is larger by the part ``share``  the same
+value              ``field`` of the row ``at`` is ``value``      the same
 unknown_currency   the customer's currency is ``currency``       (not applicable: ignored)
 empty              no rows                                       no rows
 sampled            (not applicable: ignored)                     GA4 read a sample, and says so
@@ -65,10 +66,13 @@ one_row            (not applicable: ignored)                     one row, and no
 text; ``sleep`` seconds before the failure (slow: default 2); ``retry_delay`` seconds (quota); ``op_index`` and
 ``code``, ``message``, ``retry_info`` seconds, ``quota_failure`` and ``error_info``, a text and a reason (status);
 ``error`` (partial, such as ``campaign_budget_error.MONEY_AMOUNT_TOO_LARGE``); ``currency`` (unknown_currency, default
-XXX); ``share`` (inflated, default 0.25); ``rows`` of a page (default 100); ``before`` (truncated), ``date``
-(incomplete) and ``field`` (how metadata spells it); ``time_zone`` and ``reason`` of the kinds alike; ``seconds``
-(default 1) and ``expires_in`` (default 3600) (token_expires); ``amount_micros``, ``resource_name`` (default: the budget
-of a change's first operation) and ``user`` (foreign_edit).
+XXX); ``share`` (inflated, default 0.25); ``field``, ``value`` and ``at`` (value: a path of GAQL such as
+``metrics.cost_micros``, ``campaign.name`` or ``campaign_budget.amount_micros``; a field of a report, or one of the
+names of its dimensions and metrics, such as ``clicks``, ``keys``, ``sessions``, ``hostName`` or ``date``; the first row
+where ``at`` is left out). A number that JSON has none for is written as a text: ``NaN``, ``Infinity``; ``rows`` of a
+page (default 100); ``before`` (truncated), ``date`` (incomplete) and ``field`` (how metadata spells it); ``time_zone``
+and ``reason`` of the kinds alike; ``seconds`` (default 1) and ``expires_in`` (default 3600) (token_expires);
+``amount_micros``, ``resource_name`` (default: the budget of a change's first operation) and ``user`` (foreign_edit).
 
 A fault that comes "after the change is stored" comes after the work of a read as well, where that makes a difference:
 a cut or slow read has no such form, and a failed one looks the same.
@@ -94,7 +98,7 @@ REPORT_FAULTS = (
     "incomplete", "by_property", "shifted", "short_pages", "copies", "spellings", "unmatched", "one_row",
 )  # fmt: skip
 DATA_FAULTS = (
-    "partial", "duplicate_rows", "negative_metrics", "row_missing", "inflated", "unknown_currency", "empty",
+    "partial", "duplicate_rows", "negative_metrics", "row_missing", "inflated", "value", "unknown_currency", "empty",
     *REPORT_FAULTS,
 )  # fmt: skip
 KINDS_WITHOUT_FAILURE = (*WIRE_FAULTS, *TOKEN_FAULTS, *DATA_FAULTS)
@@ -173,6 +177,8 @@ class Fault:
                 f"There is no fault {self.kind!r} for method {self.method!r} (times {self.times}). Nothing was queued. "
                 f"Methods: {', '.join(METHODS)}. Kinds: {', '.join((*FAILURES, *KINDS_WITHOUT_FAILURE))}."
             )
+        if self.kind == "value" and not {"field", "value"} <= self.args.keys():
+            raise ValueError("A fault of kind value needs field and value. Nothing was queued.")
         if self.base == "foreign_edit" and not (
             "amount_micros" in self.args and ("resource_name" in self.args or self.method == "MutateCampaignBudgets")
         ):

@@ -66,6 +66,17 @@ def _larger(row: Json, more: float) -> Json:
     return {**row, **{name: float(int(row[name] * more)) for name in ("clicks", "impressions")}}
 
 
+def _with_value(answer: Json, row: Json, name: str, value: Any) -> Json:
+    """The row with another value in a field, or in the cell of a dimension or metric of that name."""
+    for cells, headers in (("dimensionValues", "dimensionHeaders"), ("metricValues", "metricHeaders")):
+        names = [header["name"] for header in answer.get(headers, [])]
+        if name in names:
+            found = list(row[cells])
+            found[names.index(name)] = {"value": value}
+            return {**row, cells: found}
+    return {**row, name: float(value) if value in ("NaN", "Infinity") else value}
+
+
 def _spoil(answer: Json, fault: Fault | None) -> Json:
     """A report as a data fault leaves it. What must be the same on all pages of a report is done in ``reports``."""
     metadata = answer.get("metadata", {}) | (reports.said(fault.kind, fault.args) if fault else {})
@@ -90,6 +101,10 @@ def _spoil(answer: Json, fault: Fault | None) -> Json:
         case "inflated" if answer.get("rows"):
             more = 1 + (fault.args.get("share", 0.25) if fault else 0)
             answer = {**answer, "rows": [_larger(row, more) for row in answer["rows"]]}
+        case "value" if fault and answer.get("rows"):
+            at = int(fault.args.get("at", 0)) % len(answer["rows"])
+            row = _with_value(answer, answer["rows"][at], fault.args["field"], fault.args["value"])
+            answer = {**answer, "rows": [*answer["rows"][:at], row, *answer["rows"][at + 1 :]]}
         case "by_property" if "responseAggregationType" in answer:
             answer = {**answer, "responseAggregationType": "byProperty"}
         case "growing" if "rowCount" in answer:

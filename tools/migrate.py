@@ -2,6 +2,9 @@
 
     python -m tools.migrate [--url URL] [--dry-run | --check]
 
+Afterwards what tells double posts follows the adapter of `leads`, and the grants that the adapters need and the
+pipeline does not have are printed; none is given by itself. See `tools.adapters`.
+
 The URL defaults to LEADS_DATABASE_URL and logs in as the owner of the schema (`postgres`, port 5432).
 Each file runs in one transaction with its row in `supabase_migrations.schema_migrations`: a killed run leaves
 a file applied and recorded, or neither. `create index concurrently` cannot run in a transaction: it stands
@@ -22,6 +25,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+
+from tools import adapters
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "include" / "migrations"
 HISTORY = "supabase_migrations.schema_migrations"
@@ -380,8 +385,21 @@ def _finished_index(connection: psycopg.Connection, migration: Migration) -> boo
     return True
 
 
+def follow_adapters(url: str, report: Report = print) -> None:
+    """What the owner's side of the adapters needs in the database; nothing where the first migrations are not there."""
+    with _connect(url) as connection:
+        if _value(connection, "select to_regprocedure(%s) is not null", adapters.CONTACTS):
+            adapters.follow(connection, report)
+
+
+def adapter_problems(url: str) -> list[str]:
+    """What keeps the pipeline from reading what the adapters name; reads only."""
+    with _connect(url) as connection:
+        return adapters.problems(connection)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line. Exits with 0; 1 after an error; 3 when --check finds migrations missing."""
+    """The command line. Exits with 0; 1 after an error; 3 when --check finds migrations or grants missing."""
     parser = argparse.ArgumentParser(prog="python -m tools.migrate", description="Apply include/migrations.")
     parser.add_argument("--url", default=os.environ.get("LEADS_DATABASE_URL"), help="or LEADS_DATABASE_URL")
     parser.add_argument("--folder", type=Path, default=MIGRATIONS)
@@ -392,6 +410,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.url:
         parser.error("no database: give --url or set LEADS_DATABASE_URL")
     try:
+        is_whole = options.folder == MIGRATIONS and not options.dry_run
         if options.check:
             if missing := pending(options.url, options.folder):
                 print(
@@ -399,9 +418,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     file=sys.stderr,
                 )
                 return 3
+            if unfit := adapter_problems(options.url) if is_whole else []:
+                print(*(f"Missing: {problem}" for problem in unfit), "Nothing was changed.", sep="\n", file=sys.stderr)
+                return 3
             print("The schema is up to date.")
         else:
             migrate(options.url, options.folder, options.dry_run)
+            if is_whole:
+                follow_adapters(options.url)
+                for problem in adapter_problems(options.url):
+                    print(f"next     {problem}")
     except MigrationError as error:
         print(error, file=sys.stderr)
         return 1

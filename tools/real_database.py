@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
 
-from tools import migrate
+from tools import adapters, migrate
 
 NEEDED = {
     "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": "the service account of the Google hooks",
@@ -32,6 +32,10 @@ def problems() -> list[str]:
             connection.read_only = True
             found += _role(connection)
             found += _rows(connection)
+            connection.rollback()
+            connection.read_only = False  # a view is made, and rolled back
+            found += adapters.problems(connection, _login_or_role(connection))
+            connection.rollback()
     except psycopg.Error as error:
         found.append(
             f"The login of the DAGs (AIRFLOW_CONN_LEADS_DB, else LEADS_DATABASE_URL) fails: {str(error).strip()}"
@@ -84,6 +88,13 @@ def _role(connection: psycopg.Connection) -> Iterator[str]:
         yield f"The DAGs would log in as {user}, which row level security does not bind: {advice}"
     elif not member:
         yield f"The DAGs would log in as {user}, which has not the rights of lead_pipeline: {advice}"
+
+
+def _login_or_role(connection: psycopg.Connection) -> str:
+    """Whose rights are asked about: the login's own, or those of the role that it should have."""
+    query = "select current_user, rolsuper from pg_roles where rolname = current_user"
+    user, is_superuser = connection.execute(query).fetchone() or ("", True)
+    return adapters.PIPELINE if is_superuser else user
 
 
 def _rows(connection: psycopg.Connection) -> Iterator[str]:

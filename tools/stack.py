@@ -268,6 +268,7 @@ class Stack:
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute((REPOSITORY / "sandbox" / "supabase.sql").read_bytes())
         applied = migrate.migrate(url, report=lambda _line: None)
+        migrate.follow_adapters(url)
         with psycopg.connect(url, autocommit=True) as connection:
             password = sql.Literal(self._secret("lead_pipeline_password"))
             connection.execute(sql.SQL("alter role lead_pipeline login password {}").format(password))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import ClassVar
 
+from lead_demand.outside import plain
+
 RUNBOOK = "docs/runbook.md"
 LONGEST = 1000  # characters of a foreign message
 
@@ -52,9 +54,16 @@ class LeadDemandError(Exception):
     rerun: ClassVar[bool] = True
 
     def __init__(self, happened: str, *, unchanged: str | None = None, todo: str | None = None) -> None:
+        # An API's words, a form's range, a name: whatever the message was made of becomes one line here.
+        happened = plain(happened)
         super().__init__(happened)
         self.facts = Facts(
-            type(self).__name__, happened, unchanged or self.unchanged, self.heals, todo or self.todo, self.rerun
+            type(self).__name__,
+            happened,
+            plain(unchanged or self.unchanged),
+            self.heals,
+            plain(todo or self.todo),
+            self.rerun,
         )
 
     def __str__(self) -> str:
@@ -282,7 +291,8 @@ KINDS = (
         "DatabaseRefused",
         "The database refused the statement",
         False,
-        "Read the refusal: a right that lead_pipeline lacks, a rule of the table, or a guard of the log. Repair that.",
+        "Read the refusal: a right that lead_pipeline lacks (`make migrate ARGS=--check` prints the grant), a rule of "
+        "the table, or a guard of the log. Repair that.",
         # The driver counts the class of our own guards among the operational errors.
         (
             "psycopg.errors.ObjectNotInPrerequisiteState",
@@ -330,7 +340,7 @@ def explain(error: BaseException) -> Facts:
         return error.facts
     kind = next(kind for kind in KINDS if kind.matches(error))
     # What PostgreSQL gives as DETAIL may be a row, and rows of leads are personal data.
-    said = " ".join(str(error).partition("\nDETAIL:")[0].split())[:LONGEST] or "no message"
+    said = plain(str(error).partition("\nDETAIL:")[0], LONGEST) or "no message"
     return Facts(
         kind.name, f"{kind.happened}: {type(error).__name__}: {said}", UNCHANGED, kind.heals, kind.todo, kind.rerun
     )

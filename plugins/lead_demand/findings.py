@@ -6,14 +6,18 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
 from lead_demand import sql
+from lead_demand.outside import plain
 
 if TYPE_CHECKING:
     import psycopg
 
 Level = Literal["stop", "warn", "info"]
+# Characters of a finding. Its subject is part of a key, and the pages of an index hold no more than 2,700 bytes of one.
+LONGEST_DETAIL, LONGEST_SUBJECT = 4000, 400
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,17 @@ class Finding:
     evidence_date: date | str | None = None
     date: date | str | None = None
     subject: str | None = None
+
+    def __post_init__(self) -> None:
+        """Names and words from outside become one line; a subject that is too long ends with what tells it apart."""
+        object.__setattr__(self, "detail", plain(self.detail, LONGEST_DETAIL))
+        object.__setattr__(self, "remediation", plain(self.remediation, LONGEST_DETAIL))
+        if self.subject is not None:
+            subject = plain(self.subject)
+            if len(subject) > LONGEST_SUBJECT:
+                digest = sha256(self.subject.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+                subject = f"{subject[:LONGEST_SUBJECT]}…{digest}"
+            object.__setattr__(self, "subject", subject)
 
 
 @dataclass(frozen=True)

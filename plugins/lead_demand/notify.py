@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from lead_demand.outside import plain
+
 CONNECTION = "lead_demand_alerts"
 # Tags of the services in the connection: who is on call gets `alerts`, marketing gets `digest`.
 Audience = Literal["alerts", "digest"]
@@ -38,8 +40,9 @@ def _send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
     hook.set_config_from_conn(connection, services)
     if not list(services.find(tag=audience)):
         return f"the connection {CONNECTION} has no service tagged {audience}"
-    body = str(redact("\n".join(lines)))
-    if services.notify(body=body, title=str(redact(subject)), body_format="text", tag=audience):
+    # Each line is one line, whatever a name or an API's words in it say.
+    body = str(redact("\n".join(plain(line, keep_blanks=True) for line in lines)))
+    if services.notify(body=body, title=str(redact(plain(subject))), body_format="text", tag=audience):
         return None
     return f"a service tagged {audience} of the connection {CONNECTION} did not take it"
 

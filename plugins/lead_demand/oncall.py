@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lead_demand import day, notify, task_states
 from lead_demand.errors import Facts, explain, explain_silence
+from lead_demand.outside import plain
 from lead_demand.retries import RETRY_DELAY, RETRY_POLICY
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def explain_failure(context: Context) -> None:
         kept = asdict(facts) | {
             "heals": heals,
             "todo": _what_to_do(context["dag"], facts),
-            "label": ti.rendered_map_index or "",
+            "label": plain(ti.rendered_map_index or ""),
             "log": ti.log_url,
         }
         try:
@@ -101,10 +102,10 @@ def _what_to_do(dag: Any, facts: Facts) -> str:
 def four_lines(happened: str, unchanged: str, heals: str, todo: str) -> list[str]:
     """The four labelled lines."""
     return [
-        f"What happened: {happened}",
-        f"What was not changed: {unchanged}",
-        f"Heals by itself: {heals}",
-        f"What to do: {todo}",
+        f"What happened: {plain(happened)}",
+        f"What was not changed: {plain(unchanged)}",
+        f"Heals by itself: {plain(heals)}",
+        f"What to do: {plain(todo)}",
     ]
 
 

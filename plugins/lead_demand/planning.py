@@ -16,8 +16,15 @@ import psycopg
 
 from lead_demand import channels, day, findings, sql
 from lead_demand.budgets import working_alone
-from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, PaidChannel
+from lead_demand.channels.paid import (
+    FOREIGN_CHANGE_DAYS,
+    IMPOSSIBLE_BUDGET,
+    PaidChannel,
+    findings_of_budgets,
+    impossible_budgets,
+)
 from lead_demand.findings import Finding
+from lead_demand.outside import plain
 from lead_demand.planner import LeadDemandPlanner, PlannerSettings
 from lead_demand.reasons import Reason
 from lead_demand.switches import Switches, read_switches
@@ -75,7 +82,13 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
     """
     channel: PaidChannel = channels.get_paid(name)
     history = channel.change_history(account, FOREIGN_CHANGE_DAYS)
-    frame = channel.read_budgets(account, history)
+    campaigns = channel.read_budgets(account, history)
+    impossible = impossible_budgets(campaigns)
+    frame = campaigns[~campaigns["campaign_id"].isin(list(impossible))].drop(columns="unreadable", errors="ignore")
+    # A number that is missing in a row that was left out makes fractions of the others.
+    frame = frame.astype({"amount_micros": "Int64", "campaigns_on_budget": "Int64"})
+    texts = ("campaign_name", "not_steerable_detail", "currency", "time_zone", "changed_by")
+    frame = frame.assign(**{name: frame[name].map(plain, na_action="ignore") for name in texts})
     with sql.connect() as connection:
         connection.execute(sql.render("lead_budgets/create_read_budgets.sql"))
         sql.copy_frame(connection, "read_budgets", frame)
@@ -96,7 +109,13 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
                 "advice": advice,
             },
         )
-    return len(frame)
+        owners = sql.read_rows(connection, sql.render("lead_budgets/select_campaign_segments.sql"), key)
+        segments = {row["external_id"]: row["segment_id"] for row in owners}
+        found = findings_of_budgets(name, account, campaigns, impossible, segments)
+        findings.record(connection, found, [findings.Checked(IMPOSSIBLE_BUDGET, name, account)])
+    for line in findings.log_lines(found):
+        log.warning("%s", line)
+    return len(campaigns)
 
 
 def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) -> PlanReport:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from lead_demand import report
+from lead_demand.outside import plain
 
 if TYPE_CHECKING:
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
@@ -66,7 +67,7 @@ def in_chunks(
         span = str(chunk.first) if chunk.days == 1 else f"{chunk.first} to {chunk.last}"
         log.info("%s%s: %s of %s days, %s", f"{subject}, " if subject else "", span, done, total, said)
         for line in worked.lines:
-            log.info("%s", line)
+            log.info("%s", plain(line, keep_blanks=True))
         columns = ["first", "last", "days", *worked.counts]
         rows.append([str(chunk.first), str(chunk.last), chunk.days, *worked.counts.values()])
         if len(chunks) > 1:

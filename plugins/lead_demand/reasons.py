@@ -218,8 +218,8 @@ class Reason(StrEnum):
     MISSING_CURRENT_BUDGET = (
         "missing_current_budget",
         "its budget is not known",
-        "The daily budget now in force could not be read.",
-        "Look at the Google Ads read in lead_budgets, then start it again.",
+        "The daily budget now in force could not be read, or cannot be true.",
+        "Look at the finding impossible_budget, or else at the Google Ads read in lead_budgets; then start it again.",
         True,
     )
     BUDGET_LIMITED_UNKNOWN = (

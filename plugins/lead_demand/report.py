@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from lead_demand.outside import plain
+
 
 def cell(value: Any) -> str:
     """A value as people read it; unknown is a dash, never 0."""
@@ -13,7 +15,7 @@ def cell(value: Any) -> str:
         return "–"
     if isinstance(value, Decimal):
         return f"{value:f}"
-    return str(value)
+    return plain(value, keep_blanks=True)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:

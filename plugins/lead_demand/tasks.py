@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lead_demand import channels, day, sql, task_states
-from lead_demand.errors import LeadDemandError, SetupIncomplete, UpstreamFailed
+from lead_demand.errors import InvalidRange, LeadDemandError, SetupIncomplete, UpstreamFailed
+from lead_demand.outside import plain
 from lead_demand.progress import Done, in_chunks
 
 if TYPE_CHECKING:
@@ -31,9 +32,22 @@ ASK = DIRECTIONS["ask"]
 
 def say(headline: str, lines: Sequence[str] = ()) -> None:
     """The outcome in one sentence, then whatever explains it."""
-    log.info("%s", headline)
+    log.info("%s", plain(headline))
     for line in lines:
-        log.info("%s", line)
+        log.info("%s", plain(line, keep_blanks=True))
+
+
+def refuse_too_early(window: day.Window) -> None:
+    """Raises InvalidRange for a window that begins before the earliest day of the settings."""
+    with sql.connect() as connection:
+        ((earliest,),) = connection.execute(sql.render("lead_stats/select_earliest_day.sql")).fetchall()
+    if window.first < earliest:
+        raise InvalidRange(
+            f"The days asked for start on {window.first}; the earliest day is {earliest} "
+            "(orchestration_settings.earliest_day).",
+            todo="Trigger lead_stats again with a later start. If there is data of earlier days, an admin sets "
+            "earliest_day to the first of them.",
+        )
 
 
 def accounts_to_pull(name: str, dag_run: DagRunProtocol) -> list[dict[str, Any]]:
@@ -45,6 +59,7 @@ def accounts_to_pull(name: str, dag_run: DagRunProtocol) -> list[dict[str, Any]]
     from airflow.sdk.configuration import conf
 
     covered = day.stats_window(dag_run, channels.RESTATED_DAYS[name])
+    refuse_too_early(covered)
     with sql.connect() as connection:
         days = {"first": covered.first, "last": covered.last}
         rows = connection.execute(sql.render("lead_stats/select_accounts.sql"), days).fetchall()
@@ -74,6 +89,7 @@ def pull_channel(
     from lead_demand.channels.pull import chunks, pull
 
     window = day.stats_window(dag_run, channels.RESTATED_DAYS[name])
+    refuse_too_early(window)
     errors: list[LeadDemandError] = []
     for account in accounts:
 
@@ -120,6 +136,7 @@ def run_statement(
                 connection.execute(sums, values)
             return Done({counts: row[0] if row else cursor.rowcount})
 
+    refuse_too_early(window)
     in_chunks(window.chunks(), run, store, task_instance)
 
 
@@ -167,6 +184,7 @@ def pull_partner_capacity(
             raise failure
         return Done({"rows new or changed": read["written"]})
 
+    refuse_too_early(window)
     in_chunks(window.chunks(), run, store, task_instance)
 
 

@@ -298,6 +298,11 @@ def test_the_command_line(company_db: MakeDatabase, capsys: pytest.CaptureFixtur
     assert f"pending  {ALL[-1]}" in capsys.readouterr().out
     assert database.value("select to_regnamespace('supabase_migrations')") is None
     assert main(url) == 0
+    grants = [line.rpartition(": ")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("next ")]
+    assert main([*url, "--check"]) == 3
+    assert all(grant in capsys.readouterr().err for grant in grants[:1]) and len(grants) == 2
+    for grant in grants:
+        database.fetch(grant)
     assert main([*url, "--check"]) == 0
     assert main(["--url", database.pipeline_url, "--check"]) == 0
     assert main(["--url", "postgresql://nobody@127.0.0.1:1/none", "--check"]) == 1

@@ -88,6 +88,7 @@ def test_functions_pin_their_search_path_and_only_four_are_definer(seeded_db: Se
     assert {row["proname"] for row in rows if row["prosecdef"]} == {
         "guard_channel_sources",
         "is_admin",
+        "lead_contacts",
         "log_limit_change",
         "log_source_change",
     }

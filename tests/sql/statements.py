@@ -173,6 +173,7 @@ STATEMENTS = {
     "lead_budgets/lock_channel.sql": _statement(),
     "lead_budgets/select_altered_questions.sql": _statement("decided", row=SHOWN),
     "lead_budgets/select_approval_question.sql": _statement("decided", undo=ASKED),
+    "lead_budgets/select_campaign_segments.sql": _statement(),
     "lead_budgets/select_capacity_leaps.sql": _statement(
         undo="update lead_generation_stats set capacity_total_leads = 999"
         f" where date {YESTERDAY} and capacity_total_leads is not null",
@@ -279,6 +280,7 @@ STATEMENTS = {
         undo="update channel_metrics set spend = 0, impressions = 0, clicks = 0, is_empty = true"
         " where channel = 'google_ads' and date = lead_today() - 3"
     ),
+    "lead_stats/select_earliest_day.sql": _statement(),
     "lead_stats/select_known_days.sql": _statement(),
     "lead_stats/insert_pipeline_findings_silent_days.sql": _statement(),
     "lead_stats/insert_pipeline_findings_sources.sql": _statement(),

@@ -27,6 +27,7 @@ def test_everything_missing_is_named_at_once(leads_db: LeadsDatabase, monkeypatc
         "lead_segments has no row",
         "channel_sources has no row",
         "lead_segment_channels has no row",
+        "grant select (id, branch, region, is_active) on public.partners to lead_pipeline;",
         "Nothing was changed.",
     ):
         assert expected in message
@@ -46,6 +47,7 @@ def test_a_complete_database_has_no_problems(leads_db: LeadsDatabase, monkeypatc
         "insert into lead_segment_channels (segment_id, channel) values (%s, 'google_ads')",
         [segment],
     )
+    leads_db.fetch("grant select on partners, partner_capacity to lead_pipeline")
     for name in NEEDED:
         monkeypatch.setenv(name, "google-cloud-platform://")
     monkeypatch.setenv("LEADS_DATABASE_URL", leads_db.owner_url)

@@ -61,7 +61,8 @@ found as (
         'partner ' || partners.partner_id,
         format(
             'Partner %%s of %%s takes %%s leads a day, which cannot be; it was left out, and the segment''s budget is held.',
-            partners.partner_id, partners.code, max(partners.daily_leads)
+            partners.partner_id, partners.code,
+            case when max(partners.daily_leads) = 'NaN' then 'no number of' else max(partners.daily_leads)::text end
         ),
         'Correct its daily capacity to a number from 0 to 2147483647; then clear pull_partner_capacity and what comes after it.',
         day.date

@@ -38,7 +38,7 @@ nowhere as (
 shown as (
     select
         date,
-        code,
+        case when code ~ '^[A-Z]{2,3}$' then code else 'a country that is no word' end as code,
         case
             when coalesce(branch_name, '') = '' then 'no branch'
             when branch_name ~ '^[a-z][a-z-]{0,39}$' then 'branch ' || branch_name

@@ -4,9 +4,10 @@ with {% include 'reading/capacity.sql' %}
 
 unfit as (
     select
-        places.code,
-        coalesce(nullif(places.branch_name, ''), 'no branch') as branch,
-        coalesce(nullif(places.region_name, ''), 'no region') as region,
+        -- A text of any length is no key of a finding.
+        left(places.code, 40) as code,
+        left(coalesce(nullif(places.branch_name, ''), 'no branch'), 80) as branch,
+        left(coalesce(nullif(places.region_name, ''), 'no region'), 80) as region,
         count(distinct offered.partner_id) as partners,
         count(*) filter (where offered.possible_leads is null) as unknown,
         coalesce(sum(offered.possible_leads), 0) as leads,

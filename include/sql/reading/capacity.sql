@@ -8,10 +8,19 @@ offered as materialized (
         coalesce(source.country, '') as country,
         coalesce(source.branch, '') as branch,
         coalesce(source.region, '') as region,
-        source.daily_leads::numeric as daily_leads,
+        number.daily_leads,
         -- What can be added up.
-        case when source.daily_leads::numeric between 0 and 2147483647 then source.daily_leads::numeric end as possible_leads
+        case when number.daily_leads between 0 and 2147483647 then number.daily_leads end as possible_leads
     from ({% include 'sources/partner_capacity.sql' %}) as source
+    -- A column of any type: what is written there and is no number is not possible, and no other partner's is lost by it.
+    cross join lateral (
+        select
+            case
+                when source.daily_leads::text ~ '^\s*[+-]?([0-9]{1,30}([.][0-9]{0,30})?|[.][0-9]{1,30})\s*$'
+                    then source.daily_leads::text::numeric
+                when source.daily_leads is not null then 'NaN'::numeric
+            end as daily_leads
+    ) as number
 ),
 
 spelled as (

@@ -17,6 +17,7 @@ import pandas as pd
 
 from lead_demand.day import latest_whole_day
 from lead_demand.findings import Finding, Level
+from lead_demand.outside import plain
 
 if TYPE_CHECKING:
     from lead_demand.channels.sums import Sum
@@ -44,7 +45,19 @@ NEWEST_DAYS, GROWTH, WORTH_NAMING = 3, 1.5, 0.05
 # An account that had figures so many days before or after a silent day was in use on it.
 ALIVE_DAYS = 31
 # No segment of this company comes near these in a day: beyond them a row is a mistake of a source, not a good day.
-LARGEST = {"spend_micros": 50_000 * 1_000_000, "clicks": 1_000_000, "impressions": 100_000_000}
+LARGEST = {
+    "spend_micros": 50_000 * 1_000_000,
+    "clicks": 1_000_000,
+    "impressions": 100_000_000,
+    "conversions_micros": 1_000_000 * 1_000_000,
+    "visits": 10_000_000,
+    "microsite_visits": 10_000_000,
+    "microsite_leads": 1_000_000,
+}
+# Beyond it a number of a source is not read as one: a day of an account adds up to what a column of a sum holds.
+LARGEST_READ = 10**12
+# What the columns hold of one segment and day: numeric(14, 6) in micros, and integer.
+LARGEST_MONEY, LARGEST_COUNT = 10**14 - 1, 2**31 - 1
 
 
 # What a channel's `match` says of rows from hosts that are not the company's site.
@@ -70,8 +83,9 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Fetched:
-    """`frame`: raw rows of one account: `external_id` (str), `date` (str, ISO), the metrics (int64), `is_final` (bool).
-    A row that the source gave more than once comes again, with every metric 0.
+    """`frame`: raw rows of one account: `external_id` (str), `date` (str, ISO), the metrics (int64, or whatever the
+    source wrote where that is no such number), `is_final` (bool). A row that the source gave more than once comes
+    again, with every metric 0. May have `unreadable`, see `as_numbers`.
     """
 
     frame: pd.DataFrame
@@ -145,6 +159,42 @@ class Pulled:
     reported: pd.DataFrame | None = None
 
 
+def whole(value: object, least: float = -LARGEST_READ, most: float = LARGEST_READ) -> int | None:
+    """What a source wrote as a whole number; None where it is none (no number, not finite) or out of the range."""
+    try:
+        number = value if isinstance(value, int) else float(value)  # type: ignore[arg-type]
+        # Compared as it is: a number that is not finite is in no range, and has no whole one.
+        return round(number) if least <= number <= most else None
+    except (TypeError, ValueError):
+        return None
+
+
+def as_numbers(
+    frame: pd.DataFrame, columns: Sequence[str], least: int = -LARGEST_READ, most: int = LARGEST_READ
+) -> pd.DataFrame:
+    """The frame with those columns as Int64. What is no whole number of the range is NA, and `unreadable` (str or None)
+    has what the source wrote.
+    """
+    said = frame.get("unreadable", pd.Series(None, frame.index, dtype=object)).astype(object)
+    said = said.where(said.notna(), None)
+    said_of: dict[int, str] = {at: text for at, text in enumerate(said) if text is not None}
+    found = frame.copy()
+    for name in columns:
+        cells = frame[name]
+        if cells.dtype in ("int64", "Int64") and cells.notna().all() and cells.between(least, most).all():
+            found[name] = cells.astype("Int64")
+            continue
+        numbers = [None if cell is pd.NA else whole(cell, least, most) for cell in cells]
+        found[name] = pd.Series(pd.array(numbers, dtype="Int64"), frame.index)
+        for at, (number, cell) in enumerate(zip(numbers, cells, strict=True)):
+            # What is missing here was read before, or was never there.
+            if number is None and (cell is not pd.NA or at not in said_of):
+                told = f"{name}={'nothing' if cell is None or cell is pd.NA else plain(cell, 60)}"
+                said_of[at] = f"{said_of[at]}, {told}" if at in said_of else told
+    found["unreadable"] = pd.Series([said_of.get(at) for at in range(len(frame))], frame.index, dtype=object)
+    return found
+
+
 def match_exactly(raw: pd.DataFrame, sources: pd.DataFrame) -> pd.Series:
     """Segments by equal external id."""
     return raw["external_id"].map(dict(zip(sources["external_id"], sources["segment_id"], strict=True)))
@@ -193,20 +243,26 @@ def to_metrics(
     codes = dict(zip(sources["segment_id"], sources["segment"], strict=True))
     findings: list[Finding] = []
 
-    raw = _match_by_day(channel, raw.reset_index(drop=True), sources, days)
+    raw = as_numbers(raw.reset_index(drop=True), metrics)
+    is_of_window = raw["date"].isin(days)
+    elsewhen = _of_other_days(channel, account, raw[~is_of_window], raw[is_of_window], sources, days, codes, findings)
+    raw = _match_by_day(channel, raw[is_of_window].reset_index(drop=True), sources, days)
     partial_days = {day for doubt in doubts for day in doubt.days}
     raw = raw.assign(is_final=raw["is_final"].astype(bool) & ~raw["date"].isin(partial_days))
-    doubtful = _impossible(channel, account, raw, metrics, codes, findings)
+    is_impossible = _cannot_be(raw, metrics)
+    believable = raw[~is_impossible]
+    doubtful = elsewhen | _impossible(channel, account, raw[is_impossible], metrics, codes, findings)
     doubtful |= _repeated(channel, account, raw, codes, findings)
     doubtful |= _ambiguous(channel, account, raw, findings)
     _partial(channel, account, doubts, days, findings)
-    _without_segment(channel, account, raw, metrics, findings)
-    _unmatched_spend(channel, account, raw, findings)
+    _without_segment(channel, account, believable, metrics, findings)
+    _unmatched_spend(channel, account, believable, findings)
     silent = _silent_days(channel, account, raw, sources, days, known or Known(), partial_days, findings)
-    _of_inactive_segments(channel, account, raw, metrics, sources, findings)
+    _of_inactive_segments(channel, account, believable, metrics, sources, findings)
 
-    mapped = raw[raw["segment_id"].notna()]
+    mapped = believable[believable["segment_id"].notna()]
     summed = mapped.groupby(KEY, as_index=False, sort=False).agg({**dict.fromkeys(metrics, "sum"), "is_final": "all"})
+    doubtful |= _too_large(channel, account, summed, metrics, codes, findings)
     finality = raw.groupby("date")["is_final"].all()
     frame = _segment_days(sources, [day for day in days if silent.get(day, True)])
     frame = frame.merge(summed.astype(dict.fromkeys(KEY, object)), on=KEY, how="left")
@@ -227,7 +283,7 @@ def to_metrics(
     return Pulled(
         frame[[*KEY, *metrics, "is_final", "is_empty"]].reset_index(drop=True),
         findings,
-        raw.assign(is_impossible=_cannot_be(raw, metrics)),
+        raw.assign(is_impossible=is_impossible),
         expected,
         tuple(days),
     )
@@ -297,6 +353,7 @@ def _cannot_be(raw: pd.DataFrame, metrics: list[str]) -> pd.Series:
     """Which rows have a number that cannot be true."""
     numbers = raw[metrics].astype("Float64")
     bad = numbers.isna() | (numbers < 0)
+    bad[metrics[0]] |= raw["unreadable"].notna()
     for name in set(metrics) & set(LARGEST):
         bad[name] |= numbers[name] > LARGEST[name]
     if {"clicks", "impressions"} <= set(metrics):
@@ -307,21 +364,91 @@ def _cannot_be(raw: pd.DataFrame, metrics: list[str]) -> pd.Series:
 def _impossible(
     channel: Channel,
     account: str,
-    raw: pd.DataFrame,
+    rows: pd.DataFrame,
     metrics: list[str],
     codes: dict[str, str],
     findings: list[Finding],
 ) -> set[tuple[str, str]]:
+    def what(row: dict[str, object]) -> str:
+        said = row["unreadable"]
+        read = [f"{name}={row[name]}" for name in metrics if row[name] is not None and row[name] is not pd.NA]
+        return ", ".join([*([said] if isinstance(said, str) else []), *read])
+
     return _leave_out(
         channel,
         account,
-        raw[_cannot_be(raw, metrics).to_numpy(dtype=bool)],
+        rows,
         codes,
         findings,
         name="impossible_metric",
-        what=lambda row: ", ".join(f"{name}={row[name]}" for name in metrics),
-        remediation="Check the report at the source; clear the pull once it is right.",
+        what=what,
+        remediation=f"Check the report at the source; clear pull_{channel.name} once it is right.",
     )
+
+
+def _too_large(
+    channel: Channel,
+    account: str,
+    summed: pd.DataFrame,
+    metrics: list[str],
+    codes: dict[str, str],
+    findings: list[Finding],
+) -> set[tuple[str, str]]:
+    """Days of a segment whose sum is more than a column holds, though none of its rows is."""
+    is_more = pd.Series(False, summed.index)
+    for name in metrics:
+        is_more |= summed[name].astype("Int64") > (LARGEST_MONEY if name.endswith("_micros") else LARGEST_COUNT)
+    rows = summed[is_more.to_numpy(dtype=bool)]
+    return _leave_out(
+        channel,
+        account,
+        rows.assign(external_id=[f"all rows of {codes.get(segment, segment)}" for segment in rows["segment_id"]]),
+        codes,
+        findings,
+        name="impossible_metric",
+        what=lambda row: ", ".join(f"{name}={row[name]}" for name in metrics) + " in all",
+        remediation=f"Check the report at the source; clear pull_{channel.name} once it is right.",
+    )
+
+
+def _of_other_days(
+    channel: Channel,
+    account: str,
+    rows: pd.DataFrame,
+    others: pd.DataFrame,
+    sources: pd.DataFrame,
+    days: list[str],
+    codes: dict[str, str],
+    findings: list[Finding],
+) -> set[tuple[str, str]]:
+    """Rows of a day that was not asked for, or that is none. Which of the days they are of is not known, so the days of
+    which their campaign, page or host has no other row are unknown.
+    """
+    if rows.empty:
+        return set()
+    left_out: set[tuple[str, str]] = set()
+    matched = _match_by_day(channel, rows.assign(date=days[-1]).reset_index(drop=True), sources, days[-1:])
+    matched["said"] = [plain(day, 60) for day in rows["date"]]
+    for external_id, group in matched.groupby("external_id"):
+        segment_id = next((found for found in group["segment_id"] if isinstance(found, str)), None)
+        without = sorted(set(days) - set(others.loc[others["external_id"] == external_id, "date"]))
+        if segment_id:
+            left_out |= {(segment_id, day) for day in without}
+        findings.append(
+            Finding(
+                "impossible_metric",
+                "stop" if channel.empty_day == "stop" and segment_id else "warn",
+                f"{channel.name} {account}, {external_id} ({codes.get(segment_id or '', 'no segment')}): "
+                f"a row of the day '{group['said'].iat[0]}', which was not asked for. It was left out, with "
+                f"the {len(without)} days of which there is no other row; their earlier values, if any, stay.",
+                f"Check the report at the source; clear pull_{channel.name} once it is right.",
+                segment_id=segment_id,
+                channel=channel.name,
+                subject=f"{account}/{external_id}",
+                evidence_date=days[-1],
+            )
+        )
+    return left_out
 
 
 def _repeated(

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 
 from lead_demand.channels import addresses
-from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched, match_longest_prefix
+from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched, as_numbers, match_longest_prefix, whole
 from lead_demand.channels.reporting_api import UNCHANGED, ReportingApiHook
 from lead_demand.channels.search_console import site_host
 from lead_demand.channels.sums import Sum
@@ -29,7 +29,9 @@ TRIES = 3
 FREE_SEARCH = "Organic Search"
 DIMENSIONS = ("date", "hostName", "landingPage", "sessionDefaultChannelGroup")
 METRICS = ("sessions", "keyEvents")
-Record = tuple[str, str, str, str, int, int]
+Record = tuple[str, str, str, str, object, object]
+# Sessions or key events of one row.
+LARGEST_ROW = 100_000_000
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,8 @@ class Ga4:
         )
         records = []
         for row in answer.get("rows", []):
-            day, sessions = row["dimensionValues"][0]["value"], row["metricValues"][0]["value"]
-            records.append((f"{day[:4]}-{day[4:6]}-{day[6:]}", round(float(sessions))))
+            day, sessions = row["dimensionValues"][0]["value"], row["metricValues"][0].get("value")
+            records.append((_iso(day), sessions))
         return pd.DataFrame(records, columns=["date", "sessions"])
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
@@ -167,9 +169,15 @@ def _read(hook: ReportingApiHook, account: str, window: Window) -> _Answer:
 
 
 def _record(row: dict[str, Any]) -> Record:
-    day, host, page, group = (value["value"] for value in row["dimensionValues"])
-    sessions, leads = (round(float(value["value"])) for value in row["metricValues"])
-    return f"{day[:4]}-{day[4:6]}-{day[6:]}", host, page, group, sessions, leads
+    # What a row does not say is empty: it is then of no day, host or page, or has no number.
+    day, host, page, group = [*(value.get("value", "") for value in row.get("dimensionValues", [])), *4 * [""]][:4]
+    sessions, leads = [*(value.get("value") for value in row.get("metricValues", [])), None, None][:2]
+    return _iso(day), host, page, group, sessions, leads
+
+
+def _iso(day: str) -> str:
+    """GA4's 20260314 as an ISO date; what is none of them stays a text that is no day."""
+    return f"{day[:4]}-{day[4:6]}-{day[6:]}"
 
 
 def _doubts(answer: _Answer) -> list[Doubt]:
@@ -185,7 +193,7 @@ def _doubts(answer: _Answer) -> list[Doubt]:
             )
         )
     for sample in said.get("samplingMetadatas", [])[:1]:
-        read, of = int(sample.get("samplesReadCount", 0)), int(sample.get("samplingSpaceSize", 0))
+        read, of = (whole(sample.get(name), 0, 2**63) or 0 for name in ("samplesReadCount", "samplingSpaceSize"))
         doubts.append(
             Doubt(
                 f"read a sample of its events{f' ({read / of:.0%})' if of else ''}",
@@ -268,6 +276,7 @@ def _by_external_id(frame: pd.DataFrame) -> pd.DataFrame:
     # "(other)" stands in place of a date too, where small rows are put together: it is of no day.
     frame = frame[~frame["date"].str.contains("(", regex=False).astype(bool)] if len(frame) else frame
     keys = ["date", "host", "page", "group"]
+    frame = as_numbers(frame, ["sessions", "leads"], 0, LARGEST_ROW)
     again = frame.duplicated(keys)
     pages = zip(frame["host"], frame["page"], strict=True)
     external = [f"{addresses.host(host)}|{_page(page)}" for host, page in pages]
@@ -279,14 +288,16 @@ def _by_external_id(frame: pd.DataFrame) -> pd.DataFrame:
             "microsite_visits": frame["sessions"],
             "microsite_leads": frame["leads"],
             "sessions": frame["sessions"],
+            "unreadable": frame["unreadable"],
         },
         index=frame.index,
     )
-    summed = counted[~again].groupby(["external_id", "date"], as_index=False, sort=False).sum()
+    sums = dict.fromkeys(("visits", "microsite_visits", "microsite_leads", "sessions"), "sum") | {"unreadable": "first"}
+    summed = counted[~again].groupby(["external_id", "date"], as_index=False, sort=False).agg(sums)
     if again.any():
         repeated = counted[again].drop_duplicates(["external_id", "date"])
-        zeros = dict.fromkeys(repeated.columns.drop(["external_id", "date"]), 0)
-        summed = pd.concat([summed, repeated.assign(**zeros)], ignore_index=True)
+        zeros = dict.fromkeys(repeated.columns.drop(["external_id", "date", "unreadable"]), 0)
+        summed = pd.concat([summed, repeated.assign(**zeros, unreadable=None)], ignore_index=True)
     grows_until = (today() - timedelta(days=2)).isoformat()
     return summed.assign(is_final=summed["date"] < grows_until)
 

@@ -7,6 +7,7 @@ never budgeted.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
@@ -28,6 +29,7 @@ from lead_demand.channels.sums import Sum
 from lead_demand.day import AMSTERDAM, Window, today
 from lead_demand.errors import SourceRefused, SourceUnavailable
 from lead_demand.findings import Level
+from lead_demand.outside import plain
 
 API_VERSION = "v26"
 # How many names one query may list.
@@ -68,6 +70,7 @@ BUDGET_COLUMNS = [
     "time_zone",
     "changed_at",
     "changed_by",
+    "unreadable",
 ]
 
 
@@ -181,7 +184,7 @@ class GoogleAds:
                 row.metrics.cost_micros,
                 row.metrics.impressions,
                 row.metrics.clicks,
-                round(row.metrics.conversions * 1_000_000),
+                _micros(row.metrics.conversions),
             )
             for row in self.hook.rows(account, query)
         ]
@@ -201,7 +204,7 @@ class GoogleAds:
                 row.metrics.cost_micros,
                 row.metrics.impressions,
                 row.metrics.clicks,
-                round(row.metrics.conversions * 1_000_000),
+                _micros(row.metrics.conversions),
             )
             for row in self.hook.rows(account, query)
         ]
@@ -217,8 +220,9 @@ class GoogleAds:
         daily part), campaigns_on_budget (int: without experiments and drafts), is_budget_limited, is_learning (bool
         or None: not said), is_serving (bool: it may cost something today), not_serving (the reason why not),
         not_steerable, not_steerable_detail (why its budget is not changed, as a reason and in words),
-        base_campaign_id (of an experiment or a draft), currency, time_zone (str), changed_at, changed_by (str or
-        None): the last change in `history`, of the budget or of the campaign, that we did not make.
+        base_campaign_id (of an experiment or a draft), unreadable (str or None: what is no date or time), currency,
+        time_zone (str), changed_at, changed_by (str or None): the last change in `history`, of the budget or of the
+        campaign, that we did not make.
         """
         changes = _by_others(history) if history else {}
         rows = list(self.hook.rows(account, sql.render_gaql("campaign_budgets.gaql")))
@@ -241,6 +245,11 @@ class GoogleAds:
         for row in rows:
             campaign, budget = row.campaign, row.campaign_budget
             each, stop = facts[campaign.resource_name], stops[campaign.resource_name]
+            wrong = [
+                f"{name} '{plain(said, 60)}'"
+                for name, said in (("a start", campaign.start_date_time), ("an end", campaign.end_date_time))
+                if said and _moment(said) is None
+            ]
             held = campaigns.not_steerable(each, in_experiment=campaign.resource_name in tested)
             # Whether Google counts a copy as a user of the budget is not said; it is never another segment's campaign.
             regular, copied = on_budget[budget.resource_name][False], on_budget[budget.resource_name][True]
@@ -267,6 +276,7 @@ class GoogleAds:
                     "time_zone": row.customer.time_zone,
                     "changed_at": changed_at,
                     "changed_by": changed_by,
+                    "unreadable": ", ".join(wrong) or None,
                 }
             )
         return pd.DataFrame(records, columns=BUDGET_COLUMNS)
@@ -300,20 +310,25 @@ class GoogleAds:
         until = datetime.now(tz=AMSTERDAM)
         first = today() - timedelta(days=min(since_days, 29))
         events, cut_at = self._changes(account, first)
-        changes = dict.fromkeys(
-            AccountChange(
+        changes: dict[AccountChange, None] = {}
+        for event in events:
+            is_ours = event.user_email == ours and _enum_name(event, "client_type") not in PEOPLES_CLIENTS
+            at = _moment(event.change_date_time)
+            if at is None and is_ours:
+                continue
+            change = AccountChange(
                 event.change_resource_name,
-                _with_zone(event.change_date_time),
-                event.user_email,
-                event.user_email == ours and _enum_name(event, "client_type") not in PEOPLES_CLIENTS,
+                # At a time that cannot be read, somebody changed it: that is as good as just now.
+                until if at is None else at.replace(tzinfo=AMSTERDAM),
+                plain(event.user_email, 200),
+                is_ours,
                 _amount(event, event.old_resource),
                 _amount(event, event.new_resource),
             )
-            for event in events
-        )
+            changes[change] = None
         since = datetime.combine(first, time.min, tzinfo=AMSTERDAM)
-        if cut_at:
-            since = _with_zone(cut_at) + timedelta(seconds=1)
+        if cut_at and (moment := _moment(cut_at)):
+            since = moment.replace(tzinfo=AMSTERDAM) + timedelta(seconds=1)
         return ChangeHistory(tuple(change for change in changes if change.at >= since), since, until)
 
     def _changes(self, account: str, first: date) -> tuple[list[Any], str | None]:
@@ -368,11 +383,6 @@ class GoogleAds:
         return outcomes
 
 
-def _with_zone(account_time: str) -> datetime:
-    """The API gives the account's local time without a zone; accounts of another zone are never budgeted."""
-    return datetime.fromisoformat(account_time).replace(tzinfo=AMSTERDAM)
-
-
 def _by_others(history: ChangeHistory) -> dict[str, tuple[str, str]]:
     """Resource name of a budget or a campaign -> (when, who) of its last change that we did not make."""
     changes: dict[str, tuple[str, str]] = {}
@@ -411,7 +421,19 @@ def _facts(row: Any) -> campaigns.Facts:
 
 
 def _moment(account_time: str) -> datetime | None:
-    return datetime.fromisoformat(account_time) if account_time else None
+    """The API gives the account's local time without a zone; accounts of another zone are never budgeted. None where it
+    gives none, or no time.
+    """
+    try:
+        moment = datetime.fromisoformat(account_time).replace(tzinfo=None)
+        return moment if moment.year > 1 else None  # the first year has no day before it
+    except ValueError:
+        return None
+
+
+def _micros(amount: float) -> float:
+    """An amount with its fraction as whole micros; what is no number stays what it is."""
+    return round(amount * 1_000_000) if math.isfinite(amount) else amount
 
 
 def _moves_money(event: Any) -> bool:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from lead_demand.channels.contract import Channel
+from lead_demand.channels.contract import LARGEST_COUNT, Channel, whole
+from lead_demand.findings import LONGEST_DETAIL, LONGEST_SUBJECT, Finding
+from lead_demand.outside import plain
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MICROS = Decimal(1_000_000)
+# A daily budget beyond it is a mistake of a source; also, the budgets of a segment add up to what a column holds.
+LARGEST_BUDGET_MICROS = 1_000_000 * 1_000_000
+IMPOSSIBLE_BUDGET = "impossible_budget"
 # How far back changes by people are looked for: as far as Google keeps them. A longer cool-down cannot see further.
 FOREIGN_CHANGE_DAYS = 29
 
@@ -31,6 +37,12 @@ class Outcome:
     detail: str | None = None
     request_id: str | None = None
     retry_after: float | None = None
+
+    def __post_init__(self) -> None:
+        """What the API says goes into a log row and into messages."""
+        for name in ("error_code", "detail", "request_id"):
+            said = getattr(self, name)
+            object.__setattr__(self, name, None if said is None else plain(said, LONGEST_DETAIL))
 
     @property
     def status(self) -> Literal["success", "failed", "pending"]:
@@ -106,6 +118,62 @@ class PaidChannel(Channel, Protocol):
         API.
         """
         ...
+
+
+def impossible_budgets(campaigns: pd.DataFrame) -> dict[str, str]:
+    """Campaign -> what cannot be true of its row of `read_budgets`, in words. Nothing is decided on such a row."""
+    found: dict[str, str] = {}
+    columns = ["campaign_id", "budget_id", "amount_micros", "campaigns_on_budget", "currency", "time_zone"]
+    unreadable = campaigns.get("unreadable", [None] * len(campaigns))
+    rows: list[Any] = list(campaigns[columns].itertuples(index=False))
+    for row, said in zip(rows, unreadable, strict=True):
+        wrong = [said] if isinstance(said, str) else []
+        if whole(row.amount_micros, 0, LARGEST_BUDGET_MICROS) is None:
+            wrong.append(f"a daily budget of {_euros(row.amount_micros)}")
+        if whole(row.campaigns_on_budget, 0, LARGEST_COUNT) is None:
+            wrong.append(f"a budget of {row.campaigns_on_budget} campaigns")
+        wrong += [
+            f"no {name.replace('_', ' ')}"
+            for name in ("campaign_id", "budget_id", "currency", "time_zone")
+            if not plain(getattr(row, name) or "")
+        ]
+        too_long = [
+            name for name in ("campaign_id", "budget_id") if len(str(getattr(row, name))) > LONGEST_SUBJECT // 2
+        ]
+        wrong += [f"a {name.replace('_', ' ')} of more than {LONGEST_SUBJECT // 2} characters" for name in too_long]
+        if wrong:
+            found[row.campaign_id] = ", ".join(wrong)
+    return found
+
+
+def findings_of_budgets(
+    channel: str, account: str, campaigns: pd.DataFrame, impossible: Mapping[str, str], segments: Mapping[str, str]
+) -> list[Finding]:
+    """One finding per campaign whose row was left out.
+
+    :param segments: campaign -> segment_id, of those that have one.
+    """
+    names = dict(zip(campaigns["campaign_id"], campaigns["campaign_name"], strict=True))
+    return [
+        Finding(
+            IMPOSSIBLE_BUDGET,
+            "stop" if campaign in segments else "warn",
+            f"{channel} {account}, campaign {campaign} ({plain(names[campaign] or 'no name', 120)}): {what}, which "
+            "cannot be. Its row was left out and its budget was not touched; "
+            + ("the segment is held, the others go on." if campaign in segments else "it belongs to no segment."),
+            "Open the campaign's budget in Google Ads and correct it, or wait until the source gives it right; then "
+            "start lead_budgets again.",
+            segment_id=segments.get(campaign),
+            channel=channel,
+            subject=f"{account}/{campaign}",
+        )
+        for campaign, what in impossible.items()
+    ]
+
+
+def _euros(micros: object) -> str:
+    number = whole(micros, -math.inf, math.inf)
+    return plain(micros, 60) if number is None else f"{from_micros(number):,.2f}"
 
 
 def to_micros(amount: Decimal, unit: Decimal = Decimal("0.01")) -> int:

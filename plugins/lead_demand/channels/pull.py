@@ -10,8 +10,18 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lead_demand import channels, findings, sql
+from lead_demand.channels import paid as paid_channels
 from lead_demand.channels import sums
-from lead_demand.channels.contract import FINDINGS, Channel, Known, Pulled, to_metrics, valid_on
+from lead_demand.channels.contract import (
+    FINDINGS,
+    LARGEST_MONEY,
+    Channel,
+    Known,
+    Pulled,
+    as_numbers,
+    to_metrics,
+    valid_on,
+)
 from lead_demand.channels.paid import PaidChannel
 from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day, today
 from lead_demand.errors import SourceUnavailable
@@ -120,15 +130,21 @@ def _read(
     configured: dict[str, str | None],
 ) -> Pulled:
     fetched, reported = channel.fetch(account, window), channel.fetch_totals(account, window)
+    if reported is not None:
+        reported = as_numbers(reported, [each.column for each in channel.sums])
+    unread = _unread_totals(channel, account, reported, window)
     raw, doubts = fetched.frame, fetched.doubts
     if channel.name not in channels.PAID:
-        return replace(to_metrics(channel, account, raw, sources, window, known, doubts), reported=reported)
+        pulled = to_metrics(channel, account, raw, sources, window, known, doubts)
+        return replace(pulled, reported=reported, findings=[*pulled.findings, *unread])
     paid: PaidChannel = channel  # type: ignore[assignment]
     campaigns = paid.read_budgets(account)
+    impossible = paid_channels.impossible_budgets(campaigns)
     serving = campaigns.loc[campaigns["is_serving"].astype(bool), "campaign_id"]
     known = replace(known, is_serving=bool(sources["external_id"].isin(serving).any()))
     pulled = replace(to_metrics(channel, account, raw, sources, window, known, doubts), reported=reported)
-    pulled = _with_daily_budget(pulled, campaigns, sources)
+    pulled = replace(pulled, findings=[*pulled.findings, *unread])
+    pulled = _with_daily_budget(pulled, campaigns, sources, impossible)
     gone = _gone(campaigns, sources)
     removed = paid.removed_campaigns(account, sorted(set(gone["external_id"]))) if len(gone) else set()
     pulled = _without_unknown_campaigns(pulled, raw, gone, removed, account, channel.name, window)
@@ -163,15 +179,41 @@ def _comparable(
     return replace(pulled, frame=frame.assign(is_final=False), findings=[*pulled.findings, note])
 
 
-def _with_daily_budget(pulled: Pulled, campaigns: pd.DataFrame, sources: pd.DataFrame) -> Pulled:
-    """Yesterday's budget in force, read before today's decision."""
+def _unread_totals(
+    channel: Channel, account: str, reported: pd.DataFrame | None, window: Window
+) -> list[findings.Finding]:
+    """One finding where the account's own total of a day is no number: that day is compared with nothing."""
+    if reported is None or not reported["unreadable"].notna().any():
+        return []
+    rows = reported[reported["unreadable"].notna()]
+    row = rows.iloc[-1]
+    return [
+        findings.Finding(
+            "impossible_metric",
+            "warn",
+            f"{channel.name} {account}: its total of {row['date']} cannot be ({row['unreadable']}; {len(rows)} days). "
+            "What its segments were given was written, and compared with nothing.",
+            f"Check the report at the source; clear pull_{channel.name} once it is right.",
+            channel=channel.name,
+            subject=account,
+            evidence_date=window.last,
+        )
+    ]
+
+
+def _with_daily_budget(
+    pulled: Pulled, campaigns: pd.DataFrame, sources: pd.DataFrame, impossible: Mapping[str, str]
+) -> Pulled:
+    """Yesterday's budget in force, read before today's decision; unknown where one of the segment's cannot be."""
     latest = latest_whole_day().isoformat()
-    budgets = campaigns[campaigns["is_serving"].astype(bool)].merge(
-        valid_on(sources, latest), left_on="campaign_id", right_on="external_id"
-    )
+    of_segments = campaigns.merge(valid_on(sources, latest), left_on="campaign_id", right_on="external_id")
+    is_impossible = of_segments["campaign_id"].isin(list(impossible))
+    unknown = set(of_segments.loc[is_impossible, "segment_id"])
+    budgets = of_segments[~is_impossible & of_segments["is_serving"].astype(bool)]
     amounts = budgets.drop_duplicates(["segment_id", "budget_id"]).groupby("segment_id")["amount_micros"].sum()
     # Every mapped campaign was read: where none serves, nothing is in force.
     amount = pulled.frame["segment_id"].map(amounts).astype("Int64").fillna(0)
+    amount = amount.mask((amount > LARGEST_MONEY) | pulled.frame["segment_id"].isin(unknown))
     frame = pulled.frame.assign(daily_budget_micros=amount.where(pulled.frame["date"] == latest))
     return replace(pulled, frame=frame)
 

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from lead_demand.channels import addresses
-from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched, match_longest_prefix
+from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched, as_numbers, match_longest_prefix
 from lead_demand.channels.reporting_api import ReportingApiHook
 from lead_demand.channels.sums import Sum
 from lead_demand.day import Window
@@ -25,14 +25,18 @@ from lead_demand.findings import Level
 ROWS_PER_REQUEST = 25_000
 # Google keeps this many rows of a property per day and search type: the top ones, and says nothing of the rest.
 MOST_ROWS_OF_A_DAY = 50_000
+# Impressions or clicks of one page and day.
+LARGEST_ROW = 100_000_000
 PACIFIC = ZoneInfo("America/Los_Angeles")
 
 
 @dataclass
 class _Answer:
-    """All pages of one query. `rows`: (impressions, clicks) by (day, page URL); `again`: keys that came twice."""
+    """All pages of one query. `rows`: (impressions, clicks) as Google wrote them by (day, page URL); `again`: keys that
+    came twice.
+    """
 
-    rows: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    rows: dict[tuple[str, str], tuple[object, object]] = field(default_factory=dict)
     again: set[tuple[str, str]] = field(default_factory=set)
     first_incomplete: str | None = None
     aggregated: str = "BYPAGE"
@@ -67,10 +71,14 @@ class SearchConsole:
         records = [(addresses.page(url), day, *figures) for (day, url), figures in rows.items()]
         frame = pd.DataFrame(records, columns=["external_id", "date", *self.metrics])
         # http and https, with and without www, capitals: one page may come under several addresses.
-        frame = frame.groupby(["external_id", "date"], as_index=False, sort=False).sum()
+        frame = as_numbers(frame, self.metrics, 0, LARGEST_ROW)
+        sums = dict.fromkeys(self.metrics, "sum") | {"unreadable": "first"}
+        frame = frame.groupby(["external_id", "date"], as_index=False, sort=False).agg(sums)
         repeated = sorted({(addresses.page(url), day) for day, url in again})
         frame = pd.concat(
-            [frame, pd.DataFrame([(*key, 0, 0) for key in repeated], columns=list(frame))] if repeated else [frame],
+            [frame, pd.DataFrame([(*key, 0, 0, None) for key in repeated], columns=list(frame))]
+            if repeated
+            else [frame],
             ignore_index=True,
         )
         days = [str(day.first) for day in window.chunks(1)]
@@ -91,7 +99,10 @@ class SearchConsole:
         answer = ReportingApiHook("searchconsole", "v1").call(
             "searchconsole.searchanalytics.query", {"siteUrl": account, "body": body}, f"Search Console {account}"
         )
-        records = [(row["keys"][0], round(row["impressions"]), round(row["clicks"])) for row in answer.get("rows", [])]
+        records = [
+            (*[*row.get("keys", []), ""][:1], row.get("impressions"), row.get("clicks"))
+            for row in answer.get("rows", [])
+        ]
         return pd.DataFrame(records, columns=["date", *self.metrics])
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
@@ -142,10 +153,12 @@ def _read(hook: ReportingApiHook, account: str, window: Window) -> _Answer:
         found.aggregated = answer.get("responseAggregationType", found.aggregated).upper().replace("_", "")
         rows = answer.get("rows", [])
         for row in rows:
-            key = (row["keys"][0], row["keys"][1])
+            # A row that does not say its day or page is of none.
+            day, page = [*map(str, row.get("keys", [])), "", ""][:2]
+            key = (day, page)
             if key in found.rows:
                 found.again.add(key)
-            found.rows[key] = (round(row["impressions"]), round(row["clicks"]))
+            found.rows[key] = (row.get("impressions"), row.get("clicks"))
         # A page may be shorter than asked for and not be the last one; the one without rows is.
         if not rows:
             return found
@@ -155,7 +168,7 @@ def _read(hook: ReportingApiHook, account: str, window: Window) -> _Answer:
 def _doubts(
     days: list[str],
     answers: list[_Answer],
-    rows: dict[tuple[str, str], tuple[int, int]],
+    rows: dict[tuple[str, str], tuple[object, object]],
     again: set[tuple[str, str]],
 ) -> list[Doubt]:
     # A day that is not over in Pacific Time cannot be complete, whatever the answer says or leaves out.

@@ -51,7 +51,7 @@ class Sum:
 @dataclass(frozen=True)
 class Addends:
     """One figure on one day. `in_segments` is what is about to be written, `left_out` None where a number that cannot
-    be true was among it, `reported` None where the source was not asked.
+    be true was among it, `reported` None where the source was not asked or said no number.
     """
 
     sum: Sum
@@ -96,9 +96,10 @@ def addends(channel: Channel, pulled: Pulled) -> Iterator[Addends]:
         )
         daily: dict[str, dict[str, int]] = parts.groupby(rows["date"]).sum().to_dict("index")  # type: ignore[assignment]
         given = believed[list(total.counted)].astype("Int64").sum(axis=1).groupby(believed["date"]).sum()
-        asked = None
+        asked, unread = None, set[str]()
         if pulled.reported is not None:
             asked = pulled.reported.groupby("date")[total.column].sum()
+            unread = set(pulled.reported.loc[pulled.reported[total.column].isna(), "date"])
         for day in pulled.days:
             of_day = daily.get(day, dict.fromkeys(parts, 0))
             yield Addends(
@@ -109,7 +110,7 @@ def addends(channel: Channel, pulled: Pulled) -> Iterator[Addends]:
                 total.amount(of_day["in_none"]),
                 total.amount(of_day["not_counted"]),
                 None if day in unknown else total.amount(of_day["left_out"]),
-                None if asked is None else total.amount(int(asked.get(day, 0))),
+                None if asked is None or day in unread else total.amount(int(asked.get(day, 0))),
             )
 
 
