@@ -149,7 +149,7 @@ class Planner:
                 "leads_rejected": rejected.ravel(),
                 "leads_pending": (generated - accepted - rejected).ravel(),
                 "google_ads_leads": books.paid[:, window].ravel(),
-                "google_ads_spend": books.cost[:, window].ravel(),
+                "google_ads_spend": books.known_cost(today, since).ravel(),
                 "google_ads_budget": books.budget[:, window].ravel(),
                 "capacity_total_leads": company.capacity[:, since + 1 : today + 1].ravel(),
             }
@@ -167,6 +167,7 @@ class Planner:
                 "last_change_date": pd.Series(changed, dtype=object),
                 "capacity_total_leads": company.capacity[:, today],
                 "budget_limited": books.limited(today),
+                "blocks": pd.Series([["learning"] if is_learning else [] for is_learning in books.learning(today)]),
             }
         )
         plan = LeadDemandPlanner(self.settings).plan(history, segments, FIRST_DAY + dt.timedelta(days=today))

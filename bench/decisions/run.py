@@ -35,7 +35,7 @@ def play(company: Company, policy: Policy) -> Outcome:
     for day in range(WARM_UP, WARM_UP + HORIZON):
         capacity, acceptance = company.capacity[:, day], company.acceptance[:, day]
         before = acceptance * company.leads(day, budget)
-        new = policy.decide(books, day, budget)
+        new = np.where(books.learning(day), budget, policy.decide(books, day, budget))
         up, down = new > budget * 1.0001, new < budget * 0.9999
         changes += int((up | down).sum())
         wrong += int((up & (before > capacity)).sum() + (down & (before < capacity)).sum())

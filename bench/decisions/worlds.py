@@ -38,6 +38,8 @@ class World:
     ceiling: bool = False
     spend_noise: float = 0.05
     overdispersion: float = 0.0  # Gamma variance of a day's demand
+    holes: float = 0.0  # of a day's spend, the chance that it is never known
+    learning: int = 0  # days for which a campaign whose budget was changed may not be changed again
 
 
 BASE = World("base")
@@ -52,6 +54,9 @@ WORLDS = (
     replace(BASE, name="over-delivery", spend_noise=0.45),
     replace(BASE, name="Hill response", hill=True),
     replace(BASE, name="bursty demand", overdispersion=0.4),
+    replace(BASE, name="slow rejections", delay_reject=10.0),
+    replace(BASE, name="missing days", holes=0.03),
+    replace(BASE, name="learning", learning=7),
 )
 #: Another curve, other delays, drift, volumes and noise than the worlds above; nothing was tuned on it.
 HELD_OUT = replace(
@@ -116,6 +121,7 @@ class Company:
         delay = np.where(self.would_accept, world.delay_accept, world.delay_reject)
         self.decided_on = np.arange(days)[None, :, None] + np.floor(rng.exponential(1.0, delay.shape) * delay)
         self.lost = np.zeros((count, days), dtype=bool)
+        self.unknown = rng.random((count, days)) < world.holes if world.holes else np.zeros((count, days), dtype=bool)
         if world.outage:
             for first, length, share in ((20, 5, 1.0), (50, 8, 0.4)):
                 hit = rng.random(count) < share
@@ -180,6 +186,17 @@ class Books:
         decided = self._counted[:, window] & (self.company.decided_on[:, window] < today)
         accepted = decided & self.company.would_accept[:, window]
         return accepted.sum(2), (decided & ~accepted).sum(2)
+
+    def known_cost(self, today: int, since: int) -> np.ndarray:
+        """The spend of the days `since` to yesterday, NaN where it is not known. Yesterday's is repaired in time."""
+        unknown = self.company.unknown[:, since:today].copy()
+        unknown[:, -1] = False
+        return np.where(unknown, np.nan, self.cost[:, since:today])
+
+    def learning(self, today: int) -> np.ndarray:
+        """Campaigns whose budget was changed within the last `learning` days."""
+        since = max(today - self.company.world.learning, 1)
+        return (self.budget[:, since:today] != self.budget[:, since - 1 : today - 1]).any(1)
 
     def limited(self, today: int) -> np.ndarray:
         """Whether the budget, and not demand, limits yesterday's spend."""

@@ -6,8 +6,9 @@ Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in th
    divided by the share of leads that they accept;
 2. act only when the gap is material (dead band) and real (more than its uncertainty explains); else hold;
 3. move toward the budget that closes the gap, at most one step, within the segment's floor and cap;
-4. wait out the cool-down after a change, unless capacity moved;
-5. unknown means hold: every input that is missing, late or wrong stops the segment and is named;
+4. wait out the cool-down after a change, unless capacity moved, or a full step left the gap plainly open;
+5. unknown means hold: every input that is missing, late or wrong stops the segment and is named; of the days before
+   yesterday a few may be missing;
 6. increases share what the total daily cap and the daily increase limit leave, the largest gap first.
 """
 
@@ -40,11 +41,14 @@ class PlannerSettings:
     window_days: int = 112
     elasticity: float = 0.7  # leads grow with spend to this power
     min_history_days: int = 14
+    missing_days: int = 3  # of the last 28 so many may be missing, but not yesterday
     # The gate
     dead_band: float = 0.08  # of the target
     significance: float = 0.9  # in standard deviations of the gap
     interval: float = 0.80  # chance that expected_low to expected_high holds the true mean
-    capacity_move: float = 0.20  # since the last change: waives the cool-down
+    # What waives the cool-down
+    capacity_move: float = 0.20  # since the last change, of what it was then
+    follow_through: float | None = 1.5  # a gap of so many standard deviations after a full step; None = never
     # What makes the counts unusable
     max_share_without_source: float = 0.10
     recent_source_days: int = 14  # judged by themselves as well: a tag that just broke is lost in the window
@@ -80,6 +84,8 @@ class PlannerSettings:
         )
 
 
+#: A change of at least this part of the largest step was a full one: amounts are rounded, and several budgets share it.
+NEARLY = 0.95
 #: Reasons that make the counts of days unusable: no estimate is shown with them.
 NO_ESTIMATE = (
     Reason.DUPLICATE_SEGMENT,
@@ -221,7 +227,10 @@ class LeadDemandPlanner:
         """
         day = np.datetime64(pd.Timestamp(today).date(), "D")
         known = read_segments(segments, day)
-        days = read_days(history, known.ids, day, self.settings.window_days, self.settings.min_history_days)
+        settings = self.settings
+        days = read_days(
+            history, known.ids, day, settings.window_days, settings.min_history_days, settings.missing_days
+        )
         del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
         rates = estimate(days, day, self.settings.assumptions)
         forecast = self._forecast(known, rates)
@@ -230,7 +239,7 @@ class LeadDemandPlanner:
         stopped = np.logical_or.reduce([*flags.values(), _bools(map(bool, known.blocks))])
         new = self._choose(known, days, forecast, stopped, day, flags)
         self._allocate(known, forecast, new, flags)
-        return self._explain(known, rates, forecast, new, flags, day)
+        return self._explain(known, days, rates, forecast, new, flags, day)
 
     # What today's budget brings, and what is wanted
 
@@ -302,7 +311,11 @@ class LeadDemandPlanner:
         barred = ~may_rise & (wants_more | (reachable > limits.current))
         # Capacity that rose is no reason to lower a budget sooner, nor one that fell to raise it.
         step = np.sign((reachable - limits.current).astype(float))
-        cooling = recent & ((moved == 0) | (step == -moved))
+        waived = (moved != 0) & (step != -moved)
+        unfinished = (step != 0) & (self._full_step(known, days, today) == step)
+        if self.settings.follow_through is not None:
+            waived |= unfinished & (np.abs(gap) > self.settings.follow_through * forecast.sd)
+        cooling = recent & ~waived
         changed = ~stopped & ~cooling & ~barred & (step != 0)
         new = np.where(changed, reachable, limits.current)
 
@@ -322,7 +335,8 @@ class LeadDemandPlanner:
             Reason.CAPACITY_ZERO: nothing_wanted,
             Reason.BELOW_CAPACITY: wants_more,
             Reason.ABOVE_CAPACITY: act & (gap < 0) & ~nothing_wanted,
-            Reason.CAPACITY_MOVED: changed & recent,
+            Reason.CAPACITY_MOVED: changed & recent & (moved != 0),
+            Reason.FOLLOW_THROUGH: changed & recent & (moved == 0),
         }
         flags.update({reason: rows & ~stopped for reason, rows in choice.items()})
         limits_known = ~(flags[Reason.MISSING_LIMITS] | flags[Reason.INVALID_LIMITS])
@@ -338,12 +352,19 @@ class LeadDemandPlanner:
         """
         since = np.where(np.isnat(known.last_change), 10**6, (today - known.last_change).astype(int))
         recent = since < np.maximum(np.nan_to_num(known.cooldown_days), 1)
-        before = days.dates[None, :] < known.last_change[:, None]
-        recorded = np.where(before, days["capacity_total_leads"], np.nan)
-        latest = recorded.shape[1] - 1 - (~np.isnan(recorded))[:, ::-1].argmax(axis=1)
-        then = recorded[np.arange(len(recorded)), latest]
+        then = _before_change(known, days, "capacity_total_leads")
         far = np.abs(known.capacity - then) > self.settings.capacity_move * then
         return recent, np.where(far, np.sign(known.capacity - then), 0)
+
+    def _full_step(self, known: Segments, days: Days, today: np.datetime64) -> np.ndarray:
+        """1 or -1 where the last change, of an earlier day, was about as large a step up or down as was allowed; else
+        0. What the step asks of the limits is as they are now.
+        """
+        then = _before_change(known, days, "google_ads_budget")
+        ratio = np.divide(_euros(known.current), then, out=np.ones(len(then)), where=then > 0)
+        up = (known.max_increase_pct > 0) & (ratio - 1 >= NEARLY * known.max_increase_pct / 100)
+        down = (known.max_decrease_pct > 0) & (1 - ratio >= NEARLY * known.max_decrease_pct / 100)
+        return np.where(known.last_change < today, up.astype(int) - down.astype(int), 0)
 
     # What all segments share
 
@@ -391,6 +412,7 @@ class LeadDemandPlanner:
     def _explain(
         self,
         known: Segments,
+        days: Days,
         rates: Estimate,
         forecast: _Forecast,
         new: np.ndarray,
@@ -400,7 +422,7 @@ class LeadDemandPlanner:
         none = np.zeros(len(new), dtype=bool)
         certain = ~is_none(new)
         step = np.where(certain, new, 0) - np.where(certain, known.current, 0)
-        for reason in (Reason.STEP_LIMIT, Reason.CAPACITY_MOVED):
+        for reason in (Reason.STEP_LIMIT, Reason.CAPACITY_MOVED, Reason.FOLLOW_THROUGH):
             flags[reason] = flags.get(reason, none) & (step != 0)
         table = np.column_stack([flags.get(reason, none) for reason in Reason])
         order = {reason.value: column for column, reason in enumerate(Reason)}
@@ -449,13 +471,22 @@ class LeadDemandPlanner:
                 "reasons": pd.Series(reasons, dtype=object),
             }
         )
-        result["sentence"] = pd.Series(sentences(result, known, self.settings.currency, today), dtype=object)
+        told = sentences(result, known, days, self.settings.currency, today)
+        result["sentence"] = pd.Series(told, dtype=object)
         return result.iloc[known.given_order].reset_index(drop=True)
 
 
 def _spend_at(budget: np.ndarray, known: Segments, rates: Estimate) -> np.ndarray:
     """What a campaign spends of a budget: its usual share where the budget limits it, else at most what it spent."""
     return np.where(known.budget_limited == 1, budget * rates.spend_share, np.minimum(budget, rates.recent_spend))
+
+
+def _before_change(known: Segments, days: Days, column: str) -> np.ndarray:
+    """What was last recorded of a column before the day of each segment's last change; NaN where nothing was."""
+    before = days.dates[None, :] < known.last_change[:, None]
+    recorded = np.where(before, days[column], np.nan)
+    latest = recorded.shape[1] - 1 - (~np.isnan(recorded))[:, ::-1].argmax(axis=1)
+    return np.asarray(recorded[np.arange(len(recorded)), latest])
 
 
 def _per_euro(rates: Estimate, spend: np.ndarray) -> np.ndarray:

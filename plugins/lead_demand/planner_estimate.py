@@ -35,6 +35,8 @@ ELASTICITY_SPREAD, SPENT_SPREAD = 0.06, 0.05
 # What a day's spend usually swings about the budget, and how many days of the pool that is worth: Google may spend
 # twice the budget on a day, and on a first morning nothing but yesterday tells.
 USUAL_SWING, SWING_DAYS = 0.3, 2.0
+# Days after which a lead that will be decided has been, and how many such days tell how the younger ones will end.
+DECIDED_AFTER, DECIDED_DAYS = 28, 7
 
 
 @dataclass(frozen=True)
@@ -100,8 +102,9 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
     known = days.complete
     paid, spend = np.where(known, days["google_ads_leads"], 0.0), np.where(known, days["google_ads_spend"], 0.0)
     free = np.where(known, days["leads_generated"], 0.0) - paid
-    accepted = np.where(known, days["leads_accepted"], 0.0)
-    decided = accepted + np.where(known, days["leads_rejected"], 0.0)
+    accepted, decided = _decided_evenly(
+        *(np.where(known, days[name], 0.0) for name in ("leads_accepted", "leads_rejected", "leads_generated"))
+    )
 
     recent = 0.5 ** (np.arange(spend.shape[1])[::-1] / RECENT_DAYS)
     reference = _ratio((recent * spend).sum(1), (recent * (spend > 0)).sum(1))
@@ -147,6 +150,36 @@ def _spend_share(spend: np.ndarray, budget: np.ndarray) -> tuple[np.ndarray, np.
     swing = (SWING_DAYS * USUAL_SWING**2 + (swings**2).sum()) / (SWING_DAYS + freedom)
     trust = days / (days + swing / SPENT_SPREAD**2)
     return np.maximum(1 + trust * (own - 1), 0.05), SPENT_SPREAD**2 * (1 - trust)
+
+
+def _decided_evenly(
+    accepted: np.ndarray, rejected: np.ndarray, generated: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Accepted and decided leads as if a yes took as long as a no, shape (segments, days) each.
+
+    Of young days the quicker verdict is over-represented. Days of more than four weeks ago tell what share is accepted
+    in the end; the leads of a day that are still open, all segments together, tell how far from it the share that is
+    seen may be. A share that chance explains as well is left as it is.
+    """
+    old = slice(0, max(accepted.shape[1] - DECIDED_AFTER, 0))
+    yes, no, leads = (counts[:, old].sum() for counts in (accepted, rejected, generated))
+    if old.stop < DECIDED_DAYS or not (yes and no):
+        return accepted, accepted + rejected
+    in_the_end, ever = yes / (yes + no), (yes + no) / leads
+
+    def smooth(counts: np.ndarray) -> np.ndarray:
+        return np.convolve(np.pad(counts.sum(0), 1, mode="edge"), (0.25, 0.5, 0.25), "valid")
+
+    yes, no = smooth(accepted) + 0.5, smooth(rejected) + 0.5
+    leads = np.maximum(smooth(generated) * ever + 1, yes + no)
+    seen = yes / (yes + no)
+    likely = np.clip(in_the_end, yes / leads, 1 - no / leads)
+    away = np.log(likely / (1 - likely)) - np.log(seen / (1 - seen))
+    away *= away**2 / (away**2 + (0.25**2 + 0.5**2 + 0.25**2) * (1 / yes + 1 / no))
+    share = 1 / (1 + (1 / seen - 1) * np.exp(-away))
+    share[old] = seen[old]
+    accepted, rejected = accepted * share / seen, rejected * (1 - share) / (1 - seen)
+    return accepted, accepted + rejected
 
 
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
