@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 from statistics import NormalDist
@@ -46,6 +46,7 @@ class PlannerSettings:
     dead_band: float = 0.08  # of the target
     significance: float = 0.9  # in standard deviations of the gap
     interval: float = 0.80  # chance that expected_low to expected_high holds the true mean
+    least_spent: float = 0.85  # of its budgets in two weeks; a campaign that leaves more is not limited by them
     # What waives the cool-down
     capacity_move: float = 0.20  # since the last change, of what it was then
     follow_through: float | None = 1.5  # a gap of so many standard deviations after a full step; None = never
@@ -233,6 +234,9 @@ class LeadDemandPlanner:
         )
         del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
         rates = estimate(days, day, self.settings.assumptions)
+        # Google goes on calling a campaign limited when its market is too small for its budget.
+        idle = (known.budget_limited == 1) & (rates.spend_share < settings.least_spent)
+        known = replace(known, budget_limited=np.where(idle, 0.0, known.budget_limited))
         forecast = self._forecast(known, rates)
 
         flags = self._stops(known, days, rates)

@@ -294,3 +294,11 @@ def test_partners_who_became_choosier_are_believed_once_all_is_decided() -> None
     days = history(days=112, leads_generated=12, google_ads_leads=10, leads_accepted=9, leads_rejected=3)
     days.loc[days.index[-28:], ["leads_accepted", "leads_rejected"]] = [3, 9]
     assert one(days, segment(capacity_total_leads=6)).acceptance_rate < 0.4
+
+
+def test_a_campaign_that_leaves_a_quarter_of_its_budget_is_not_limited_by_it_whatever_google_says() -> None:
+    row = one(history(google_ads_spend=Decimal(60)), segment(capacity_total_leads=6, budget_limited=True))
+    assert (row.action, row.new_budget) == ("hold", Decimal(80))
+    assert Reason.NOT_BUDGET_LIMITED in row.reasons
+    nearly_all = one(history(google_ads_spend=Decimal(75)), segment(capacity_total_leads=6, budget_limited=True))
+    assert nearly_all.action == "increase"
