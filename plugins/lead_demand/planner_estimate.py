@@ -152,9 +152,7 @@ def _spend_share(spend: np.ndarray, budget: np.ndarray) -> tuple[np.ndarray, np.
     return np.maximum(1 + trust * (own - 1), 0.05), SPENT_SPREAD**2 * (1 - trust)
 
 
-def _decided_evenly(
-    accepted: np.ndarray, rejected: np.ndarray, generated: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _decided_evenly(accepted: np.ndarray, rejected: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Accepted and decided leads as if a yes took as long as a no, shape (segments, days) each.
 
     Of young days the quicker verdict is over-represented. Days of more than four weeks ago tell what share is accepted

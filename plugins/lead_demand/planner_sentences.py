@@ -70,10 +70,7 @@ def _moves(symbol: str, old: Decimal, new: Decimal, reasons: list[str], next_cha
     percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
     shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
     asked = " Waits for approval." if Reason.NEEDS_APPROVAL in reasons else ""
-    return (
-        f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}).{asked} "
-        f"{_rests(next_change)}"
-    )
+    return f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}).{asked} {_rests(next_change)}"
 
 
 def _rests(until: dt.date) -> str:
