@@ -44,7 +44,7 @@ def play(company: Company, policy: Policy) -> Outcome:
 
         at = day - WARM_UP
         accepted = acceptance * company.leads(day, budget)
-        free = np.minimum(acceptance * company.free[:, day], capacity)
+        free = np.minimum(acceptance * company.week[day] * company.free[:, day], capacity)
         spend = company.spend(budget)
         gaps[:, at] = accepted - capacity
         spent[:, at] = spend

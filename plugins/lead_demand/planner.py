@@ -3,7 +3,7 @@
 Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in the order of the code:
 
 1. estimate the leads a day that today's budget brings (`planner_estimate`), and the target: what partners can take,
-   divided by the share of leads that they accept;
+   divided by the share of leads that they accept; both as the mean of the week, for which the budget is chosen;
 2. act only when the gap is material (dead band) and real (more than its uncertainty explains); else hold;
 3. move toward the budget that closes the gap, at most one step, within the segment's floor and cap;
 4. wait out the cool-down after a change, unless capacity moved, or a full step left the gap plainly open;
@@ -27,6 +27,7 @@ import pandas as pd
 from lead_demand.planner_estimate import Assumptions, Estimate, estimate
 from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, decimal, is_none, micros, read_days, read_segments
 from lead_demand.planner_sentences import sentences
+from lead_demand.planner_week import weekly_level
 from lead_demand.reasons import Reason
 
 
@@ -113,18 +114,22 @@ NOT_APPLICABLE = (
 
 @dataclass(frozen=True)
 class _Forecast:
-    """Leads a day at today's budget, the target, and how far apart they are; float, NaN where not known."""
+    """Leads a day at today's budget and the target, of a day like today and as the mean of the week, and how far apart
+    the week's are; float, NaN where not known.
+    """
 
     expected: np.ndarray
     low: np.ndarray
     high: np.ndarray
     target: np.ndarray
+    week_expected: np.ndarray
+    week_target: np.ndarray
     sd: np.ndarray
     wanted: np.ndarray  # EUR that would close the gap, before any limit
 
     @property
     def gap(self) -> np.ndarray:
-        return self.target - self.expected
+        return self.week_target - self.week_expected
 
 
 @dataclass(frozen=True)
@@ -216,11 +221,12 @@ class LeadDemandPlanner:
           action ('increase', 'decrease', 'hold'), is_blocked (a hold for want of data: may be evaluated again today),
           new_budget (Decimal, a multiple of the currency unit when changed; on a hold the current budget, None if
           unknown), reasons (list of codes), sentence, needs_approval;
-          target_leads_per_day, expected_leads_per_day (generated leads a day at today's budget, NaN if unknown),
-          expected_low, expected_high: the central interval (80% unless set otherwise) of that expectation, the mean
-          of a day on an average weekday. It holds what is not known of the rates, not the chance of single days: the
-          counts of the coming week scatter more widely, by at least the square root of their number;
-          gap_exact, sd (of the gap), expected_after (at new_budget);
+          target_leads_per_day, expected_leads_per_day (generated leads on a day like today at today's budget, NaN if
+          unknown), expected_low, expected_high: the central interval (80% unless set otherwise) of that expectation. It
+          holds what is not known of the rates, not the chance of single days: the counts of the coming week scatter
+          more widely, by at least the square root of their number;
+          target_week, expected_week (leads a day as the mean of the week: what is decided by), gap_exact (between these
+          two), sd (of the gap), expected_after (of the week, at new_budget);
           acceptance_rate, free_rate (leads a day), paid_rate (paid leads per EUR at today's budget), wanted_budget
           (EUR, float, before any limit; NaN where no budget would do).
 
@@ -232,12 +238,14 @@ class LeadDemandPlanner:
         days = read_days(
             history, known.ids, day, settings.window_days, settings.min_history_days, settings.missing_days
         )
+        capacity = known.capacity
+        known, days = weekly_level(known, days)
         del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
         rates = estimate(days, day, self.settings.assumptions)
         # Google goes on calling a campaign limited when its market is too small for its budget.
         idle = (known.budget_limited == 1) & (rates.spend_share < settings.least_spent)
         known = replace(known, budget_limited=np.where(idle, 0.0, known.budget_limited))
-        forecast = self._forecast(known, rates)
+        forecast = self._forecast(known, capacity, rates)
 
         flags = self._stops(known, days, rates)
         stopped = np.logical_or.reduce([*flags.values(), _bools(map(bool, known.blocks))])
@@ -247,16 +255,21 @@ class LeadDemandPlanner:
 
     # What today's budget brings, and what is wanted
 
-    def _forecast(self, known: Segments, rates: Estimate) -> _Forecast:
+    def _forecast(self, known: Segments, capacity: np.ndarray, rates: Estimate) -> _Forecast:
+        """`capacity` is that of today, that of `known` the week's."""
         spend = _spend_at(_euros(known.current), known, rates)
         expected, variance = rates.leads(spend), rates.leads_variance(spend)
         by_person = ~np.isnan(known.target_override)
         target = np.where(by_person, known.target_override, known.capacity / rates.acceptance)
+        of_today = np.where(by_person, known.target_override, capacity / rates.acceptance)
         target_variance = np.where(by_person, 0.0, rates.acceptance_variance * (target / rates.acceptance) ** 2)
         wanted = rates.spend_for(target - rates.free_rate)
         wanted = np.where(known.budget_limited == 1, wanted / rates.spend_share, wanted)
-        low, high = _gamma_interval(expected, variance, self.settings.interval)
-        return _Forecast(expected, low, high, target, np.sqrt(variance + target_variance), wanted)
+        today = rates.leads_today(spend)
+        part = np.divide(today, expected, out=np.ones_like(expected), where=expected > 0)
+        low, high = (part * bound for bound in _gamma_interval(expected, variance, self.settings.interval))
+        sd = np.sqrt(variance + target_variance)
+        return _Forecast(today, low, high, of_today, expected, target, sd, wanted)
 
     # Unknown means hold
 
@@ -299,7 +312,7 @@ class LeadDemandPlanner:
         flags: Flags,
     ) -> np.ndarray:
         """New budgets in micros (object, None where unknown); the reasons of each choice are added to `flags`."""
-        gap, target = forecast.gap, forecast.target
+        gap, target = forecast.gap, forecast.week_target
         nothing_wanted = target == 0
         small = ~(np.abs(gap) > self.settings.dead_band * target) & ~nothing_wanted
         chance = ~(np.abs(gap) > self.settings.significance * forecast.sd) & ~nothing_wanted
@@ -453,6 +466,7 @@ class LeadDemandPlanner:
                 "expected_leads_per_day": forecast.expected,
                 "expected_low": forecast.low,
                 "expected_high": forecast.high,
+                "expected_week": forecast.week_expected,
                 "gap_exact": forecast.gap,
                 "sd": forecast.sd,
                 "expected_after": rates.leads(_spend_at(_euros(new), known, rates)),
@@ -470,6 +484,7 @@ class LeadDemandPlanner:
                 "is_blocked": (step == 0) & blocking,
                 "new_budget": pd.Series([decimal(amount) for amount in new], dtype=object),
                 "target_leads_per_day": np.where(unusable, np.nan, forecast.target),
+                "target_week": np.where(unusable, np.nan, forecast.week_target),
                 **shown,
                 "needs_approval": flags[Reason.NEEDS_APPROVAL],
                 "reasons": pd.Series(reasons, dtype=object),

@@ -13,6 +13,7 @@ from lead_demand.planner_inputs import LATELY, Days, Segments, decimal
 from lead_demand.reasons import Reason, phrase, reason_of
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
+FAR = 0.15  # of the week's mean: from there on a day is told apart from its week
 #: Reasons that say how a change was shaped, in the sentence's brackets.
 SHAPING = (
     Reason.STEP_LIMIT,
@@ -42,6 +43,8 @@ def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, to
             plan["expected_low"],
             plan["expected_high"],
             plan["target_leads_per_day"],
+            plan["expected_week"],
+            plan["target_week"],
         ),
         map(decimal, known.current),
         plan["new_budget"],
@@ -59,9 +62,13 @@ def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, to
     ]
 
 
-def _forecast(expected: float, low: float, high: float, target: float) -> str:
+def _forecast(expected: float, low: float, high: float, target: float, of_week: float, week_target: float) -> str:
+    """What is expected of the day; of the week as well, where the day is far from it."""
     if not (np.isfinite(expected) and np.isfinite(target)):
         return ""
+    if abs(target - week_target) > FAR * week_target or abs(expected - of_week) > FAR * of_week:
+        today = f"{_count(expected)} of {_count(target)} leads expected today ({_count(low)}–{_count(high)})"
+        return f"{today}, {_count(of_week)} of {_count(week_target)} a day over the week. "
     wanted = f"of {_count(target)} leads a day expected" if target else "leads a day expected, none wanted"
     return f"{_count(expected)} {wanted} ({_count(low)}–{_count(high)}). "
 
