@@ -5,15 +5,18 @@ with decided as (
     select
         date_trunc('week', decisions.decision_date)::date as week,
         case when made.is_made then decisions.action else 'hold' end as action,
-        decisions.target_leads_per_day as target,
+        -- Seven days are judged by what was expected of the week, not of the one weekday of the decision.
+        coalesce((decisions.inputs ->> 'target_week')::numeric, decisions.target_leads_per_day) as target,
         decisions.realised_leads_7d as realised,
         -- At the budget that was in force afterwards; the plan keeps that expectation among its inputs.
         case
             when made.is_made
                 then coalesce((decisions.inputs ->> 'expected_after')::numeric, decisions.expected_leads_per_day)
-            else decisions.expected_leads_per_day
+            else coalesce((decisions.inputs ->> 'expected_week')::numeric, decisions.expected_leads_per_day)
         end as expected,
-        (decisions.expected_high - decisions.expected_low) / 2 as half_width
+        (decisions.expected_high - decisions.expected_low) / 2
+        * coalesce((decisions.inputs ->> 'expected_week')::numeric / nullif(decisions.expected_leads_per_day, 0), 1)
+            as half_width
     from budget_decisions as decisions
     left join lead_segment_plans as plans
         on decisions.segment_id = plans.segment_id and decisions.decision_date = plans.date

@@ -149,7 +149,7 @@ class Planner:
                 "leads_rejected": rejected.ravel(),
                 "leads_pending": (generated - accepted - rejected).ravel(),
                 "google_ads_leads": books.paid[:, window].ravel(),
-                "google_ads_spend": books.cost[:, window].ravel(),
+                "google_ads_spend": books.known_cost(today, since).ravel(),
                 "google_ads_budget": books.budget[:, window].ravel(),
                 "capacity_total_leads": company.capacity[:, since + 1 : today + 1].ravel(),
             }
@@ -167,10 +167,11 @@ class Planner:
                 "last_change_date": pd.Series(changed, dtype=object),
                 "capacity_total_leads": company.capacity[:, today],
                 "budget_limited": books.limited(today),
+                "blocks": pd.Series([["learning"] if is_learning else [] for is_learning in books.learning(today)]),
             }
         )
         plan = LeadDemandPlanner(self.settings).plan(history, segments, FIRST_DAY + dt.timedelta(days=today))
-        truth = company.leads(today, budget)
+        truth = company.leads_on(today, budget)
         known = plan["expected_low"].notna()
         inside = (plan["expected_low"] <= truth) & (truth <= plan["expected_high"])
         self.covered += inside[known].tolist()
@@ -191,8 +192,8 @@ class Target:
     def act(
         self, books: Books, today: int, budget: np.ndarray, expected: np.ndarray, needed: np.ndarray, sure: np.ndarray
     ) -> np.ndarray:
-        """`expected` and the capacity in accepted leads a day, `needed` the budget that would close the gap."""
-        company, capacity = books.company, books.company.capacity[:, today]
+        """`expected` in accepted leads on a weekday, `needed` the budget that would close the gap."""
+        company, capacity = books.company, books.company.capacity[:, today] / books.company.week[today]
         if self._last_change is None or self._capacity_then is None:
             self._last_change, self._capacity_then = np.full(company.size, -99), capacity.copy()
         gap = capacity - expected
@@ -212,7 +213,7 @@ class Oracle(Target):
     def decide(self, books: Books, today: int, budget: np.ndarray) -> np.ndarray:
         company = books.company
         acceptance = company.acceptance[:, today]
-        expected = acceptance * company.leads(today, budget)
+        expected = acceptance * company.leads(today, budget) / company.week[today]
         return self.act(books, today, budget, expected, company.enough[:, today], np.ones(company.size, dtype=bool))
 
 
@@ -241,11 +242,12 @@ class Insider(Target):
         for day in range(self._filtered, today):
             self._paid = spread(self._paid, np.hypot(world.drift, 0.09 * world.season), self._grid)
             self._free = spread(self._free, world.drift / 2, self._grid)
-            rate = company.response(books.cost[:, day])[:, None] * WEEKDAY[day % 7] * grid
+            week = company.week[day]
+            rate = week * company.response(books.cost[:, day])[:, None] * WEEKDAY[day % 7] * grid
             seen = ~company.lost[:, day, None]  # it even knows which days were lost
             self._paid = self._paid + seen * log_likelihood(books.paid[:, day, None], rate, world.overdispersion)
             free = books.generated[:, day] - books.paid[:, day]
-            self._free = self._free + free[:, None] * self._grid - self._free_scale(company)[:, None] * grid
+            self._free = self._free + free[:, None] * self._grid - week * self._free_scale(company)[:, None] * grid
         self._filtered = today
 
         demand, demand_variance = moments(self._paid, grid)
@@ -256,7 +258,7 @@ class Insider(Target):
         expected = acceptance * (response * demand + free_rate * scale)
         variance = acceptance**2 * (response**2 * demand_variance + scale**2 * free_variance)
         variance += (expected / acceptance) ** 2 * acceptance_variance
-        capacity = company.capacity[:, today]
+        capacity = company.capacity[:, today] / company.week[today]
         paid = np.maximum(capacity / acceptance - free_rate * scale, 0) / demand
         needed = company.spend_for(today, paid * company.demand[:, today])
         sure = np.abs(capacity - expected) > self.significance * np.sqrt(variance)

@@ -35,7 +35,7 @@ def play(company: Company, policy: Policy) -> Outcome:
     for day in range(WARM_UP, WARM_UP + HORIZON):
         capacity, acceptance = company.capacity[:, day], company.acceptance[:, day]
         before = acceptance * company.leads(day, budget)
-        new = policy.decide(books, day, budget)
+        new = np.where(books.learning(day), budget, policy.decide(books, day, budget))
         up, down = new > budget * 1.0001, new < budget * 0.9999
         changes += int((up | down).sum())
         wrong += int((up & (before > capacity)).sum() + (down & (before < capacity)).sum())
@@ -44,7 +44,7 @@ def play(company: Company, policy: Policy) -> Outcome:
 
         at = day - WARM_UP
         accepted = acceptance * company.leads(day, budget)
-        free = np.minimum(acceptance * company.free[:, day], capacity)
+        free = np.minimum(acceptance * company.week[day] * company.free[:, day], capacity)
         spend = company.spend(budget)
         gaps[:, at] = accepted - capacity
         spent[:, at] = spend

@@ -38,6 +38,9 @@ class World:
     ceiling: bool = False
     spend_noise: float = 0.05
     overdispersion: float = 0.0  # Gamma variance of a day's demand
+    holes: float = 0.0  # of a day's spend, the chance that it is never known
+    weekend: float = 1.0  # what a day of the weekend is of a weekday, in demand and in what partners take
+    learning: int = 0  # days for which a campaign whose budget was changed may not be changed again
 
 
 BASE = World("base")
@@ -52,6 +55,10 @@ WORLDS = (
     replace(BASE, name="over-delivery", spend_noise=0.45),
     replace(BASE, name="Hill response", hill=True),
     replace(BASE, name="bursty demand", overdispersion=0.4),
+    replace(BASE, name="slow rejections", delay_reject=10.0),
+    replace(BASE, name="missing days", holes=0.03),
+    replace(BASE, name="weekends", weekend=0.4),
+    replace(BASE, name="learning", learning=7),
 )
 #: Another curve, other delays, drift, volumes and noise than the worlds above; nothing was tuned on it.
 HELD_OUT = replace(
@@ -89,7 +96,8 @@ class Company:
         moves[:, :7] = 0
         if world.shock:
             moves[:, WARM_UP + 30] = np.log(np.where(np.arange(count) % 2, 1.6, 0.5))
-        self.capacity = base[:, None] * np.exp(moves.cumsum(1).clip(-1.2, 1.0))
+        self.week = np.where(np.arange(days) % 7 < 5, 1.0, world.weekend)
+        self.capacity = self.week * base[:, None] * np.exp(moves.cumsum(1).clip(-1.2, 1.0))
         self.elasticity = rng.uniform(*world.elasticity, count)
 
         # What the first budget brings: off by a third or so from what partners take.
@@ -116,6 +124,7 @@ class Company:
         delay = np.where(self.would_accept, world.delay_accept, world.delay_reject)
         self.decided_on = np.arange(days)[None, :, None] + np.floor(rng.exponential(1.0, delay.shape) * delay)
         self.lost = np.zeros((count, days), dtype=bool)
+        self.unknown = rng.random((count, days)) < world.holes if world.holes else np.zeros((count, days), dtype=bool)
         if world.outage:
             for first, length, share in ((20, 5, 1.0), (50, 8, 0.4)):
                 hit = rng.random(count) < share
@@ -133,11 +142,16 @@ class Company:
         return np.minimum(budget, self.ceiling)
 
     def leads(self, day: int, budget: np.ndarray) -> np.ndarray:
-        """Expected generated leads a day on an average weekday, the truth."""
-        return self.response(self.spend(budget)) * self.demand[:, day] + self.free[:, day]
+        """Expected generated leads of a day, but for how much better a euro works on its weekday, the truth."""
+        return self.week[day] * (self.response(self.spend(budget)) * self.demand[:, day] + self.free[:, day])
+
+    def leads_on(self, day: int, budget: np.ndarray) -> np.ndarray:
+        """Expected generated leads of that very day, the truth."""
+        paid = self.response(self.spend(budget)) * self.demand[:, day] * WEEKDAY[day % 7]
+        return self.week[day] * (paid + self.free[:, day])
 
     def spend_for(self, day: int, paid: np.ndarray) -> np.ndarray:
-        """The smallest spend that brings `paid` leads a day, the truth; found by bisection."""
+        """The smallest spend that brings `paid` leads on a weekday, the truth; found by bisection."""
         low, high = np.zeros(self.size), np.full(self.size, 1e5)
         for _ in range(50):
             middle = (low + high) / 2
@@ -148,7 +162,7 @@ class Company:
     @cached_property
     def enough(self) -> np.ndarray:
         """The smallest spend that fills capacity on each day, whoever decides: shape (segments, days)."""
-        paid = np.maximum(self.capacity / self.acceptance - self.free, 0)
+        paid = np.maximum(self.capacity / self.week / self.acceptance - self.free, 0)
         return np.column_stack([self.spend_for(day, paid[:, day]) for day in range(self.days)])
 
 
@@ -166,10 +180,11 @@ class Books:
         """Let one day happen on these budgets."""
         company = self.company
         cost = np.minimum(budget * company.noise[:, day], company.ceiling)
-        rate = company.response(cost) * company.demand[:, day] * company.burst[:, day] * WEEKDAY[day % 7]
+        week = company.week[day]
+        rate = week * company.response(cost) * company.demand[:, day] * company.burst[:, day] * WEEKDAY[day % 7]
         paid = company.paid_arrivals[:, day] <= rate[:, None]
         paid &= ~company.lost[:, day, None]
-        free = company.free_arrivals[:, day] <= company.free[:, day, None]
+        free = company.free_arrivals[:, day] <= week * company.free[:, day, None]
         self.budget[:, day], self.cost[:, day] = budget, cost
         self.paid[:, day], self.generated[:, day] = paid.sum(1), paid.sum(1) + free.sum(1)
         self._counted[:, day] = np.concatenate([paid, free], axis=1)
@@ -180,6 +195,17 @@ class Books:
         decided = self._counted[:, window] & (self.company.decided_on[:, window] < today)
         accepted = decided & self.company.would_accept[:, window]
         return accepted.sum(2), (decided & ~accepted).sum(2)
+
+    def known_cost(self, today: int, since: int) -> np.ndarray:
+        """The spend of the days `since` to yesterday, NaN where it is not known. Yesterday's is repaired in time."""
+        unknown = self.company.unknown[:, since:today].copy()
+        unknown[:, -1] = False
+        return np.where(unknown, np.nan, self.cost[:, since:today])
+
+    def learning(self, today: int) -> np.ndarray:
+        """Campaigns whose budget was changed within the last `learning` days."""
+        since = max(today - self.company.world.learning, 1)
+        return (self.budget[:, since:today] != self.budget[:, since - 1 : today - 1]).any(1)
 
     def limited(self, today: int) -> np.ndarray:
         """Whether the budget, and not demand, limits yesterday's spend."""

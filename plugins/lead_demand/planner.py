@@ -3,11 +3,12 @@
 Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in the order of the code:
 
 1. estimate the leads a day that today's budget brings (`planner_estimate`), and the target: what partners can take,
-   divided by the share of leads that they accept;
+   divided by the share of leads that they accept; both as the mean of the week, for which the budget is chosen;
 2. act only when the gap is material (dead band) and real (more than its uncertainty explains); else hold;
 3. move toward the budget that closes the gap, at most one step, within the segment's floor and cap;
-4. wait out the cool-down after a change, unless capacity moved;
-5. unknown means hold: every input that is missing, late or wrong stops the segment and is named;
+4. wait out the cool-down after a change, unless capacity moved, or a full step left the gap plainly open;
+5. unknown means hold: every input that is missing, late or wrong stops the segment and is named; of the days before
+   yesterday a few may be missing;
 6. increases share what the total daily cap and the daily increase limit leave, the largest gap first.
 """
 
@@ -15,7 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 from statistics import NormalDist
@@ -26,6 +27,7 @@ import pandas as pd
 from lead_demand.planner_estimate import Assumptions, Estimate, estimate
 from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, decimal, is_none, micros, read_days, read_segments
 from lead_demand.planner_sentences import sentences
+from lead_demand.planner_week import weekly_level
 from lead_demand.reasons import Reason
 
 
@@ -40,11 +42,15 @@ class PlannerSettings:
     window_days: int = 112
     elasticity: float = 0.7  # leads grow with spend to this power
     min_history_days: int = 14
+    missing_days: int = 3  # of the last 28 so many may be missing, but not yesterday
     # The gate
     dead_band: float = 0.08  # of the target
     significance: float = 0.9  # in standard deviations of the gap
     interval: float = 0.80  # chance that expected_low to expected_high holds the true mean
-    capacity_move: float = 0.20  # since the last change: waives the cool-down
+    least_spent: float = 0.85  # of its budgets in two weeks; a campaign that leaves more is not limited by them
+    # What waives the cool-down
+    capacity_move: float = 0.20  # since the last change, of what it was then
+    follow_through: float | None = 1.5  # a gap of so many standard deviations after a full step; None = never
     # What makes the counts unusable
     max_share_without_source: float = 0.10
     recent_source_days: int = 14  # judged by themselves as well: a tag that just broke is lost in the window
@@ -80,6 +86,8 @@ class PlannerSettings:
         )
 
 
+#: A change of at least this part of the largest step was a full one: amounts are rounded, and several budgets share it.
+NEARLY = 0.95
 #: Reasons that make the counts of days unusable: no estimate is shown with them.
 NO_ESTIMATE = (
     Reason.DUPLICATE_SEGMENT,
@@ -106,18 +114,22 @@ NOT_APPLICABLE = (
 
 @dataclass(frozen=True)
 class _Forecast:
-    """Leads a day at today's budget, the target, and how far apart they are; float, NaN where not known."""
+    """Leads a day at today's budget and the target, of a day like today and as the mean of the week, and how far apart
+    the week's are; float, NaN where not known.
+    """
 
     expected: np.ndarray
     low: np.ndarray
     high: np.ndarray
     target: np.ndarray
+    week_expected: np.ndarray
+    week_target: np.ndarray
     sd: np.ndarray
     wanted: np.ndarray  # EUR that would close the gap, before any limit
 
     @property
     def gap(self) -> np.ndarray:
-        return self.target - self.expected
+        return self.week_target - self.week_expected
 
 
 @dataclass(frozen=True)
@@ -209,11 +221,12 @@ class LeadDemandPlanner:
           action ('increase', 'decrease', 'hold'), is_blocked (a hold for want of data: may be evaluated again today),
           new_budget (Decimal, a multiple of the currency unit when changed; on a hold the current budget, None if
           unknown), reasons (list of codes), sentence, needs_approval;
-          target_leads_per_day, expected_leads_per_day (generated leads a day at today's budget, NaN if unknown),
-          expected_low, expected_high: the central interval (80% unless set otherwise) of that expectation, the mean
-          of a day on an average weekday. It holds what is not known of the rates, not the chance of single days: the
-          counts of the coming week scatter more widely, by at least the square root of their number;
-          gap_exact, sd (of the gap), expected_after (at new_budget);
+          target_leads_per_day, expected_leads_per_day (generated leads on a day like today at today's budget, NaN if
+          unknown), expected_low, expected_high: the central interval (80% unless set otherwise) of that expectation. It
+          holds what is not known of the rates, not the chance of single days: the counts of the coming week scatter
+          more widely, by at least the square root of their number;
+          target_week, expected_week (leads a day as the mean of the week: what is decided by), gap_exact (between these
+          two), sd (of the gap), expected_after (of the week, at new_budget);
           acceptance_rate, free_rate (leads a day), paid_rate (paid leads per EUR at today's budget), wanted_budget
           (EUR, float, before any limit; NaN where no budget would do).
 
@@ -221,29 +234,42 @@ class LeadDemandPlanner:
         """
         day = np.datetime64(pd.Timestamp(today).date(), "D")
         known = read_segments(segments, day)
-        days = read_days(history, known.ids, day, self.settings.window_days, self.settings.min_history_days)
+        settings = self.settings
+        days = read_days(
+            history, known.ids, day, settings.window_days, settings.min_history_days, settings.missing_days
+        )
+        capacity = known.capacity
+        known, days = weekly_level(known, days)
         del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
         rates = estimate(days, day, self.settings.assumptions)
-        forecast = self._forecast(known, rates)
+        # Google goes on calling a campaign limited when its market is too small for its budget.
+        idle = (known.budget_limited == 1) & (rates.spend_share < settings.least_spent)
+        known = replace(known, budget_limited=np.where(idle, 0.0, known.budget_limited))
+        forecast = self._forecast(known, capacity, rates)
 
         flags = self._stops(known, days, rates)
         stopped = np.logical_or.reduce([*flags.values(), _bools(map(bool, known.blocks))])
         new = self._choose(known, days, forecast, stopped, day, flags)
         self._allocate(known, forecast, new, flags)
-        return self._explain(known, rates, forecast, new, flags, day)
+        return self._explain(known, days, rates, forecast, new, flags, day)
 
     # What today's budget brings, and what is wanted
 
-    def _forecast(self, known: Segments, rates: Estimate) -> _Forecast:
+    def _forecast(self, known: Segments, capacity: np.ndarray, rates: Estimate) -> _Forecast:
+        """`capacity` is that of today, that of `known` the week's."""
         spend = _spend_at(_euros(known.current), known, rates)
         expected, variance = rates.leads(spend), rates.leads_variance(spend)
         by_person = ~np.isnan(known.target_override)
         target = np.where(by_person, known.target_override, known.capacity / rates.acceptance)
+        of_today = np.where(by_person, known.target_override, capacity / rates.acceptance)
         target_variance = np.where(by_person, 0.0, rates.acceptance_variance * (target / rates.acceptance) ** 2)
         wanted = rates.spend_for(target - rates.free_rate)
         wanted = np.where(known.budget_limited == 1, wanted / rates.spend_share, wanted)
-        low, high = _gamma_interval(expected, variance, self.settings.interval)
-        return _Forecast(expected, low, high, target, np.sqrt(variance + target_variance), wanted)
+        today = rates.leads_today(spend)
+        part = np.divide(today, expected, out=np.ones_like(expected), where=expected > 0)
+        low, high = (part * bound for bound in _gamma_interval(expected, variance, self.settings.interval))
+        sd = np.sqrt(variance + target_variance)
+        return _Forecast(today, low, high, of_today, expected, target, sd, wanted)
 
     # Unknown means hold
 
@@ -286,7 +312,7 @@ class LeadDemandPlanner:
         flags: Flags,
     ) -> np.ndarray:
         """New budgets in micros (object, None where unknown); the reasons of each choice are added to `flags`."""
-        gap, target = forecast.gap, forecast.target
+        gap, target = forecast.gap, forecast.week_target
         nothing_wanted = target == 0
         small = ~(np.abs(gap) > self.settings.dead_band * target) & ~nothing_wanted
         chance = ~(np.abs(gap) > self.settings.significance * forecast.sd) & ~nothing_wanted
@@ -302,7 +328,11 @@ class LeadDemandPlanner:
         barred = ~may_rise & (wants_more | (reachable > limits.current))
         # Capacity that rose is no reason to lower a budget sooner, nor one that fell to raise it.
         step = np.sign((reachable - limits.current).astype(float))
-        cooling = recent & ((moved == 0) | (step == -moved))
+        waived = (moved != 0) & (step != -moved)
+        unfinished = (step != 0) & (self._full_step(known, days, today) == step)
+        if self.settings.follow_through is not None:
+            waived |= unfinished & (np.abs(gap) > self.settings.follow_through * forecast.sd)
+        cooling = recent & ~waived
         changed = ~stopped & ~cooling & ~barred & (step != 0)
         new = np.where(changed, reachable, limits.current)
 
@@ -322,7 +352,8 @@ class LeadDemandPlanner:
             Reason.CAPACITY_ZERO: nothing_wanted,
             Reason.BELOW_CAPACITY: wants_more,
             Reason.ABOVE_CAPACITY: act & (gap < 0) & ~nothing_wanted,
-            Reason.CAPACITY_MOVED: changed & recent,
+            Reason.CAPACITY_MOVED: changed & recent & (moved != 0),
+            Reason.FOLLOW_THROUGH: changed & recent & (moved == 0),
         }
         flags.update({reason: rows & ~stopped for reason, rows in choice.items()})
         limits_known = ~(flags[Reason.MISSING_LIMITS] | flags[Reason.INVALID_LIMITS])
@@ -338,12 +369,19 @@ class LeadDemandPlanner:
         """
         since = np.where(np.isnat(known.last_change), 10**6, (today - known.last_change).astype(int))
         recent = since < np.maximum(np.nan_to_num(known.cooldown_days), 1)
-        before = days.dates[None, :] < known.last_change[:, None]
-        recorded = np.where(before, days["capacity_total_leads"], np.nan)
-        latest = recorded.shape[1] - 1 - (~np.isnan(recorded))[:, ::-1].argmax(axis=1)
-        then = recorded[np.arange(len(recorded)), latest]
+        then = _before_change(known, days, "capacity_total_leads")
         far = np.abs(known.capacity - then) > self.settings.capacity_move * then
         return recent, np.where(far, np.sign(known.capacity - then), 0)
+
+    def _full_step(self, known: Segments, days: Days, today: np.datetime64) -> np.ndarray:
+        """1 or -1 where the last change, of an earlier day, was about as large a step up or down as was allowed; else
+        0. What the step asks of the limits is as they are now.
+        """
+        then = _before_change(known, days, "google_ads_budget")
+        ratio = np.divide(_euros(known.current), then, out=np.ones(len(then)), where=then > 0)
+        up = (known.max_increase_pct > 0) & (ratio - 1 >= NEARLY * known.max_increase_pct / 100)
+        down = (known.max_decrease_pct > 0) & (1 - ratio >= NEARLY * known.max_decrease_pct / 100)
+        return np.where(known.last_change < today, up.astype(int) - down.astype(int), 0)
 
     # What all segments share
 
@@ -391,6 +429,7 @@ class LeadDemandPlanner:
     def _explain(
         self,
         known: Segments,
+        days: Days,
         rates: Estimate,
         forecast: _Forecast,
         new: np.ndarray,
@@ -400,7 +439,7 @@ class LeadDemandPlanner:
         none = np.zeros(len(new), dtype=bool)
         certain = ~is_none(new)
         step = np.where(certain, new, 0) - np.where(certain, known.current, 0)
-        for reason in (Reason.STEP_LIMIT, Reason.CAPACITY_MOVED):
+        for reason in (Reason.STEP_LIMIT, Reason.CAPACITY_MOVED, Reason.FOLLOW_THROUGH):
             flags[reason] = flags.get(reason, none) & (step != 0)
         table = np.column_stack([flags.get(reason, none) for reason in Reason])
         order = {reason.value: column for column, reason in enumerate(Reason)}
@@ -427,6 +466,7 @@ class LeadDemandPlanner:
                 "expected_leads_per_day": forecast.expected,
                 "expected_low": forecast.low,
                 "expected_high": forecast.high,
+                "expected_week": forecast.week_expected,
                 "gap_exact": forecast.gap,
                 "sd": forecast.sd,
                 "expected_after": rates.leads(_spend_at(_euros(new), known, rates)),
@@ -444,18 +484,28 @@ class LeadDemandPlanner:
                 "is_blocked": (step == 0) & blocking,
                 "new_budget": pd.Series([decimal(amount) for amount in new], dtype=object),
                 "target_leads_per_day": np.where(unusable, np.nan, forecast.target),
+                "target_week": np.where(unusable, np.nan, forecast.week_target),
                 **shown,
                 "needs_approval": flags[Reason.NEEDS_APPROVAL],
                 "reasons": pd.Series(reasons, dtype=object),
             }
         )
-        result["sentence"] = pd.Series(sentences(result, known, self.settings.currency, today), dtype=object)
+        told = sentences(result, known, days, self.settings.currency, today)
+        result["sentence"] = pd.Series(told, dtype=object)
         return result.iloc[known.given_order].reset_index(drop=True)
 
 
 def _spend_at(budget: np.ndarray, known: Segments, rates: Estimate) -> np.ndarray:
     """What a campaign spends of a budget: its usual share where the budget limits it, else at most what it spent."""
     return np.where(known.budget_limited == 1, budget * rates.spend_share, np.minimum(budget, rates.recent_spend))
+
+
+def _before_change(known: Segments, days: Days, column: str) -> np.ndarray:
+    """What was last recorded of a column before the day of each segment's last change; NaN where nothing was."""
+    before = days.dates[None, :] < known.last_change[:, None]
+    recorded = np.where(before, days[column], np.nan)
+    latest = recorded.shape[1] - 1 - (~np.isnan(recorded))[:, ::-1].argmax(axis=1)
+    return np.asarray(recorded[np.arange(len(recorded)), latest])
 
 
 def _per_euro(rates: Estimate, spend: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from lead_demand.planner_inputs import Days
+from lead_demand.planner_week import weekday
 
 # What a rate may do: drift (standard deviation of a day's change of its log), burst (variance of a day's rate, as a
 # part of its square) and differ between segments (how many of its own leads tell as much of a segment as the pool).
@@ -35,6 +36,8 @@ ELASTICITY_SPREAD, SPENT_SPREAD = 0.06, 0.05
 # What a day's spend usually swings about the budget, and how many days of the pool that is worth: Google may spend
 # twice the budget on a day, and on a first morning nothing but yesterday tells.
 USUAL_SWING, SWING_DAYS = 0.3, 2.0
+# Days after which a lead that will be decided has been, and how many such days tell how the younger ones will end.
+DECIDED_AFTER, DECIDED_DAYS = 28, 7
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,19 @@ class Estimate:
     spend_share: np.ndarray  # of the budget in force, what is really spent
     spend_share_variance: np.ndarray
     recent_spend: np.ndarray  # EUR a day
+    paid_today: float  # what today's weekday is of the week's mean, for paid and for free leads
+    free_today: float
     outage: np.ndarray  # bool: money is spent and nothing arrives, up to and including yesterday
     known: np.ndarray  # bool: there was any paid lead to learn from
     acceptance_known: bool
 
     def leads(self, spend: np.ndarray) -> np.ndarray:
-        """Leads a day, paid and free, at `spend` EUR a day."""
+        """Leads a day, paid and free, at `spend` EUR a day, as the mean of the week."""
         return self.paid_rate * self._effective(spend) + self.free_rate
+
+    def leads_today(self, spend: np.ndarray) -> np.ndarray:
+        """The same of a day like today."""
+        return self.paid_today * self.paid_rate * self._effective(spend) + self.free_today * self.free_rate
 
     def leads_variance(self, spend: np.ndarray) -> np.ndarray:
         """How uncertain `leads` is: variance of the expected leads a day, not of the counts about it.
@@ -100,19 +109,23 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
     known = days.complete
     paid, spend = np.where(known, days["google_ads_leads"], 0.0), np.where(known, days["google_ads_spend"], 0.0)
     free = np.where(known, days["leads_generated"], 0.0) - paid
-    accepted = np.where(known, days["leads_accepted"], 0.0)
-    decided = accepted + np.where(known, days["leads_rejected"], 0.0)
+    accepted, decided = _decided_evenly(
+        *(np.where(known, days[name], 0.0) for name in ("leads_accepted", "leads_rejected", "leads_generated"))
+    )
 
     recent = 0.5 ** (np.arange(spend.shape[1])[::-1] / RECENT_DAYS)
     reference = _ratio((recent * spend).sum(1), (recent * (spend > 0)).sum(1))
     pool_reference = float(reference[reference > 0].mean()) if (reference > 0).any() else 0.0
     reference = np.where(reference > 0, reference, pool_reference)
     effective = reference[:, None] ** (1 - assume.elasticity) * spend**assume.elasticity
-    effective *= _weekday_factors(days.dates, paid, effective)
+    on, now = weekday(days.dates), int(weekday(np.array(today)))
+    paid_factors = _weekday_factors(on, paid, effective)
+    free_factors = _weekday_factors(on, free, known.astype(float))
+    effective *= paid_factors[on]
     lost, outage = _outages(known, paid, effective, assume)
     counted = known & ~lost
 
-    free_rate, free_variance = _rate(counted, free, np.ones_like(free))
+    free_rate, free_variance = _rate(counted, free, np.ones_like(free) * free_factors[on])
     acceptance, acceptance_variance = _rate(known, accepted, decided, is_share=True)
     paid_rate, paid_variance = _rate(counted, paid, effective)
 
@@ -131,6 +144,8 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
         spend_share=share,
         spend_share_variance=share_variance,
         recent_spend=_ratio((lately * spend).sum(1), lately.sum(1)),
+        paid_today=float(paid_factors[now]),
+        free_today=float(free_factors[now]),
         outage=outage,
         known=np.full(len(reference), paid_rate.sum() > 0),
         acceptance_known=bool(decided.sum() > 0),
@@ -149,21 +164,49 @@ def _spend_share(spend: np.ndarray, budget: np.ndarray) -> tuple[np.ndarray, np.
     return np.maximum(1 + trust * (own - 1), 0.05), SPENT_SPREAD**2 * (1 - trust)
 
 
+def _decided_evenly(accepted: np.ndarray, rejected: np.ndarray, generated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Accepted and decided leads as if a yes took as long as a no, shape (segments, days) each.
+
+    Of young days the quicker verdict is over-represented. Days of more than four weeks ago tell what share is accepted
+    in the end; the leads of a day that are still open, all segments together, tell how far from it the share that is
+    seen may be. A share that chance explains as well is left as it is.
+    """
+    old = slice(0, max(accepted.shape[1] - DECIDED_AFTER, 0))
+    yes, no, leads = (counts[:, old].sum() for counts in (accepted, rejected, generated))
+    if old.stop < DECIDED_DAYS or not (yes and no):
+        return accepted, accepted + rejected
+    in_the_end, ever = yes / (yes + no), (yes + no) / leads
+
+    def smooth(counts: np.ndarray) -> np.ndarray:
+        return np.convolve(np.pad(counts.sum(0), 1, mode="edge"), (0.25, 0.5, 0.25), "valid")
+
+    yes, no = smooth(accepted) + 0.5, smooth(rejected) + 0.5
+    leads = np.maximum(smooth(generated) * ever + 1, yes + no)
+    seen = yes / (yes + no)
+    likely = np.clip(in_the_end, yes / leads, 1 - no / leads)
+    away = np.log(likely / (1 - likely)) - np.log(seen / (1 - seen))
+    away *= away**2 / (away**2 + (0.25**2 + 0.5**2 + 0.25**2) * (1 / yes + 1 / no))
+    share = 1 / (1 + (1 / seen - 1) * np.exp(-away))
+    share[old] = seen[old]
+    accepted, rejected = accepted * share / seen, rejected * (1 - share) / (1 - seen)
+    return accepted, accepted + rejected
+
+
 def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return np.divide(top, bottom, out=np.zeros(np.shape(bottom)), where=bottom > 0)
 
 
-def _weekday_factors(dates: np.ndarray, paid: np.ndarray, effective: np.ndarray, prior: float = 50.0) -> np.ndarray:
-    """How much better a euro works on each day's weekday than on average, over all segments together, shape (days,).
+def _weekday_factors(on: np.ndarray, count: np.ndarray, exposure: np.ndarray, prior: float = 50.0) -> np.ndarray:
+    """How much more each weekday brings for its exposure than the mean of the week, over all segments together, shape
+    (7,). `on` is each day's weekday.
 
     `prior` is in leads: with few leads in the pool the factors stay near one.
     """
-    weekday = (dates.astype("datetime64[D]").astype(int) + 3) % 7
-    rate = _ratio(paid.sum(1), effective.sum(1))
-    expected = np.bincount(weekday, (effective * rate[:, None]).sum(0), minlength=7)
-    seen = np.bincount(weekday, np.where(effective > 0, paid, 0).sum(0), minlength=7)
+    rate = _ratio(count.sum(1), exposure.sum(1))
+    expected = np.bincount(on, (exposure * rate[:, None]).sum(0), minlength=7)
+    seen = np.bincount(on, np.where(exposure > 0, count, 0).sum(0), minlength=7)
     factors = (seen + prior) / (expected + prior)
-    return (factors / factors.mean())[weekday]
+    return np.asarray(factors / factors.mean())
 
 
 def _rate(

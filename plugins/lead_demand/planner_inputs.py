@@ -19,6 +19,7 @@ from lead_demand.reasons import Reason
 
 MICROS = 1_000_000
 LONGEST_COOL_DOWN = 3650  # days; longer is a typing error
+LATELY = 28  # days in which missing ones are counted
 
 #: Day columns without which a day is not complete, and the reason when yesterday lacks one.
 NEEDED = {
@@ -68,6 +69,7 @@ class Days:
 
     values: dict[str, np.ndarray]
     complete: np.ndarray
+    missing: np.ndarray  # bool: lies after the first complete day and lacks a number
     dates: np.ndarray
     flags: Flags
 
@@ -214,11 +216,14 @@ def is_none(values: np.ndarray) -> np.ndarray:
     return np.array([value is None for value in values], dtype=bool)
 
 
-def read_days(frame: pd.DataFrame, ids: np.ndarray, today: np.datetime64, window: int, min_days: int) -> Days:
+def read_days(
+    frame: pd.DataFrame, ids: np.ndarray, today: np.datetime64, window: int, min_days: int, may_miss: int
+) -> Days:
     """The last whole days before `today`, at most `window`, of the segments `ids`; other rows are not looked at.
 
     A day is complete when every column of `NEEDED` is known (that of `MAY_BE_ABSENT` only if the frame has it). What
-    lies before a segment's first complete day is "not there yet"; a hole after it is a missing day.
+    lies before a segment's first complete day is "not there yet"; a hole after it is a missing day. Of the last 28
+    days `may_miss` may be missing, but not yesterday; earlier ones are only left out.
     """
     segment_codes, found = pd.factorize(frame["segment_id"]) if len(frame) else (np.empty(0, int), np.empty(0, object))
     position = {str(segment_id): index for index, segment_id in enumerate(ids)}
@@ -260,10 +265,10 @@ def read_days(frame: pd.DataFrame, ids: np.ndarray, today: np.datetime64, window
     flags: dict[Reason, Any] = {
         Reason.DUPLICATE_DAY: (count > 1).any(axis=1),
         Reason.BAD_INPUT_ROW: bad | wrong.any(axis=1),
-        Reason.MISSING_DAYS: hole[:, :-1].any(axis=1) | (count[:, -1] == 0),
+        Reason.MISSING_DAYS: (hole[:, -LATELY:].sum(axis=1) > may_miss) | (count[:, -1] == 0),
         Reason.TOO_LITTLE_HISTORY: complete.sum(axis=1) < min_days,
     }
     for name, reason in needed.items():
         missing = (count[:, -1] == 1) & np.isnan(values[name][:, -1]) & ~wrong[:, -1]
         flags[reason] = flags.get(reason, np.zeros(len(ids), dtype=bool)) | missing
-    return Days(values, complete, np.arange(today - np.timedelta64(window, "D"), today), flags)
+    return Days(values, complete, hole, np.arange(today - np.timedelta64(window, "D"), today), flags)

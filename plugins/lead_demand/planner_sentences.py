@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from itertools import compress
 
 import numpy as np
 import pandas as pd
 
-from lead_demand.planner_inputs import Segments, decimal
+from lead_demand.planner_inputs import LATELY, Days, Segments, decimal
 from lead_demand.reasons import Reason, phrase, reason_of
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
+FAR = 0.15  # of the week's mean: from there on a day is told apart from its week
 #: Reasons that say how a change was shaped, in the sentence's brackets.
 SHAPING = (
     Reason.STEP_LIMIT,
     Reason.CAPACITY_MOVED,
+    Reason.FOLLOW_THROUGH,
     Reason.AT_CAP,
     Reason.AT_FLOOR,
     Reason.TOTAL_CAP,
@@ -27,8 +30,8 @@ SHAPING = (
 )
 
 
-def sentences(plan: pd.DataFrame, known: Segments, currency: str, today: np.datetime64) -> list[str]:
-    """One text a row of `plan` (the planner's result, in the order of `known`)."""
+def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, today: np.datetime64) -> list[str]:
+    """One text a row of `plan` (the planner's result, in the order of `known` and `days`)."""
     symbol = SYMBOLS.get(currency, f"{currency} ")
     wait = np.maximum(np.nan_to_num(known.cooldown_days), 1).astype("timedelta64[D]")
     changed = (plan["action"] != "hold").to_numpy()
@@ -40,24 +43,32 @@ def sentences(plan: pd.DataFrame, known: Segments, currency: str, today: np.date
             plan["expected_low"],
             plan["expected_high"],
             plan["target_leads_per_day"],
+            plan["expected_week"],
+            plan["target_week"],
         ),
         map(decimal, known.current),
         plan["new_budget"],
         plan["reasons"],
         (np.where(changed, today, known.last_change).astype("datetime64[D]") + wait).tolist(),
+        days.missing[:, -LATELY:],
         strict=True,
     )
+    lately = days.dates[-LATELY:].tolist()
     return [
-        f"{name}: {forecast}{_stays(symbol, old, reasons, next_change)}"
+        f"{name}: {forecast}{_stays(symbol, old, reasons, next_change, list(compress(lately, missing)))}"
         if old is None or old == new
         else f"{name}: {forecast}{_moves(symbol, old, new, reasons, next_change)}"
-        for name, forecast, old, new, reasons, next_change in rows
+        for name, forecast, old, new, reasons, next_change, missing in rows
     ]
 
 
-def _forecast(expected: float, low: float, high: float, target: float) -> str:
+def _forecast(expected: float, low: float, high: float, target: float, of_week: float, week_target: float) -> str:
+    """What is expected of the day; of the week as well, where the day is far from it."""
     if not (np.isfinite(expected) and np.isfinite(target)):
         return ""
+    if abs(target - week_target) > FAR * week_target or abs(expected - of_week) > FAR * of_week:
+        today = f"{_count(expected)} of {_count(target)} leads expected today ({_count(low)}–{_count(high)})"
+        return f"{today}, {_count(of_week)} of {_count(week_target)} a day over the week. "
     wanted = f"of {_count(target)} leads a day expected" if target else "leads a day expected, none wanted"
     return f"{_count(expected)} {wanted} ({_count(low)}–{_count(high)}). "
 
@@ -66,19 +77,24 @@ def _moves(symbol: str, old: Decimal, new: Decimal, reasons: list[str], next_cha
     percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
     shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
     asked = " Waits for approval." if Reason.NEEDS_APPROVAL in reasons else ""
-    return (
-        f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}).{asked} "
-        f"Next change not before {_day(next_change)}."
-    )
+    return f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}).{asked} {_rests(next_change)}"
 
 
-def _stays(symbol: str, old: Decimal | None, reasons: list[str], next_change: dt.date | None) -> str:
+def _rests(until: dt.date) -> str:
+    return f"Next change not before {_day(until)}, unless capacity moves or a full step was not enough."
+
+
+def _stays(
+    symbol: str, old: Decimal | None, reasons: list[str], next_change: dt.date | None, missing: list[dt.date]
+) -> str:
     budget = "Budget unknown" if old is None else f"Budget stays {symbol}{_amount(old)}"
     first = reasons[0] if reasons else ""
     reason = reason_of(first)
     more = ""
     if reason is Reason.COOL_DOWN and next_change:
-        more = f" Next change not before {_day(next_change)}."
+        more = f" {_rests(next_change)}"
+    elif reason is Reason.MISSING_DAYS and missing:
+        more = f" Missing: {_dates(missing)}. {reason.what_to_do}"
     elif reason and reason.blocking:
         more = f" {reason.what_to_do}"
     return f"{budget}: {phrase(first)}.{more}"
@@ -90,6 +106,12 @@ def _count(leads: float) -> str:
 
 def _amount(amount: Decimal) -> str:
     return f"{amount:,.0f}" if amount == amount.to_integral_value() else f"{amount:,.2f}"
+
+
+def _dates(dates: list[dt.date]) -> str:
+    """At most five, the latest first."""
+    named = [_day(date) for date in reversed(dates)]
+    return ", ".join(named[:5]) + (f" and {len(named) - 5} more" if len(named) > 5 else "")
 
 
 def _day(date: dt.date) -> str:

@@ -148,8 +148,8 @@ class Reason(StrEnum):
     )
     MISSING_DAYS = (
         "missing_days",
-        "days are missing from the history",
-        "Between the first known day and yesterday at least one day has no complete numbers.",
+        "too many days are missing from the history",
+        "Of the last 28 days more than three have no complete numbers, or yesterday has none at all.",
         "Run lead_stats for the missing days (from/to), then start lead_budgets again.",
         True,
     )
@@ -463,6 +463,12 @@ class Reason(StrEnum):
         "capacity moved, no cool-down",
         "Capacity moved by more than 20% since the last change, so the cool-down is waived.",
         "Nothing.",
+    )
+    FOLLOW_THROUGH = (
+        "follow_through",
+        "a further step, no cool-down",
+        "The last change was a full step the same way and left the gap plainly open, so the cool-down is waived.",
+        "Nothing; lower the largest step in lead_segment_channels if the segment should move more slowly.",
     )
     TARGET_SET_BY_PERSON = (
         "target_set_by_person",

@@ -117,7 +117,7 @@ def test_a_hole_or_a_double_is_named_whatever_else_is_true(company: Company, dat
     assert Reason.DUPLICATE_DAY in doubled.reasons
     if day == own[0]:
         return
-    missing = plan((history.drop(index=day), segments)).loc["s0"]
+    missing = plan((history.drop(index=day), segments), missing_days=0).loc["s0"]
     assert missing.action == "hold"
     assert Reason.MISSING_DAYS in missing.reasons
 

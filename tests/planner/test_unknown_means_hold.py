@@ -88,16 +88,35 @@ def test_a_caller_who_says_nothing_of_sources_vouches_for_them() -> None:
     assert plan(history().drop(columns=MAY_BE_ABSENT), segment(**MORE)).action == "increase"
 
 
+@pytest.mark.parametrize("change", [MORE, LESS])
 @pytest.mark.parametrize("column", NEEDED)
-def test_a_blank_within_the_history_is_a_missing_day(column: str) -> None:
+def test_a_fourth_blank_within_four_weeks_holds_and_the_days_are_named(column: str, change: dict[str, int]) -> None:
     days = history().astype({column: object})
-    days.loc[30, column] = None
-    assert_blocked(plan(days, segment(**MORE)), Reason.MISSING_DAYS)
+    days.loc[[30, 41, 54], column] = None
+    assert plan(days, segment(**change)).action != "hold"
+    days.loc[47, column] = None
+    row = plan(days, segment(**change))
+    assert_blocked(row, Reason.MISSING_DAYS)
+    assert "Missing: 9 March, 2 March, 24 February, 13 February." in row.sentence
 
 
-@pytest.mark.parametrize("missing", [20, 55])
-def test_a_missing_day_holds(missing: int) -> None:
+@pytest.mark.parametrize("missing", [[55], [28, 35, 42, 54], [20, 55]])
+def test_yesterday_or_a_fourth_day_missing_holds(missing: list[int]) -> None:
     assert_blocked(plan(history().drop(index=missing), segment(**MORE)), Reason.MISSING_DAYS)
+
+
+@pytest.mark.parametrize("missing", [[54], [28, 41, 54], [0, 5, 10, 20], range(3, 24)])
+def test_a_few_days_missing_or_a_hole_of_long_ago_are_left_out(missing: list[int]) -> None:
+    whole, holed = plan(history(), segment(**MORE)), plan(history().drop(index=list(missing)), segment(**MORE))
+    assert holed.action == "increase"
+    assert holed.expected_leads_per_day == pytest.approx(whole.expected_leads_per_day, rel=0.02)
+    # Nothing is known of such a day, so a little less is known of the segment.
+    assert holed.expected_high - holed.expected_low > whole.expected_high - whole.expected_low
+
+
+def test_how_many_days_may_be_missing_is_a_setting() -> None:
+    assert_blocked(plan(history().drop(index=40), segment(**MORE), missing_days=0), Reason.MISSING_DAYS)
+    assert plan(history().drop(index=range(40, 45)), segment(**MORE), missing_days=5).action == "increase"
 
 
 @pytest.mark.parametrize("doubled", [3, 55])

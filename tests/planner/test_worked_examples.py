@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -46,7 +47,7 @@ def test_a_new_partner_wants_more() -> None:
     assert row.reasons == [Reason.STEP_LIMIT, Reason.BELOW_CAPACITY]
     assert row.sentence == (
         "Schilder Utrecht: 4 of 6.7 leads a day expected (3.4–4.6). Budget €80 → €96 (+20%, step limit). "
-        "Next change not before 14 March."
+        "Next change not before 14 March, unless capacity moves or a full step was not enough."
     )
 
 
@@ -105,7 +106,7 @@ def test_the_campaign_does_not_spend_its_budget() -> None:
 def test_the_last_change_is_too_recent() -> None:
     row = one(history(), segment(capacity_total_leads=3.5, last_change_date=ago(2), cooldown_days=3))
     assert row.reasons == [Reason.COOL_DOWN, Reason.BELOW_CAPACITY]
-    assert row.sentence.endswith("Next change not before 12 March.")
+    assert "Next change not before 12 March, unless capacity moves" in row.sentence
     assert one(history(), segment(capacity_total_leads=3.5, last_change_date=ago(3))).action == "increase"
 
 
@@ -237,3 +238,67 @@ def test_ten_thousand_segments_in_seconds() -> None:
     result = plan(days, segments, total_daily_cap=Decimal(810_000))
     assert time.process_time() - started < 6  # about 1.5 s on a quiet machine
     assert (result.action == "increase").sum() == 625  # €10,000 for increases of €16
+
+
+def stepped(factor: float, days_ago: int = 1, **columns: Any) -> pd.Series:
+    """A segment that wants more, whose budget was changed some days ago to the €80 of today."""
+    days = history(capacity_total_leads=columns["capacity_total_leads"])
+    days["google_ads_budget"] = [Decimal(80) / Decimal(str(factor))] * (56 - days_ago) + [Decimal(80)] * days_ago
+    return one(days, segment(last_change_date=ago(days_ago), **columns))
+
+
+def test_a_full_step_that_was_not_enough_is_followed_at_once() -> None:
+    row = stepped(1.2, capacity_total_leads=6)
+    assert (row.action, row.new_budget) == ("increase", Decimal(96))
+    assert Reason.FOLLOW_THROUGH in row.reasons
+    assert "a further step, no cool-down" in row.sentence
+
+
+@pytest.mark.parametrize(
+    ("factor", "days_ago", "columns"),
+    [
+        (1.1, 1, {"capacity_total_leads": 6}),  # a smaller step: it was thought to be enough
+        (0.7, 1, {"capacity_total_leads": 6}),  # the other way
+        (1.2, 0, {"capacity_total_leads": 6}),  # of today
+        (1.2, 1, {"capacity_total_leads": 3.5}),  # the gap may be chance
+    ],
+)
+def test_any_other_change_is_waited_out(factor: float, days_ago: int, columns: dict[str, Any]) -> None:
+    row = stepped(factor, days_ago, **columns)
+    assert row.action == "hold"
+    assert Reason.COOL_DOWN in row.reasons
+
+
+def test_follow_through_can_be_switched_off() -> None:
+    budgets = [Decimal(80) / Decimal("1.2")] * 55 + [Decimal(80)]
+    days = history(google_ads_budget=budgets, capacity_total_leads=6)
+    row = one(days, segment(capacity_total_leads=6, last_change_date=ago(1)), follow_through=None)
+    assert row.action == "hold"
+
+
+@pytest.mark.parametrize(("slow", "fast"), [("leads_rejected", "leads_accepted"), ("leads_accepted", "leads_rejected")])
+def test_a_verdict_that_takes_longer_is_not_taken_for_a_rarer_one(slow: str, fast: str) -> None:
+    """Of 12 leads a day partners accept 6 in the end; one of the two verdicts comes within a day, the other in ten."""
+    age = np.arange(112, 0, -1)
+    known = np.minimum(age / 10, 1)
+    counts = {slow: np.floor(6 * known), fast: np.full(112, 6.0)}
+    counts["leads_pending"] = 12 - counts[slow] - counts[fast]
+    days = history(days=112, leads_generated=12, google_ads_leads=10, **counts)
+    row = one(days, segment(capacity_total_leads=6))
+    raw = days.leads_accepted.sum() / (days.leads_accepted + days.leads_rejected).sum()
+    assert abs(row.acceptance_rate - 0.5) < min(0.015, abs(raw - 0.5))
+
+
+def test_partners_who_became_choosier_are_believed_once_all_is_decided() -> None:
+    """Every lead of yesterday and before is decided, so that no verdict can be late."""
+    days = history(days=112, leads_generated=12, google_ads_leads=10, leads_accepted=9, leads_rejected=3)
+    days.loc[days.index[-28:], ["leads_accepted", "leads_rejected"]] = [3, 9]
+    assert one(days, segment(capacity_total_leads=6)).acceptance_rate < 0.4
+
+
+def test_a_campaign_that_leaves_a_quarter_of_its_budget_is_not_limited_by_it_whatever_google_says() -> None:
+    row = one(history(google_ads_spend=Decimal(60)), segment(capacity_total_leads=6, budget_limited=True))
+    assert (row.action, row.new_budget) == ("hold", Decimal(80))
+    assert Reason.NOT_BUDGET_LIMITED in row.reasons
+    nearly_all = one(history(google_ads_spend=Decimal(75)), segment(capacity_total_leads=6, budget_limited=True))
+    assert nearly_all.action == "increase"

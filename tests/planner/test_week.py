@@ -1,0 +1,103 @@
+"""Partners and demand that breathe with the week: the budget is chosen for the week, a day shows its own figures."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lead_demand.planner import LeadDemandPlanner
+from lead_demand.reasons import Reason
+from tests.planner.frames import TODAY, both, history, segment
+
+MONDAY = dt.date(2026, 3, 9)
+WEEKEND = (5, 6)
+
+
+def week(capacity: tuple[float, float], leads: tuple[int, int], today: dt.date, name: str = "a", **columns: Any) -> Any:
+    """A segment that on weekdays and on weekend days takes so much and brings so many leads, and its set-up.
+
+    Three of four leads are paid and accepted; each morning's capacity is recorded under the day before.
+    """
+    dates = [today - dt.timedelta(days=age) for age in range(56, 0, -1)]
+
+    def of(pair: tuple[float, float], date: dt.date) -> float:
+        return pair[date.weekday() in WEEKEND]
+
+    generated = np.array([of(leads, date) for date in dates])
+    days = history(
+        name,
+        leads_generated=generated,
+        google_ads_leads=generated * 3 // 4,
+        leads_accepted=generated * 3 // 4,
+        leads_rejected=generated - generated * 3 // 4,
+        capacity_total_leads=[of(capacity, date + dt.timedelta(days=1)) for date in dates],
+    )
+    days["date"] = dates
+    return days, segment(name, **{"capacity_total_leads": of(capacity, today)} | columns)
+
+
+def company(capacity: tuple[float, float], leads: tuple[int, int], today: dt.date, **columns: Any) -> pd.Series:
+    """The plan of the first of ten such segments: how the week breathes is learned from all of them."""
+    pairs = [week(capacity, leads, today, f"s{number}", **columns) for number in range(10)]
+    return LeadDemandPlanner().plan(*both(*pairs), today).iloc[0]
+
+
+@pytest.mark.parametrize("weekday", range(7))
+def test_partners_who_take_less_at_weekends_and_get_less_move_no_budget(weekday: int) -> None:
+    row = company((6, 2.4), (8, 4), MONDAY + dt.timedelta(days=weekday))
+    assert row.action == "hold"
+    assert Reason.WITHIN_DEAD_BAND in row.reasons
+
+
+def test_the_plan_of_a_saturday_shows_a_saturdays_figures_and_the_weeks() -> None:
+    saturday = company((6, 2.4), (8, 4), MONDAY + dt.timedelta(days=5))
+    friday = company((6, 2.4), (8, 4), MONDAY + dt.timedelta(days=4))
+    assert saturday.target_leads_per_day == pytest.approx(2.4 / 0.75, rel=0.01)
+    assert saturday.expected_leads_per_day == pytest.approx(4, rel=0.15)
+    assert friday.target_leads_per_day == pytest.approx(8, rel=0.01)
+    assert friday.expected_leads_per_day == pytest.approx(8, rel=0.1)
+    assert saturday.target_week == pytest.approx(friday.target_week) == pytest.approx((5 * 8 + 2 * 3.2) / 7, rel=0.01)
+    assert saturday.expected_week == pytest.approx((5 * 8 + 2 * 4) / 7, rel=0.05)
+    assert "of 3.2 leads expected today" in saturday.sentence
+    assert "of 6.6 a day over the week" in saturday.sentence
+
+
+@pytest.mark.parametrize("weekday", range(7))
+def test_partners_who_take_nothing_on_sundays_have_not_left(weekday: int) -> None:
+    today = MONDAY + dt.timedelta(days=weekday)
+    row = company((6, 0), (8, 1), today)
+    assert row.action == "hold"
+    assert Reason.CAPACITY_ZERO not in row.reasons
+    assert row.target_leads_per_day == (0 if weekday in WEEKEND else pytest.approx(8, rel=0.06))
+
+
+@pytest.mark.parametrize("weekday", range(7))
+def test_a_gap_over_the_week_is_closed_on_whatever_day(weekday: int) -> None:
+    row = company((12, 4.8), (8, 4), MONDAY + dt.timedelta(days=weekday))
+    assert (row.action, row.new_budget) == ("increase", Decimal(96))
+
+
+def test_partners_who_left_for_good_are_seen_in_spite_of_the_pattern() -> None:
+    days, set_up = week((6, 2.4), (8, 4), MONDAY, capacity_total_leads=1)
+    row = LeadDemandPlanner().plan(days, set_up, MONDAY).iloc[0]
+    assert row.action == "decrease"
+
+
+@pytest.mark.parametrize("weekday", range(7))
+def test_a_weekend_is_no_move_of_capacity_that_waives_the_cool_down(weekday: int) -> None:
+    today = MONDAY + dt.timedelta(days=weekday)
+    row = company((9, 3.6), (8, 4), today, last_change_date=today - dt.timedelta(days=2), cooldown_days=5)
+    assert row.action == "hold"
+    assert Reason.COOL_DOWN in row.reasons
+
+
+def test_capacity_without_a_pattern_is_taken_as_it_is() -> None:
+    plain = history(days=56, capacity_total_leads=[3] * 20 + [5] * 16 + [4] * 20)
+    row = LeadDemandPlanner().plan(plain, segment(capacity_total_leads=4), TODAY).iloc[0]
+    assert row.target_week == row.target_leads_per_day
+    assert "over the week" not in row.sentence
