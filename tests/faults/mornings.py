@@ -433,11 +433,10 @@ CASES = [
     Breakdown("days lost that are restated", lost(restated_days), alerts=0, by_hand=backfill(restated_days)),
     Breakdown(
         "older days lost",
-        lost(older_days),
+        lost(older_days),  # a few days are left out of the estimate: nothing is held
         alerts=0,
-        digest="schilder_utrecht is held",
         by_hand=backfill(older_days),
-        rerun="lead_budgets",
+        partly=True,
     ),
     Breakdown("lead_budgets paused", budgets_paused, "DeadlineMissed", says="12 of 12 active segments"),
 ]

@@ -298,7 +298,7 @@ def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
                 lines.append(f"{table} {key}: {'missing' if after is None else 'nobody expected it'}")
                 continue
             if table == "budget_decisions" and before["is_blocked"] and after["is_blocked"]:
-                # Blocked for the same reason as before the repair: its first evaluation stands, with the figures of then.
+                # Blocked for the same reason before and after: its first evaluation stands, with its figures.
                 before, after = ({name: row[name] for name in ("action", "reasons")} for row in (before, after))
             if changed := {name: (before[name], after[name]) for name in before if before[name] != after[name]}:
                 lines.append(f"{table} {key}: {changed}")
