@@ -26,7 +26,7 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
-from tools import REPOSITORY
+from tools import REPOSITORY, addresses
 from tools.airflow_api import ACTIVE, AirflowApi, AirflowApiError
 from tools.company import amsterdam_date
 from tools.embedded_postgres import EmbeddedPostgresError
@@ -470,7 +470,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except psycopg.OperationalError as error:
-        print(f"\nThe leads database does not answer: {str(error).strip()}\nNothing was changed.", file=sys.stderr)
+        said = addresses.told(error, real_database() or "")
+        print(f"\nThe leads database does not answer: {said}\nNothing was changed.", file=sys.stderr)
         return 1
     except psycopg.errors.UndefinedTable as error:
         print(

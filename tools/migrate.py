@@ -23,6 +23,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
+from tools import addresses
+
 MIGRATIONS = Path(__file__).resolve().parent.parent / "include" / "migrations"
 HISTORY = "supabase_migrations.schema_migrations"
 APPLICATION_NAME = "lead_demand migrate"
@@ -188,9 +190,9 @@ def _connect(url: str) -> Iterator[psycopg.Connection]:
         connection = psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name=APPLICATION_NAME)
     except psycopg.Error as error:
         raise MigrationError(
-            f"The database did not let us in: {str(error).strip()}. Nothing was applied. "
+            f"The database did not let us in: {addresses.told(error, url)}. Nothing was applied. "
             f"Check the URL and the password."
-        ) from error
+        ) from None  # the driver's own error quotes an address
     with connection:
         yield connection
 
@@ -392,6 +394,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.url:
         parser.error("no database: give --url or set LEADS_DATABASE_URL")
     try:
+        addresses.check(options.url, "The address (--url or LEADS_DATABASE_URL)")
         if options.check:
             if missing := pending(options.url, options.folder):
                 print(
@@ -402,7 +405,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print("The schema is up to date.")
         else:
             migrate(options.url, options.folder, options.dry_run)
-    except MigrationError as error:
+    except (MigrationError, addresses.AddressError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

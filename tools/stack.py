@@ -27,7 +27,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tools import REPOSITORY, local_home
+from tools import REPOSITORY, addresses, local_home
 from tools.airflow_api import AirflowApi, AirflowApiError
 from tools.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, free_port, write_private
 from tools.processes import Processes, Record, digests, last_lines
@@ -68,8 +68,14 @@ def step(label: str) -> Iterator[Callable[[], None]]:
 
 
 def real_database() -> str | None:
-    """The URL of the company's own database, if the user named one."""
-    return os.environ.get("LEADS_DATABASE_URL") or None
+    """The URL of the company's own database, if the user named one. Raises StackError if it cannot be read."""
+    url = os.environ.get("LEADS_DATABASE_URL") or None
+    if url:
+        try:
+            addresses.check(url, "LEADS_DATABASE_URL")
+        except addresses.AddressError as error:
+            raise StackError(str(error)) from None
+    return url
 
 
 class Stack:

@@ -35,6 +35,7 @@ def _send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
     import apprise
     from airflow.providers.apprise.hooks.apprise import AppriseHook
     from airflow.sdk.log import mask_secret, redact
+    from apprise.utils.parse import parse_list
 
     hook = AppriseHook(CONNECTION)
     config = hook.get_config_from_conn(hook.get_connection(CONNECTION))
@@ -46,7 +47,7 @@ def _send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
         services, refused = apprise.Apprise(), []
         for number, (entry, address) in enumerate(zip(entries, addresses, strict=True), 1):
             tags = entry.get("tag") or []
-            if not services.add(address, tag=tags) and audience in apprise.utils.parse.parse_list(tags):
+            if not services.add(address, tag=tags) and audience in parse_list(tags):
                 refused.append(f"address {number}")
         if not list(services.find(tag=audience)):
             why_not = f"the connection {CONNECTION} has no service tagged {audience}"

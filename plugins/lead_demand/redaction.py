@@ -1,8 +1,8 @@
 """What is secret in the address of a service that takes messages, and texts without it.
 
-Airflow masks the password of a connection. An Apprise address has its tokens anywhere: as its login, its host, its path
-(`slack://TokenA/TokenB/TokenC`), its query (`?token=`), a header (`?+X-Token=`). Nothing here parses an address, so that
-one which is malformed is hidden like any other.
+Airflow masks the password of a connection. An Apprise address has its tokens anywhere: as its login, its host, in its
+path (`slack://TokenA/TokenB/TokenC`), its query (`?token=`), a header (`?+X-Token=`). Nothing here needs a well-formed
+address: one that is malformed is hidden like any other.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ SEPARATORS = re.compile(r"[/?&=:;@#,+\s\"'<>\\]+")
 HOST_NAME = re.compile(r"(?:[a-z0-9-]+\.)+[a-z]{2,24}|\d{1,3}(?:\.\d{1,3}){3}|localhost")
 # Values of these names in a query, and these words of a path, are no secret: they would be hidden in sound messages.
 PUBLIC_NAMES = frozenset(
-    ["bcc", "cc", "cto", "footer", "format", "from", "image", "lang", "method", "mode", "name", "overflow", "priority"]
-    + ["retry", "rto", "smtp", "store", "to", "tz", "verify", "wait"]
+    {"bcc", "cc", "footer", "format", "from", "image", "lang", "method", "mode", "name", "overflow"}
+    | {"priority", "retry", "smtp", "store", "to", "tz", "verify", "wait"}
 )
 PUBLIC_WORDS = frozenset(["alerts", "digest", "hooks", "incoming", "notify", "services", "webhook", "webhooks"])
 
