@@ -9,6 +9,7 @@ day is taken once, whoever asks.
 
 import argparse
 import fcntl
+import os
 import signal
 import sys
 import time
@@ -26,7 +27,7 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
-from tools import REPOSITORY, addresses
+from tools import REPOSITORY, addresses, private
 from tools.airflow_api import ACTIVE, AirflowApi, AirflowApiError
 from tools.company import amsterdam_date
 from tools.embedded_postgres import EmbeddedPostgresError
@@ -363,7 +364,7 @@ def compare_budgets(url: str, control: str) -> tuple[str, bool]:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One morning at a time on this checkout."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private.folder(folder)
     with open(folder / "day.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -461,6 +462,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def terminated(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    os.umask(private.UMASK)
     signal.signal(signal.SIGTERM, terminated)
     if isinstance(sys.stdout, TextIOWrapper):  # lines of both streams stay in order when they go to one file
         sys.stdout.reconfigure(line_buffering=True)

@@ -27,7 +27,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tools import REPOSITORY, addresses, local_home
+from tools import REPOSITORY, addresses, local_home, private
 from tools.airflow_api import AirflowApi, AirflowApiError
 from tools.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, free_port, write_private
 from tools.processes import Processes, Record, digests, last_lines
@@ -130,7 +130,8 @@ class Stack:
     @contextmanager
     def starting(self) -> Iterator[None]:
         """One process at a time starts or stops services."""
-        (self.home / "run").mkdir(parents=True, exist_ok=True)
+        private.protect(self.home)
+        private.folder(self.home / "run")
         with open(self.home / "run" / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
@@ -201,7 +202,7 @@ class Stack:
         if not self.processes.find("api-server"):
             self._migrate_airflow(environment)
             write_private(
-                self.home / "airflow" / "passwords.json",
+                private.folder(self.home / "airflow") / "passwords.json",
                 json.dumps({ADMIN: self._secret("admin_password")}) + "\n",
             )
         port = self._api_port()
@@ -321,29 +322,34 @@ class Stack:
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            # Airflow opens its logs to a group, whatever the umask is.
+            "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
+            "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
         }
         if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environ:
             values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self.postgres.url("airflow")
         if url := real_database():
-            return values | {"AIRFLOW_CONN_LEADS_DB": url} | self._plain_environment()
+            own = private.environment(self.environ, *private.REAL)
+            return values | {"AIRFLOW_CONN_LEADS_DB": url} | own | self._plain_environment(private.AIRFLOW)
         # What is decided for the stand-in company must reach no real account and no real database, whatever is set.
         password = self._secret("lead_pipeline_password")
         stand_in = {"AIRFLOW_CONN_LEADS_DB": self.postgres.url("leads", "lead_pipeline", password)}
         if ready := self._sandbox_ready():
             stand_in |= ready["env"]
-        return values | self._plain_environment() | stand_in
+        return values | self._plain_environment(private.AIRFLOW) | stand_in
 
-    def _plain_environment(self) -> dict[str, str]:
-        """The user's own environment, with no proxy between services of one machine."""
+    def _plain_environment(self, more: Sequence[str] = ()) -> dict[str, str]:
+        """What a Python program needs of the user's environment, with no proxy between services of one machine."""
         loopback = "127.0.0.1,localhost"
         exceptions = ",".join(filter(None, [self.environ.get("no_proxy") or self.environ.get("NO_PROXY"), loopback]))
-        return {**self.environ, "NO_PROXY": exceptions, "no_proxy": exceptions, "PYTHONUNBUFFERED": "1"}
+        kept = private.environment(self.environ, *private.SYSTEM, *private.PYTHON, *more)
+        return {**kept, "NO_PROXY": exceptions, "no_proxy": exceptions, "PYTHONUNBUFFERED": "1"}
 
     def _secret(self, name: str) -> str:
         """A secret, or the API's port, that was drawn once for this checkout and is kept for its owner's eyes only."""
         path = self.home / "secrets.json"
         if name not in self._secrets:
-            self.home.mkdir(parents=True, exist_ok=True)
+            private.protect(self.home)
             with open(self.home / "secrets.lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 stored = json.loads(path.read_text()) if path.exists() else {}
@@ -367,7 +373,7 @@ class Stack:
         remembered = int(path.read_text()) if path.exists() else None
         port = free_port(remembered)
         if port != remembered:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private.folder(path.parent)
             path.write_text(str(port))
         return port
 
@@ -388,7 +394,7 @@ class Stack:
         if self.processes.find(name):
             self._claim(name)
             return
-        (self.home / "logs").mkdir(parents=True, exist_ok=True)
+        private.folder(self.home / "logs")
         (self.home / "logs" / f"{name}.started").write_text(f"{time.time()}\n")
         module = [self.scheduler] if name == "scheduler" else ["airflow", name]
         command = [sys.executable, "-m", *module, *arguments]
@@ -525,7 +531,8 @@ def psql(arguments: Sequence[str]) -> int:
         conninfo = psycopg.conninfo.conninfo_to_dict(stack.leads_url)
         secret = {"PGPASSWORD": str(conninfo.pop("password", ""))}  # not for everybody's eyes in the process list
         target = psycopg.conninfo.make_conninfo("", **conninfo)
-        return subprocess.run([program, target, *arguments], env=os.environ | secret, check=False).returncode
+        kept = private.environment(os.environ, *private.SYSTEM, *private.TERMINAL, *(() if local else private.REAL))
+        return subprocess.run([program, target, *arguments], env=kept | secret, check=False).returncode
     finally:
         if local:
             with stack.starting():
@@ -539,7 +546,8 @@ def airflow(arguments: Sequence[str]) -> int:
         stack.start_postgres()
     try:
         program = Path(sys.executable).parent / "airflow"
-        return subprocess.run([program, *arguments], env=stack.airflow_environment(), check=False).returncode
+        environment = stack.airflow_environment() | private.environment(os.environ, *private.TERMINAL)
+        return subprocess.run([program, *arguments], env=environment, check=False).returncode
     finally:
         with stack.starting():
             stack.release("postgres")
@@ -575,6 +583,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("what", choices=["up", "stop", "migrate", "psql", "airflow", "clean"])
     options, rest = parser.parse_known_args(arguments)
+    os.umask(private.UMASK)
     from tools.migrate import MigrationError
 
     try:
