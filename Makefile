@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test clock faults drill up stop clean migrate show psql airflow bench bench-decisions screenshots lint format lock
+.PHONY: help run test clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -24,6 +24,9 @@ up: $(READY) ## start the local services and leave them running; prints the addr
 
 stop: $(READY) ## stop the local services
 	@$(PYTHON) -m tools.stack stop
+
+status: $(READY) ## what of the local services runs, what was restarted and why, and what Airflow says of its health
+	@$(PYTHON) -m tools.stack status
 
 show: $(READY) ## today's decisions, and whether the live budgets agree with the log
 	@$(PYTHON) -m tools.day show

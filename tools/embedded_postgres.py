@@ -191,6 +191,12 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(f"The server of {self.folder} is not running: start it first.")
         return postmaster.pid, cluster.port, self._log(cluster)
 
+    @property
+    def log(self) -> Path:
+        """Where the server writes; a path that need not exist."""
+        cluster = self._read()
+        return self._log(cluster) if cluster else self.folder / "server.log"
+
     def create_database(self, name: str, template: str | None = None) -> None:
         """Create a database unless it exists, as a copy of `template` if one is given."""
         statement = sql.SQL("create database {}").format(sql.Identifier(name))
