@@ -404,7 +404,8 @@ def run() -> int:
 
         stack.start(before_scheduler)
         url = stack.leads_url
-        watch = Watch(stack.api(), lambda: "scheduler" in stack.running())
+        # Where `make up` watches, a scheduler that has ended comes back.
+        watch = Watch(stack.api(), lambda: bool({"scheduler", "watchdog"} & set(stack.running())))
         while True:
             state, failed = "", None
             try:

@@ -90,11 +90,12 @@ def look(stack: Stack, now: float) -> None:
         known.ended = None  # if it does not start, the next look finds it down, and waits longer
         try:
             start()
-            say(f"{name} is started again, for the {known.total}. time.")
+            say(f"{name} is started again; restarts since `make up`: {known.total}.")
         except Exception as error:  # whatever it is: the others are still watched
             say(f"{name} could not be started: {error}")
+    histories = {name: known for name, known in histories.items() if known != History()}
     if before != {name: asdict(known) for name, known in histories.items()}:
-        write(stack, {name: known for name, known in histories.items() if known != History()})
+        write(stack, histories)
 
 
 def services(stack: Stack) -> dict[str, Callable[[], None]]:
