@@ -299,7 +299,7 @@ class Stack:
                 dags = api.dags()
                 return all(i in dags and _timestamp(dags[i]["last_parsed_time"]) > begun for i in dag_ids)
 
-            self._wait("dag-processor", parsed, tick)
+            self._wait("dag-processor", parsed, tick, "dag-processor", "api-server")
 
     def start_scheduler(self) -> None:
         """Start the scheduler, from which on due runs start by themselves."""
@@ -310,9 +310,14 @@ class Stack:
 
         Raises StackError that names the component which has ended, with the last lines of its log.
         """
-        api = self.api()
+        api, said = self.api(), [""]
+
+        def well() -> bool:
+            said[:] = self.unwell(api)
+            return not said
+
         with step("health") as tick:
-            self._wait("Airflow", lambda: not self.unwell(api), tick, *self.expected())
+            self._wait("Airflow", well, tick, *self.expected(), why=lambda: "; ".join(said))
 
     def unwell(self, api: AirflowApi) -> list[str]:
         """The components of `make up` of which Airflow does not say that they are well, one sentence each."""
@@ -557,18 +562,31 @@ class Stack:
             found = connection.execute("select from dag_run where state in ('queued', 'running') limit 1")
             return found.fetchone() is not None
 
-    def _wait(self, name: str, ready: Callable[[], bool], tick: Callable[[], None], *others: str) -> None:
+    def _wait(
+        self,
+        name: str,
+        ready: Callable[[], bool],
+        tick: Callable[[], None],
+        *others: str,
+        why: Callable[[], str] = lambda: "",
+    ) -> None:
         """Wait for a service, or for all of several; a dead one, or one too slow, raises StackError with the last lines
-        of its log.
+        of its log. `why` says what is waited for.
         """
         deadline = time.monotonic() + PATIENCE
-        while not ready():
+        refused = ""
+        while True:
+            try:
+                if ready():
+                    return
+            except AirflowApiError as error:  # the API server has ended, or has not begun
+                refused = str(error)
             ended = next((each for each in others or (name,) if not self.processes.find(each)), None)
             if ended or time.monotonic() > deadline:
                 log = self.log_of(ended or name)
-                what = f"{ended} ended" if ended else f"{name} was not ready within {PATIENCE} s"
+                what = f"{ended} ended." if ended else f"{name} was not ready within {PATIENCE} s. {why() or refused}"
                 raise StackError(
-                    f"{what}. The last lines of {log}:\n"
+                    f"{what} The last lines of {log}:\n"
                     f"{last_lines(log)}\nMend what they say, `make stop`, then run the same command again."
                 )
             tick()
