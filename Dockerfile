@@ -1,5 +1,6 @@
 # The production image: the official one, the locked packages, and the three folders that Airflow reads.
 # Migrations are applied by the database's owner (`make migrate` or `supabase db push`), never from here.
+# `make image` writes the digest of the base behind its tag, where an engine reaches the registry.
 FROM apache/airflow:3.3.2-python3.12
 
 COPY requirements.txt /requirements.txt

@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test clock faults drill up stop clean migrate show psql airflow bench bench-decisions screenshots lint format lock
+.PHONY: help run test clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint audit image format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -24,6 +24,9 @@ up: $(READY) ## start the local services and leave them running; prints the addr
 
 stop: $(READY) ## stop the local services
 	@$(PYTHON) -m tools.stack stop
+
+status: $(READY) ## what of the local services runs, what was restarted and why, and what Airflow says of its health
+	@$(PYTHON) -m tools.stack status
 
 show: $(READY) ## today's decisions, and whether the live budgets agree with the log
 	@$(PYTHON) -m tools.day show
@@ -55,14 +58,22 @@ bench: $(READY) ## what a morning costs, against limits measured in the same run
 screenshots: $(READY) ## take the pictures in docs/ again, in a real Airflow with a real browser
 	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages
 
-lint: $(READY) ## style, types, SQL, migrations, Dockerfile and the generated pages
+lint: $(READY) ## style, types, SQL, migrations, dependencies, licences, Dockerfile and the generated pages
 	$(PYTHON) -m ruff check --quiet .
 	$(PYTHON) -m ruff format --check --quiet .
 	$(PYTHON) -m mypy
 	$(PYTHON) -m tools.lint_sql
 	$(PYTHON) -m tools.docs --check
+	$(PYTHON) -m deptry --no-ansi plugins dags
+	$(PYTHON) -m deptry --no-ansi --ignore DEP004 .
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/squawk include/migrations/*.sql
+
+audit: $(READY) ## known vulnerabilities of the locked packages (ARGS="--level critical"); 3 = nobody could be asked
+	@$(PYTHON) -m tools.audit $(ARGS)
+
+image: ## build the Dockerfile, from the digest of its base image that is written down or, the first time, looked up
+	@$(ANY_PYTHON) tools/image.py $(ARGS)
 
 format: $(READY) ## rewrite the Python files in the house style
 	@$(PYTHON) -m ruff check --fix-only --quiet . && $(PYTHON) -m ruff format .

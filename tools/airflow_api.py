@@ -29,6 +29,10 @@ class AirflowApi:
         except httpx.HTTPError:
             return False
 
+    def health(self) -> dict[str, dict[str, Any]]:
+        """What Airflow says of its database and of each component: `status`, and the time of its last heartbeat."""
+        return dict(self.request("GET", "/monitor/health"))
+
     def request(self, method: str, path: str, **arguments: Any) -> Any:
         """One call below /api/v2, logging in first or again when needed; returns the decoded JSON body."""
         for attempt in (1, 2, 3):

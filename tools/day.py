@@ -9,6 +9,7 @@ day is taken once, whoever asks.
 
 import argparse
 import fcntl
+import os
 import signal
 import sys
 import time
@@ -26,7 +27,7 @@ import httpx
 import psycopg
 from psycopg.rows import dict_row
 
-from tools import REPOSITORY
+from tools import REPOSITORY, addresses, private
 from tools.airflow_api import ACTIVE, AirflowApi, AirflowApiError
 from tools.company import amsterdam_date
 from tools.embedded_postgres import EmbeddedPostgresError
@@ -363,7 +364,7 @@ def compare_budgets(url: str, control: str) -> tuple[str, bool]:
 @contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """One morning at a time on this checkout."""
-    folder.mkdir(parents=True, exist_ok=True)
+    private.folder(folder)
     with open(folder / "day.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -403,7 +404,8 @@ def run() -> int:
 
         stack.start(before_scheduler)
         url = stack.leads_url
-        watch = Watch(stack.api(), lambda: "scheduler" in stack.running())
+        # Where `make up` watches, a scheduler that has ended comes back.
+        watch = Watch(stack.api(), lambda: bool({"scheduler", "watchdog"} & set(stack.running())))
         while True:
             state, failed = "", None
             try:
@@ -461,6 +463,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def terminated(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    os.umask(private.UMASK)
     signal.signal(signal.SIGTERM, terminated)
     if isinstance(sys.stdout, TextIOWrapper):  # lines of both streams stay in order when they go to one file
         sys.stdout.reconfigure(line_buffering=True)
@@ -470,7 +473,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except psycopg.OperationalError as error:
-        print(f"\nThe leads database does not answer: {str(error).strip()}\nNothing was changed.", file=sys.stderr)
+        said = addresses.told(error, real_database() or "")
+        print(f"\nThe leads database does not answer: {said}\nNothing was changed.", file=sys.stderr)
         return 1
     except psycopg.errors.UndefinedTable as error:
         print(

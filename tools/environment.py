@@ -130,7 +130,7 @@ def main() -> int:
     """One build at a time; a second one waits and then finds the work done."""
     local = REPOSITORY / ".local"
     try:
-        local.mkdir(exist_ok=True)
+        local.mkdir(mode=0o711, exist_ok=True)  # what lies in it is closed by whoever writes it
         with open(str(local / "environment.lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             build()

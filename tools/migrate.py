@@ -26,7 +26,7 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from tools import adapters
+from tools import adapters, addresses
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "include" / "migrations"
 HISTORY = "supabase_migrations.schema_migrations"
@@ -193,9 +193,9 @@ def _connect(url: str) -> Iterator[psycopg.Connection]:
         connection = psycopg.connect(url, autocommit=True, prepare_threshold=None, application_name=APPLICATION_NAME)
     except psycopg.Error as error:
         raise MigrationError(
-            f"The database did not let us in: {str(error).strip()}. Nothing was applied. "
+            f"The database did not let us in: {addresses.told(error, url)}. Nothing was applied. "
             f"Check the URL and the password."
-        ) from error
+        ) from None  # the driver's own error quotes an address
     with connection:
         yield connection
 
@@ -410,6 +410,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not options.url:
         parser.error("no database: give --url or set LEADS_DATABASE_URL")
     try:
+        addresses.check(options.url, "The address (--url or LEADS_DATABASE_URL)")
         is_whole = options.folder == MIGRATIONS and not options.dry_run
         if options.check:
             if missing := pending(options.url, options.folder):
@@ -428,7 +429,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 follow_adapters(options.url)
                 for problem in adapter_problems(options.url):
                     print(f"next     {problem}")
-    except MigrationError as error:
+    except (MigrationError, addresses.AddressError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from tools import REPOSITORY
+from tools import REPOSITORY, private
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ class Processes:
         port: int | None = None,
     ) -> Record:
         """Start a service in a session of its own, its output in `<logs>/<name>.log`."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.logs.mkdir(parents=True, exist_ok=True)
+        private.folder(self.folder)
+        private.folder(self.logs)
         self.reap(name)
         log = self.logs / f"{name}.log"
         path = self._path(name)
@@ -109,11 +109,12 @@ class Processes:
             new.write_text(text)
             os.replace(new, path)
 
+        log.touch(mode=0o600)
         with open(log, "ab") as output:
             child = subprocess.Popen(
                 [str(part) for part in command],
                 cwd=REPOSITORY, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                start_new_session=True, preexec_fn=write_record,  # noqa: PLW1509
+                start_new_session=True, umask=private.UMASK, preexec_fn=write_record,  # noqa: PLW1509
             )  # fmt: skip
         self._children[child.pid] = child
         record = self._read(name)
@@ -123,7 +124,7 @@ class Processes:
 
     def adopt(self, name: str, pid: int, *, owner: str, port: int, log: Path) -> None:
         """Record a service that was started by other means (PostgreSQL's own pg_ctl)."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        private.folder(self.folder)
         record = Record(name, pid, start_mark(pid) or "", port, owner, str(log), {})
         self._write(record)
 

@@ -1,19 +1,18 @@
 """What must be in place before the DAGs may run against the company's own database. Reads only."""
 
-import json
 import os
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
 
-from tools import adapters, migrate
+from tools import adapters, addresses, migrate
 
 NEEDED = {
     "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": "the service account of the Google hooks",
     "AIRFLOW_CONN_GOOGLE_ADS_DEFAULT": "the Google Ads API: login customer id; a developer token is not needed",
     "AIRFLOW_CONN_GOOGLE_REPORTING": "Search Console and GA4: extra.keyfile_dict and scope",
 }
+OWN_LOGIN = "AIRFLOW_CONN_LEADS_DB"
 MIGRATE = "run `make migrate` as the database's owner, or `supabase db push`"
 
 
@@ -24,11 +23,15 @@ def problems() -> list[str]:
     try:
         pending = migrate.pending(url)
     except (psycopg.Error, migrate.MigrationError) as error:
-        return [*found, f"LEADS_DATABASE_URL cannot be read: {str(error).strip()}"]
+        return [*found, f"LEADS_DATABASE_URL cannot be read: {addresses.told(error, url)}"]
     if pending:
         return [*found, f"{len(pending)} migrations are not applied, the first is {pending[0]}: {MIGRATE}"]
     try:
-        with psycopg.connect(login(url), connect_timeout=15, prepare_threshold=None) as connection:
+        theirs = login(url)
+    except addresses.AddressError as error:
+        return [*found, str(error)]
+    try:
+        with psycopg.connect(theirs, connect_timeout=15, prepare_threshold=None) as connection:
             connection.read_only = True
             found += _role(connection)
             found += _rows(connection)
@@ -38,39 +41,18 @@ def problems() -> list[str]:
             connection.rollback()
     except psycopg.Error as error:
         found.append(
-            f"The login of the DAGs (AIRFLOW_CONN_LEADS_DB, else LEADS_DATABASE_URL) fails: {str(error).strip()}"
+            f"The login of the DAGs ({OWN_LOGIN}, else LEADS_DATABASE_URL) fails: {addresses.told(error, theirs)}"
         )
     return found
 
 
 def login(url: str) -> str:
-    """The connection that the DAGs will use, as libpq reads it: AIRFLOW_CONN_LEADS_DB, a URI or JSON, else `url`."""
-    own = os.environ.get("AIRFLOW_CONN_LEADS_DB")
-    if not own:
-        return url
-    if own.lstrip().startswith("{"):
-        fields = json.loads(own)
-        extra = fields.get("extra") or {}
-        extra = json.loads(extra) if isinstance(extra, str) else extra
-        parts = {"host": "host", "port": "port", "user": "login", "password": "password", "dbname": "schema"}
-        known = {name: fields[key] for name, key in parts.items() if fields.get(key)}
-        return psycopg.conninfo.make_conninfo("", **known, **_libpq(extra))
-    uri = urlsplit(own)
-    known = {
-        "host": uri.hostname,
-        "port": uri.port,
-        "user": unquote(uri.username or ""),
-        "password": unquote(uri.password or ""),
-        "dbname": uri.path.lstrip("/"),
-    }
-    given = {name: value for name, value in known.items() if value}
-    return psycopg.conninfo.make_conninfo("", **given, **_libpq(dict(parse_qsl(uri.query))))
+    """The connection that the DAGs will use, as libpq reads it: AIRFLOW_CONN_LEADS_DB, a URI or JSON, else `url`.
 
-
-def _libpq(extra: dict[str, object]) -> dict[str, str]:
-    """Of a connection's extras, those that are for the server."""
-    names = ("sslmode", "sslrootcert", "sslcert", "sslkey", "options", "application_name")
-    return {name: str(extra[name]) for name in names if extra.get(name)}
+    Raises AddressError, which does not quote it.
+    """
+    own = os.environ.get(OWN_LOGIN)
+    return addresses.connection(own, OWN_LOGIN) if own else url
 
 
 def _role(connection: psycopg.Connection) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The local services: PostgreSQL, the stand-in world and Airflow, as detached processes of this checkout.
 
-    python -m tools.stack up|stop|migrate|psql|airflow|clean
+    python -m tools.stack up|stop|status|migrate|psql|airflow|clean
 
 Everything lives below `.local` (or LEAD_DEMAND_HOME). A setting of Airflow that the environment already has wins over
 the one chosen here. With LEADS_DATABASE_URL set the leads database is a real one: nothing is migrated or loaded,
@@ -27,7 +27,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from tools import REPOSITORY, local_home
+from tools import REPOSITORY, addresses, local_home, private
 from tools.airflow_api import AirflowApi, AirflowApiError
 from tools.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, free_port, write_private
 from tools.processes import Processes, Record, digests, last_lines
@@ -68,8 +68,14 @@ def step(label: str) -> Iterator[Callable[[], None]]:
 
 
 def real_database() -> str | None:
-    """The URL of the company's own database, if the user named one."""
-    return os.environ.get("LEADS_DATABASE_URL") or None
+    """The URL of the company's own database, if the user named one. Raises StackError if it cannot be read."""
+    url = os.environ.get("LEADS_DATABASE_URL") or None
+    if url:
+        try:
+            addresses.check(url, "LEADS_DATABASE_URL")
+        except addresses.AddressError as error:
+            raise StackError(str(error)) from None
+    return url
 
 
 class Stack:
@@ -86,6 +92,7 @@ class Stack:
         self.home = home or local_home()
         self.postgres = EmbeddedPostgres(self.home / "postgres")
         self.processes = Processes(self.home / "run", self.home / "logs")
+        self.restarts = self.home / "run" / "watch.state"  # written by the watchdog
         self._secrets: dict[str, str] = {}
 
     # -- what others ask -----------------------------------------------------------------------------------------
@@ -115,6 +122,16 @@ class Stack:
         """The generated password of the UI's user `admin`."""
         return self._secret("admin_password")
 
+    def expected(self) -> list[str]:
+        """What runs after `make up`, in the order in which it is started."""
+        local = ["postgres"] if self.owns_postgres else []
+        world = ["sandbox", "company"] if self.owns_world else []
+        return [*local, *world, "api-server", "dag-processor", "triggerer", "scheduler"]
+
+    def log_of(self, name: str) -> Path:
+        """Where a service writes."""
+        return self.postgres.log if name == "postgres" else self.home / "logs" / f"{name}.log"
+
     def running(self) -> dict[str, Record]:
         """The services that run now, by name."""
         return {record.name: record for record in self.processes.all()}
@@ -122,17 +139,35 @@ class Stack:
     # -- starting ------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def starting(self) -> Iterator[None]:
-        """One process at a time starts or stops services."""
-        (self.home / "run").mkdir(parents=True, exist_ok=True)
+    def starting(self, *, wait: bool = True) -> Iterator[bool]:
+        """One process at a time starts or stops services. Without `wait`: False while another one does."""
+        private.protect(self.home)
+        private.folder(self.home / "run")
         with open(self.home / "run" / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                yield False
+                return
+            yield True
 
-    def start(self, before_scheduler: Callable[[AirflowApi | None], None] | None = None) -> None:
+    @property
+    def owns_postgres(self) -> bool:
+        """Does anything of it live in the embedded server?"""
+        return not real_database() or "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environ
+
+    @property
+    def owns_world(self) -> bool:
+        """Is there a stand-in company with its accounts?"""
+        return not real_database()
+
+    def start(
+        self, before_scheduler: Callable[[AirflowApi | None], None] | None = None, *, forget_restarts: bool = False
+    ) -> None:
         """Start what is not running yet and bring the local leads database up to date.
 
         The scheduler comes after that: what is due then starts by itself, and finds the whole day's data in place.
+        What was restarted so far is forgotten if asked: what was given up is watched anew.
         `before_scheduler` gets the API if an interrupted run may have left something to close, else None.
         Raises StackError, EmbeddedPostgresError or MigrationError; what was started stays, until `stop`.
         """
@@ -140,19 +175,20 @@ class Stack:
         if ignored:
             print(f"  not used, because LEADS_DATABASE_URL is not set: {', '.join(ignored)}")
         with self.starting():
-            if not real_database() or "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environ:
+            if forget_restarts:
+                self.restarts.unlink(missing_ok=True)
+            if self.owns_postgres:
                 self.start_postgres()
-            if not real_database():
+            if self.owns_world:
                 self.start_world()
             self.begin_airflow()
-            if not real_database():
+            if self.owns_world:
                 with step("migrations"):
                     self.migrate_leads()
                 with step("the company's data"):
                     self.load_company()
-                if self.owner == "up" and not self.processes.find("company"):
-                    command = [sys.executable, "-m", "tools.company"]
-                    self.processes.spawn("company", command, self._plain_environment(), owner=self.owner)
+                if self.owner == "up":
+                    self.start_company()
             close = not self.processes.find("scheduler") and self._has_open_runs()
             if close:
                 self.finish_airflow()
@@ -161,10 +197,13 @@ class Stack:
             self.start_scheduler()
             if not close:
                 self.finish_airflow()
+            if self.owner == "up":
+                self.finish_health()
+                self.start_watchdog()
 
     def start_postgres(self) -> None:
         """Start the embedded server, with the databases `leads` and `airflow` in it."""
-        was_running = self.postgres.is_running()
+        was_running = self.postgres.is_running() and self.processes.find("postgres") is not None
         with step("PostgreSQL"):
             self.postgres.start()
             for database in ("leads", "airflow"):
@@ -188,21 +227,52 @@ class Stack:
                 record = self.processes.spawn("sandbox", command, self._plain_environment(), owner=self.owner)
             self._wait("sandbox", lambda: self._sandbox_ready() is not None, tick)
 
+    def start_company(self) -> None:
+        """Let the stand-in company work: it writes each new day's leads."""
+        if not self.processes.find("company"):
+            environment = self._plain_environment() | {"LEAD_DEMAND_HOME": str(self.home)}
+            command = [sys.executable, "-m", "tools.company"]
+            self.processes.spawn("company", command, environment, owner=self.owner)
+
+    def start_watchdog(self) -> None:
+        """Start the process that restarts what ends; one that was started with other settings is replaced."""
+        more = (*private.AIRFLOW, *(private.REAL if real_database() else ()))
+        environment = self._plain_environment(more) | {"LEAD_DEMAND_HOME": str(self.home)}
+        record = self.processes.find("watchdog")
+        if record and record.settings == digests(environment):
+            return
+        self.stop_watchdog()
+        self.processes.spawn("watchdog", [sys.executable, "-m", "tools.watchdog"], environment, owner=self.owner)
+
+    def stop_watchdog(self) -> bool:
+        """Stop it, whatever it does just now; returns whether it ran. What it has started stays."""
+        ran = self.processes.find("watchdog") is not None
+        self.processes.stop(["watchdog"], patience=4)
+        return ran
+
     def begin_airflow(self) -> None:
         """Start everything of Airflow but the scheduler; `finish_airflow` waits for it."""
+        for name in ("api-server", "dag-processor", *(["triggerer"] if self.owner == "up" else [])):
+            self.start_component(name)
+
+    def start_component(self, name: str) -> None:
+        """Start one of Airflow's components, unless it runs."""
         environment = self.airflow_environment()
         self._stop_what_differs(environment)
-        if not self.processes.find("api-server"):
+        port = self._api_port() if name == "api-server" else None
+        if port and not self.processes.find(name):
             self._migrate_airflow(environment)
             write_private(
-                self.home / "airflow" / "passwords.json",
+                private.folder(self.home / "airflow") / "passwords.json",
                 json.dumps({ADMIN: self._secret("admin_password")}) + "\n",
             )
-        port = self._api_port()
-        self._start_component("api-server", ["--host", "127.0.0.1", "--port", str(port)], environment, port)
-        self._start_component("dag-processor", [], environment)
-        if self.owner == "up":
-            self._start_component("triggerer", ["--skip-serve-logs"], environment)
+        arguments = {
+            "api-server": ["--host", "127.0.0.1", "--port", str(port)],
+            "dag-processor": [],
+            "triggerer": ["--skip-serve-logs"],
+            "scheduler": ["--skip-serve-logs"],
+        }
+        self._start_component(name, arguments[name], environment, port)
 
     def finish_airflow(self) -> None:
         """Wait for the API and until every DAG file was parsed by the dag-processor that runs now.
@@ -215,7 +285,7 @@ class Stack:
         with step("Airflow") as tick:
             self._wait("api-server", api.is_up, tick)
             parser = self.processes.find("dag-processor")
-            begun = float(Path(parser.log).with_suffix(".started").read_text()) if parser else 0.0
+            begun = self._started("dag-processor") if parser else 0.0
             last_look = 0.0
 
             def parsed() -> bool:
@@ -229,11 +299,39 @@ class Stack:
                 dags = api.dags()
                 return all(i in dags and _timestamp(dags[i]["last_parsed_time"]) > begun for i in dag_ids)
 
-            self._wait("dag-processor", parsed, tick)
+            self._wait("dag-processor", parsed, tick, "dag-processor", "api-server")
 
     def start_scheduler(self) -> None:
         """Start the scheduler, from which on due runs start by themselves."""
-        self._start_component("scheduler", ["--skip-serve-logs"], self.airflow_environment())
+        self.start_component("scheduler")
+
+    def finish_health(self) -> None:
+        """Wait until Airflow itself says of each of its components that it is well, since its last start.
+
+        Raises StackError that names the component which has ended, with the last lines of its log.
+        """
+        api, said = self.api(), [""]
+
+        def well() -> bool:
+            said[:] = self.unwell(api)
+            return not said
+
+        with step("health") as tick:
+            self._wait("Airflow", well, tick, *self.expected(), why=lambda: "; ".join(said))
+
+    def unwell(self, api: AirflowApi) -> list[str]:
+        """The components of `make up` of which Airflow does not say that they are well, one sentence each."""
+        try:
+            health = api.health()
+        except AirflowApiError as error:
+            return [str(error)]
+        found = [] if health["metadatabase"]["status"] == "healthy" else ["Airflow's database does not answer"]
+        for name in ("scheduler", "dag-processor", "triggerer"):
+            key = name.replace("-", "_")
+            said, beat = health[key]["status"], _timestamp(health[key][f"latest_{key}_heartbeat"])
+            if said != "healthy" or beat < self._started(name):
+                found.append(f"{name} is {said or 'not there'}; its last heartbeat: {_ago(beat)}")
+        return found
 
     # -- stopping ------------------------------------------------------------------------------------------------
 
@@ -242,8 +340,9 @@ class Stack:
         records = [r for r in self.processes.all() if owner in (None, r.owner)]
         names = {record.name for record in records}
         stale = () if owner else {path.stem for path in (self.home / "run").glob("*.json")}
-        # Tasks report to the API server, and it writes to PostgreSQL: in that order.
+        # Nothing is started again; tasks report to the API server, and it writes to PostgreSQL: in that order.
         for wave, patience in (
+            (("watchdog",), 4),
             (("scheduler", "dag-processor", "triggerer"), 15),
             (("api-server", "sandbox", "company"), 4),
         ):
@@ -316,29 +415,34 @@ class Stack:
             "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "15",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+            # Airflow opens its logs to a group, whatever the umask is.
+            "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
+            "AIRFLOW__LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
         }
         if "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN" not in self.environ:
             values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = self.postgres.url("airflow")
         if url := real_database():
-            return values | {"AIRFLOW_CONN_LEADS_DB": url} | self._plain_environment()
+            own = private.environment(self.environ, *private.REAL)
+            return values | {"AIRFLOW_CONN_LEADS_DB": url} | own | self._plain_environment(private.AIRFLOW)
         # What is decided for the stand-in company must reach no real account and no real database, whatever is set.
         password = self._secret("lead_pipeline_password")
         stand_in = {"AIRFLOW_CONN_LEADS_DB": self.postgres.url("leads", "lead_pipeline", password)}
         if ready := self._sandbox_ready():
             stand_in |= ready["env"]
-        return values | self._plain_environment() | stand_in
+        return values | self._plain_environment(private.AIRFLOW) | stand_in
 
-    def _plain_environment(self) -> dict[str, str]:
-        """The user's own environment, with no proxy between services of one machine."""
+    def _plain_environment(self, more: Sequence[str] = ()) -> dict[str, str]:
+        """What a Python program needs of the user's environment, with no proxy between services of one machine."""
         loopback = "127.0.0.1,localhost"
         exceptions = ",".join(filter(None, [self.environ.get("no_proxy") or self.environ.get("NO_PROXY"), loopback]))
-        return {**self.environ, "NO_PROXY": exceptions, "no_proxy": exceptions, "PYTHONUNBUFFERED": "1"}
+        kept = private.environment(self.environ, *private.SYSTEM, *private.PYTHON, *more)
+        return {**kept, "NO_PROXY": exceptions, "no_proxy": exceptions, "PYTHONUNBUFFERED": "1"}
 
     def _secret(self, name: str) -> str:
         """A secret, or the API's port, that was drawn once for this checkout and is kept for its owner's eyes only."""
         path = self.home / "secrets.json"
         if name not in self._secrets:
-            self.home.mkdir(parents=True, exist_ok=True)
+            private.protect(self.home)
             with open(self.home / "secrets.lock", "w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 stored = json.loads(path.read_text()) if path.exists() else {}
@@ -362,7 +466,7 @@ class Stack:
         remembered = int(path.read_text()) if path.exists() else None
         port = free_port(remembered)
         if port != remembered:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            private.folder(path.parent)
             path.write_text(str(port))
         return port
 
@@ -383,11 +487,17 @@ class Stack:
         if self.processes.find(name):
             self._claim(name)
             return
-        (self.home / "logs").mkdir(parents=True, exist_ok=True)
+        private.folder(self.home / "logs")
         (self.home / "logs" / f"{name}.started").write_text(f"{time.time()}\n")
         module = [self.scheduler] if name == "scheduler" else ["airflow", name]
         command = [sys.executable, "-m", *module, *arguments]
         self.processes.spawn(name, command, environment, owner=self.owner, port=port)
+
+    def _started(self, name: str) -> float:
+        try:
+            return float((self.home / "logs" / f"{name}.started").read_text())
+        except (OSError, ValueError):
+            return 0.0
 
     def _claim(self, name: str) -> None:
         """`make up` takes over what an interrupted `make run` left; never the other way round."""
@@ -453,15 +563,31 @@ class Stack:
             found = connection.execute("select from dag_run where state in ('queued', 'running') limit 1")
             return found.fetchone() is not None
 
-    def _wait(self, name: str, ready: Callable[[], bool], tick: Callable[[], None]) -> None:
-        """Wait for a service; a dead one, or one too slow, raises StackError with the last lines of its log."""
+    def _wait(
+        self,
+        name: str,
+        ready: Callable[[], bool],
+        tick: Callable[[], None],
+        *others: str,
+        why: Callable[[], str] = lambda: "",
+    ) -> None:
+        """Wait for a service, or for all of several; a dead one, or one too slow, raises StackError with the last lines
+        of its log. `why` says what is waited for.
+        """
         deadline = time.monotonic() + PATIENCE
-        while not ready():
-            ended = not self.processes.find(name)
+        refused = ""
+        while True:
+            try:
+                if ready():
+                    return
+            except AirflowApiError as error:  # the API server has ended, or has not begun
+                refused = str(error)
+            ended = next((each for each in others or (name,) if not self.processes.find(each)), None)
             if ended or time.monotonic() > deadline:
-                log = self.home / "logs" / f"{name}.log"
+                log = self.log_of(ended or name)
+                what = f"{ended} ended." if ended else f"{name} was not ready within {PATIENCE} s. {why() or refused}"
                 raise StackError(
-                    f"{name} {'ended' if ended else f'was not ready within {PATIENCE} s'}. The last lines of {log}:\n"
+                    f"{what} The last lines of {log}:\n"
                     f"{last_lines(log)}\nMend what they say, `make stop`, then run the same command again."
                 )
             tick()
@@ -472,18 +598,38 @@ def up() -> None:
     """`make up`: everything runs until `make stop`."""
     if real_database():
         refuse_if_incomplete()
+    from tools import watchdog
+
     stack = Stack("up")
     print("Starting the local services")
-    stack.start()
+    if restarted := [line for line in watchdog.report(stack) if "restarted" in line or "given up" in line]:
+        print("Since the last `make up`:", *restarted, "", sep="\n")
+    stack.start(forget_restarts=True)
     print(f"Airflow: {stack.airflow_url}  user {ADMIN}, password {stack.admin_password}")
     print(f"Logs: {stack.home / 'logs'}. `make run` uses these services; `make stop` ends them.")
+    print("What ends by itself is started again; `make status` says what was.")
+
+
+def status() -> int:
+    """`make status`: what runs, what has been restarted and why, and what Airflow says of its own health."""
+    from tools import watchdog
+
+    stack = Stack("up")
+    running = stack.running()
+    print(*watchdog.report(stack), sep="\n")
+    if "api-server" not in running:
+        return 1
+    found = stack.unwell(stack.api())
+    print("\nAirflow says: " + ("every component is well." if not found else "; ".join(found)))
+    return 1 if found or set(watchdog.services(stack)) - set(running) else 0
 
 
 def stop() -> None:
     """`make stop`: everything of this checkout ends."""
     stack = Stack("up")
+    watched = stack.stop_watchdog()  # before the lock, which it may hold for as long as a start takes
     with stack.starting(), step("stopping"):
-        stopped = stack.stop()
+        stopped = [*(["watchdog"] if watched else []), *stack.stop()]
     print("Stopped: " + (", ".join(stopped) or "nothing was running"))
 
 
@@ -520,7 +666,8 @@ def psql(arguments: Sequence[str]) -> int:
         conninfo = psycopg.conninfo.conninfo_to_dict(stack.leads_url)
         secret = {"PGPASSWORD": str(conninfo.pop("password", ""))}  # not for everybody's eyes in the process list
         target = psycopg.conninfo.make_conninfo("", **conninfo)
-        return subprocess.run([program, target, *arguments], env=os.environ | secret, check=False).returncode
+        kept = private.environment(os.environ, *private.SYSTEM, *private.TERMINAL, *(() if local else private.REAL))
+        return subprocess.run([program, target, *arguments], env=kept | secret, check=False).returncode
     finally:
         if local:
             with stack.starting():
@@ -534,7 +681,8 @@ def airflow(arguments: Sequence[str]) -> int:
         stack.start_postgres()
     try:
         program = Path(sys.executable).parent / "airflow"
-        return subprocess.run([program, *arguments], env=stack.airflow_environment(), check=False).returncode
+        environment = stack.airflow_environment() | private.environment(os.environ, *private.TERMINAL)
+        return subprocess.run([program, *arguments], env=environment, check=False).returncode
     finally:
         with stack.starting():
             stack.release("postgres")
@@ -545,6 +693,7 @@ def clean() -> None:
     stack = Stack("up")
     if not stack.home.exists():
         return
+    stack.stop_watchdog()
     with stack.starting():
         stack.stop()
         stack.postgres.remove()
@@ -568,13 +717,16 @@ def refuse_if_incomplete() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["up", "stop", "migrate", "psql", "airflow", "clean"])
+    parser.add_argument("what", choices=["up", "stop", "status", "migrate", "psql", "airflow", "clean"])
     options, rest = parser.parse_known_args(arguments)
+    os.umask(private.UMASK)
     from tools.migrate import MigrationError
 
     try:
         if options.what in ("migrate", "psql", "airflow"):
             return {"migrate": migrate, "psql": psql, "airflow": airflow}[options.what](rest)
+        if options.what == "status":
+            return status()
         {"up": up, "stop": stop, "clean": clean}[options.what]()
     except (StackError, EmbeddedPostgresError, MigrationError, AirflowApiError) as error:
         print(error, file=sys.stderr)
@@ -587,6 +739,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _timestamp(text: str | None) -> float:
     return datetime.fromisoformat(text).timestamp() if text else 0.0
+
+
+def _ago(moment: float) -> str:
+    return f"{time.time() - moment:.0f} s ago" if moment else "none"
 
 
 if __name__ == "__main__":

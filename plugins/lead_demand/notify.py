@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from typing import Literal
 
+from lead_demand import redaction
 from lead_demand.outside import plain
+
+log = logging.getLogger("lead_demand")
 
 CONNECTION = "lead_demand_alerts"
 # Tags of the services in the connection: who is on call gets `alerts`, marketing gets `digest`.
@@ -14,8 +17,9 @@ Audience = Literal["alerts", "digest"]
 
 
 def send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
-    """Send one message to every service of that tag. Returns None once all of them took it, else why not in words;
-    never raises: a message that cannot be sent is no reason to fail.
+    """Send one message to every service of that tag. Returns None once all of them took it, else why not in words; an
+    address that cannot be read is left out, and named in the log. Never raises: a message that cannot be sent is no
+    reason to fail.
     """
     from airflow.sdk.exceptions import AirflowNotFoundException
 
@@ -31,29 +35,30 @@ def send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
 def _send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
     import apprise
     from airflow.providers.apprise.hooks.apprise import AppriseHook
-    from airflow.sdk.log import redact
+    from airflow.sdk.log import mask_secret, redact
+    from apprise.utils.parse import parse_list
 
     hook = AppriseHook(CONNECTION)
-    connection = hook.get_connection(CONNECTION)
-    _hide(hook.get_config_from_conn(connection))
-    services = apprise.Apprise()
-    hook.set_config_from_conn(connection, services)
-    if not list(services.find(tag=audience)):
-        return f"the connection {CONNECTION} has no service tagged {audience}"
-    # Each line is one line, whatever a name or an API's words in it say.
-    body = str(redact("\n".join(plain(line, keep_blanks=True) for line in lines)))
-    if services.notify(body=body, title=str(redact(plain(subject))), body_format="text", tag=audience):
-        return None
-    return f"a service tagged {audience} of the connection {CONNECTION} did not take it"
-
-
-def _hide(config: Any) -> None:
-    """Airflow masks passwords of connections; these stand inside addresses, where it does not look for them."""
-    from airflow.sdk.log import mask_secret
-
-    for service in config if isinstance(config, list) else [config]:
-        address = str(service["path"])
-        mask_secret(address)
-        if password := urlsplit(address).password:
-            mask_secret(password)
-            mask_secret(unquote(password))
+    config = hook.get_config_from_conn(hook.get_connection(CONNECTION))
+    entries = config if isinstance(config, list) else [config]
+    addresses = [str(entry["path"]) for entry in entries]
+    for secret in (secret for address in addresses for secret in redaction.secrets(address)):
+        mask_secret(secret)  # Airflow masks the password of a connection; these stand inside addresses
+    with redaction.hidden_in_logs(addresses):
+        services, refused = apprise.Apprise(), []
+        for number, (entry, address) in enumerate(zip(entries, addresses, strict=True), 1):
+            tags = entry.get("tag") or []
+            if not services.add(address, tag=tags) and audience in parse_list(tags):
+                refused.append(f"address {number}")
+        if not list(services.find(tag=audience)):
+            why_not = f"the connection {CONNECTION} has no service tagged {audience}"
+            return f"{why_not} that can be read: see its {', '.join(refused)}" if refused else why_not
+        # Each line is one line, whatever a name or an API's words in it say.
+        body = str(redact("\n".join(plain(line, keep_blanks=True) for line in lines)))
+        took = services.notify(body=body, title=str(redact(plain(subject))), body_format="text", tag=audience)
+    if not took:
+        return f"a service tagged {audience} of the connection {CONNECTION} did not take it"
+    if refused:  # somebody was told, so this message is not to be sent again
+        what = ", ".join(refused)
+        log.error("%s of the connection %s cannot be read: nobody is told by it. Correct it.", what, CONNECTION)
+    return None

@@ -70,3 +70,46 @@ def test_a_digest_of_an_earlier_day_is_skipped_and_calls_nobody(morning: Morning
     assert (late.state, late.tasks) == ("success", {"check_deadline": "skipped", "send_digest": "skipped"})
     again = morning.run("lead_digest", due=datetime.now(day.AMSTERDAM) - timedelta(days=1))
     assert again.tasks == {"check_deadline": "failed", "send_digest": "failed"}, "a person who asks for it is answered"
+
+
+# Addresses as people write them: sound but nobody listens, malformed, of an unknown scheme, split by a blank.
+SECRET = "Zq7Planted9Secret"
+ADDRESSES = {
+    "tokens in the path": f"jsons://127.0.0.1:{{port}}/services/T0/{SECRET}A/{SECRET}B",
+    "login": f"json://robot:{SECRET}%2F1@127.0.0.1:{{port}}/",
+    "query": f"json://127.0.0.1:{{port}}/?pass={SECRET}&-token={SECRET}2",
+    "header": f"json://127.0.0.1:{{port}}/?+X-Token={SECRET}",
+    "token as host": f"slack://{SECRET}",
+    "unknown scheme": f"slck://{SECRET}A/{SECRET}B/{SECRET}C/#alerts",
+    "no scheme": SECRET,
+    "blank": f"slack://T0123ABCD/B0123ABCD/{SECRET} {SECRET}2",
+    "port that is no number": f"json://robot:{SECRET}@127.0.0.1:{SECRET}/x",
+    "password with a slash": f"mailto://robot:{SECRET}/{SECRET}2@mail.invalid",
+    "bracket": f"json://[{SECRET}/x?token={SECRET}",
+}
+
+
+@pytest.mark.parametrize("written", ADDRESSES.values(), ids=ADDRESSES)
+def test_no_log_and_no_reason_holds_a_secret_of_an_address_that_fails(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, written: str
+) -> None:
+    caplog.set_level(logging.DEBUG)  # also what the libraries of the library say of each request
+    monkeypatch.setenv(CONNECTION, services((written.format(port=free_port()), "alerts")))
+    why_not = notify.send("alerts", "subject", [f"a line with {SECRET} in it"])
+    logged = [record.getMessage() for record in caplog.records] + [str(record.exc_info) for record in caplog.records]
+    assert [record for record in caplog.records if record.name.startswith(("apprise", "urllib3"))], "the library spoke"
+    for text in (why_not or "", *logged, *capfd.readouterr()):
+        assert SECRET.lower() not in text.lower()
+    assert "did not take it" in (why_not or "") or "address 1" in (why_not or "")
+
+
+def test_an_address_that_cannot_be_read_is_named_although_the_others_took_the_message(
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mailbox.take()
+    found = json.loads(mailbox.connection)
+    found["extra"]["config"].insert(0, {"path": f"slck://{SECRET}", "tag": ["alerts"]})
+    monkeypatch.setenv(CONNECTION, json.dumps(found))
+    assert notify.send("alerts", "subject", ["line"]) is None
+    assert len(mailbox.wait()) == 1
+    assert "address 1 of the connection lead_demand_alerts cannot be read" in caplog.text

@@ -15,7 +15,7 @@ import pytest
 
 from lead_demand import day
 from tests.fixtures.airflow import Run
-from tests.fixtures.mailbox import MARKETING, ON_CALL, PASSWORD, Mail, Mailbox
+from tests.fixtures.mailbox import MARKETING, ON_CALL, PASSWORD, TOKEN, Mail, Mailbox
 from tests.fixtures.morning import Morning
 from tests.fixtures.real_airflow import RealAirflow
 
@@ -65,7 +65,7 @@ def four_lines(log: list[str]) -> dict[str, str]:
 def secrets_of(airflow: RealAirflow) -> dict[str, str]:
     """Every secret in the connections that this Airflow was given, and those of Airflow itself."""
     environment = airflow.stack.airflow_environment()
-    found = {"mail": PASSWORD, "mail in an address": urllib.parse.quote(PASSWORD, safe="")}
+    found = {"mail": PASSWORD, "mail in an address": urllib.parse.quote(PASSWORD, safe=""), "token": TOKEN}
     found["database"] = urllib.parse.urlsplit(environment["AIRFLOW_CONN_LEADS_DB"]).password or ""
     for name, value in environment.items():
         if name.startswith("AIRFLOW_CONN_"):

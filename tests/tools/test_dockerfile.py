@@ -10,7 +10,11 @@ from packaging.utils import canonicalize_name
 from tools import REPOSITORY
 
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
-IMAGE = re.search(r"^FROM apache/airflow:(?P<airflow>[\d.]+)-python(?P<python>[\d.]+)$", DOCKERFILE, re.MULTILINE)
+IMAGE = re.search(
+    r"^FROM apache/airflow:(?P<airflow>[\d.]+)-python(?P<python>[\d.]+)(?:@sha256:[0-9a-f]{64})?$",
+    DOCKERFILE,
+    re.MULTILINE,
+)
 
 
 def locked() -> list[tuple[Requirement, list[str]]]:
