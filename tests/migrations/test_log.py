@@ -257,7 +257,7 @@ def test_one_claim_a_budget_a_day(leads_db: LeadsDatabase) -> None:
             claim(pipeline, segment)
         claim(pipeline, segment, kind="revert", reverts=first, **OPPOSITE)
         pipeline.execute("update channel_orchestration_log set status = 'success' where kind = 'revert'")
-        with pytest.raises(errors.UniqueViolation, match="claim_key"):
+        with pytest.raises(errors.UniqueViolation, match="claimed_key"):
             claim(pipeline, segment, kind="revert", reverts=first, **OPPOSITE)
 
 
@@ -449,6 +449,17 @@ class TestManual:
         assert (row["kind"], row["status"]) == ("manual", done) and row["closed_at"] is not None
         assert row["decided_by"] == name_of(seeded_db, who)
         assert (row["old_value"], row["new_value"]) == (12, Decimal("8.5"))
+
+    def test_a_budget_that_was_changed_twice_on_a_day_has_two_records(self, seeded_db: SeededDatabase) -> None:
+        columns = "(segment_id, channel, action_type, old_value, new_value, account, external_id)"
+        with act_as(seeded_db, "admin") as connection:
+            for old, new in ((12, 8), (8, 6)):
+                values = f"(%(segment)s, 'google_ads', 'budget_decrease', {old}, {new}, '1234567890', 'b')"
+                insert = f"insert into channel_orchestration_log {columns} values {values}"
+                connection.execute(insert, {"segment": seeded_db.segment})
+            count = "select count(*) as found from channel_orchestration_log where external_id = 'b'"
+            assert connection.execute(count).fetchone()["found"] == 2
+            connection.rollback()
 
     @pytest.mark.parametrize("who", PEOPLE)
     def test_a_pending_row_of_any_amount_is_a_record_and_no_claim(
