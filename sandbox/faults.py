@@ -69,10 +69,10 @@ text; ``sleep`` seconds before the failure (slow: default 2); ``retry_delay`` se
 XXX); ``share`` (inflated, default 0.25); ``field``, ``value`` and ``at`` (value: a path of GAQL such as
 ``metrics.cost_micros``, ``campaign.name`` or ``campaign_budget.amount_micros``; a field of a report, or one of the
 names of its dimensions and metrics, such as ``clicks``, ``keys``, ``sessions``, ``hostName`` or ``date``; the first row
-where ``at`` is left out). A number that JSON has none for is written as a text: ``NaN``, ``Infinity``; ``rows`` of a
-page (default 100); ``before`` (truncated), ``date`` (incomplete) and ``field`` (how metadata spells it); ``time_zone``
-and ``reason`` of the kinds alike; ``seconds`` (default 1) and ``expires_in`` (default 3600) (token_expires);
-``amount_micros``, ``resource_name`` (default: the budget of a change's first operation) and ``user`` (foreign_edit).
+where ``at`` is left out; ``NaN`` and ``Infinity``, which JSON does not have, as texts); ``rows`` of a page (default
+100); ``before`` (truncated), ``date`` (incomplete) and ``field`` (how metadata spells it); ``time_zone`` and ``reason``
+of the kinds alike; ``seconds`` (default 1) and ``expires_in`` (default 3600) (token_expires); ``amount_micros``,
+``resource_name`` (default: the budget of a change's first operation) and ``user`` (foreign_edit).
 
 A fault that comes "after the change is stored" comes after the work of a read as well, where that makes a difference:
 a cut or slow read has no such form, and a failed one looks the same.
