@@ -161,6 +161,7 @@ def read(sandbox: Sandbox, name: str) -> tuple[dict[tuple[str, str], dict[str, A
     rows = [row for row in books["sources"] if row["channel"] == name and row["account"] == ACCOUNTS[name]]
     sources = pd.DataFrame(rows).rename(columns={"segment": "segment_id"})
     sources = sources.assign(segment=sources["segment_id"], sites=[[ACCOUNTS["search_console"]]] * len(sources))
+    sources = sources.assign(valid_from="0001-01-01", valid_to="9999-12-31", is_active=True, is_segment_active=True)
     pulled = pull.read(channels.get(name), ACCOUNTS[name], sources, LONG_AGO)
     frame = pulled.frame.astype(object).where(pulled.frame.notna(), None)
     return {(row["segment_id"], row["date"]): row for row in frame.to_dict("records")}, pulled.findings
