@@ -131,7 +131,7 @@ begin
         ) as b;
         select coalesce(sum(l.new_value - l.old_value), 0) + new.new_value - new.old_value into v_step
         from public.channel_orchestration_log as l
-        where l.decision_id = new.decision_id and l.kind = 'plan';
+        where l.decision_id = new.decision_id and l.kind = 'plan' and l.external_id <> new.external_id;
         -- A channel rounds down to what it can bill, at most to whole units of the currency: so a decrease may be larger by less than
         -- one of them. Right before it is sent the pipeline compares with the channel's own unit.
         v_wrong := case
