@@ -119,11 +119,11 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
     reference = np.where(reference > 0, reference, pool_reference)
     effective = reference[:, None] ** (1 - assume.elasticity) * spend**assume.elasticity
     on, now = weekday(days.dates), int(weekday(np.array(today)))
-    paid_factors = _weekday_factors(on, paid, effective)
-    free_factors = _weekday_factors(on, free, known.astype(float))
-    effective *= paid_factors[on]
-    lost, outage = _outages(known, paid, effective, assume)
+    lost, outage = _outages(known, paid, effective * _weekday_factors(on, paid, effective)[on], assume)
     counted = known & ~lost
+    paid_factors = _weekday_factors(on, paid * counted, effective * counted)
+    free_factors = _weekday_factors(on, free * counted, counted.astype(float))
+    effective *= paid_factors[on]
 
     free_rate, free_variance = _rate(counted, free, np.ones_like(free) * free_factors[on])
     acceptance, acceptance_variance = _rate(known, accepted, decided, is_share=True)

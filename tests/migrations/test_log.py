@@ -559,6 +559,7 @@ def test_a_manual_row_changes_nothing_of_what_the_pipeline_does(seeded_db: Seede
         ]
         limits = dict.fromkeys(("total_daily_cap", "max_daily_increase", "approval_threshold", "unit"), 1_000)
         key = limits | {
+            "approve": "Approve",
             "channel": "google_ads", "action_type": None, "dag_run_id": "x", "is_complete": True, "kill_switch": False,
             "currency": "EUR", "time_zone": "Europe/Amsterdam", "log_id": None,
             "day": seeded_db.value("select lead_today()"), "decisions": None,

@@ -162,7 +162,10 @@ STATEMENTS = {
         "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "advice": "{}"}
     ),
     "lead_budgets/insert_pipeline_findings_history.sql": _statement(
-        "decided", values={"since": "2020-01-01", "until": "2100-01-01", "changes": Jsonb([]), "advice": "{}"}
+        "decided",
+        row="select lead_today() - 28 as since, now() as until",
+        values={"changes": Jsonb([]), "advice": "{}"},
+        times=4,  # as far back as an account's own history goes
     ),
     "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
         "claimed",
@@ -256,6 +259,7 @@ STATEMENTS = {
     "lead_stats/upsert_channel_totals_leads.sql": _statement(
         undo=f"update channel_totals set in_none = in_none + 1 where channel = 'leads' and date {YESTERDAY}",
         writes="channel_totals",
+        times=2,  # as every statement on leads: once to count, once for what was posted twice
     ),
     "lead_stats/upsert_channel_totals_partner_capacity.sql": _statement(
         undo=f"update channel_totals set in_none = in_none + 1 where channel = 'partner_capacity' and date {YESTERDAY}",
@@ -264,7 +268,7 @@ STATEMENTS = {
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
     "lead_stats/insert_pipeline_findings.sql": _statement(times=4),  # it includes select_capacity_leaps.sql
-    "lead_stats/insert_pipeline_findings_leads.sql": _statement(),
+    "lead_stats/insert_pipeline_findings_leads.sql": _statement(times=2),
     "lead_stats/insert_pipeline_findings_partners.sql": _statement(),
     "lead_stats/insert_pipeline_findings_capacity.sql": _statement(),
     "join_whole_sets.sql": _statement(),
@@ -307,7 +311,9 @@ STATEMENTS = {
         first=("lead_stats/create_pulled_metrics.sql", PULLED), writes="channel_metrics"
     ),
     "lead_stats/upsert_channel_metrics_leads.sql": _statement(
-        undo=f"delete from channel_metrics where channel = 'leads' and date {YESTERDAY}", writes="channel_metrics"
+        undo=f"delete from channel_metrics where channel = 'leads' and date {YESTERDAY}",
+        writes="channel_metrics",
+        times=2,
     ),
     "lead_stats/upsert_channel_metrics_partner_capacity.sql": _statement(
         undo=f"update channel_metrics set capacity_partners = 99 where capacity_partners > 0 and date {YESTERDAY}",
