@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 
 LEAVE_OUT = "leave_out"
-# Seconds after which an answer that could not be kept is read again from Airflow's record.
-READ_AGAIN = 15.0
+# Seconds after which an answer that could not be kept is tried to be kept again, and how often.
+KEEP_AGAIN, KEEP_TRIES = 15.0, 40
 
 
 class LeadsOperator(BaseSQLOperator):
@@ -131,21 +131,19 @@ class AskForApproval(HITLOperator):
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
         """Keep the answer. `event` is Airflow's copy of its record of the question; nobody but Airflow writes it."""
-        from airflow.sdk.exceptions import TaskAwaitingInput
-
         from lead_demand import tasks
         from lead_demand.errors import explain
 
-        try:
-            tasks.record_answer(event, context["dag_run"], context["ti"])
-        except Exception as error:
-            if not explain(error).heals:
-                raise
-            self.log.warning("The answer could not be kept, so nothing is sent; it is read again: %s", error)
-            time.sleep(READ_AGAIN)
-            # A task that goes back to waiting for an answer that is there is given it again, from the record. A retry
-            # would empty the record and ask once more.
-            raise TaskAwaitingInput(method_name="execute_complete", timeout=timedelta(days=1)) from error
+        for tries_left in reversed(range(KEEP_TRIES)):
+            try:
+                tasks.record_answer(event, context["dag_run"], context["ti"])
+                return
+            except Exception as error:
+                # A retry of the task would empty the record and ask once more, so it is tried here first.
+                if not (tries_left and explain(error).heals):
+                    raise
+                self.log.warning("The answer could not be kept, so nothing is sent; it is tried again: %s", error)
+                time.sleep(KEEP_AGAIN)
 
 
 def _leave_out(codes: list[str]) -> Param:

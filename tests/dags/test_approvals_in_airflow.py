@@ -140,7 +140,7 @@ def test_only_an_approver_may_answer_and_only_what_the_form_offers_and_the_quest
     assert question.logged() == {("success", None, "anke")}
 
 
-def test_an_answer_that_cannot_be_kept_is_read_again_from_the_record(
+def test_an_answer_that_cannot_be_kept_is_kept_once_the_database_is_back(
     real_airflow: RealAirflow, question: Question
 ) -> None:
     question.wait()

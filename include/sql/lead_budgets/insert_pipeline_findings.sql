@@ -97,7 +97,11 @@ found as (
         and not exists (
             select 1
             from lead_segment_channels as limits
-            where limits.segment_id = mapped.segment_id and limits.channel = mapped.channel and not limits.is_automated
+            where
+                limits.segment_id = mapped.segment_id
+                and limits.channel = mapped.channel
+                -- Limits that cannot be read are told elsewhere, and stop no other check.
+                and to_jsonb(limits) ->> 'is_automated' = 'false'
         )
     union all
     -- An edit that one of our changes overwrote is open while that change is the budget's last and was not reverted.
