@@ -22,6 +22,8 @@ from tools.airflow_api import AirflowApi
 from tools.company import amsterdam_date
 from tools.stack import Stack
 
+# Not among the quick ones: LEADS_TEST_UP=1 make test ARGS=tests/tools/test_up.py
+pytestmark = pytest.mark.skipif(os.environ.get("LEADS_TEST_UP") != "1", reason="plays make up for some minutes")
 TOKEN = "Zq8PlantedToken"
 ALERTS = json.dumps({"conn_type": "apprise", "extra": {"config": [{"path": f"slck://{TOKEN}/x", "tag": ["alerts"]}]}})
 PATIENCE = 900
