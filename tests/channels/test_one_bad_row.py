@@ -256,6 +256,7 @@ def segments(db: LeadsDatabase, run: str) -> dict[str, Any]:
     return {row["code"]: row["current_budget"] for row in rows}
 
 
+@pytest.mark.advice("impossible_budget")
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
