@@ -111,6 +111,7 @@ def test_a_change_that_the_log_says_was_not_made_is_named_with_its_row(
 
 @pytest.mark.parametrize("answered", [True, False], ids=["answered", "without an answer, then settled"])
 def test_our_own_changes_of_minutes_ago_are_in_both(by_hand: DayByHand, answered: bool) -> None:
+    by_hand.set(approval_threshold=1_000)
     by_hand.decide({row["code"]: NINE for row in by_hand.segments})
     if not answered:
         by_hand.sandbox.fault("unavailable_after_apply", MUTATE)

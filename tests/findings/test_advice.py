@@ -236,7 +236,7 @@ WRONG_ROWS = (
         ("check_counts", WRONG_ROWS.format("new.leads_accepted := -1"), f"drop trigger wrong on {STATS}"),
         (
             "check_leads_add_up",
-            WRONG_ROWS.format("new.leads_pending := new.leads_pending + 1"),
+            WRONG_ROWS.format("new.leads_generated := new.leads_generated + 1"),
             f"drop trigger wrong on {STATS}",
         ),
     ],
