@@ -257,7 +257,7 @@ def test_a_hundred_thousand_posts_of_a_window_are_compared_at_once(leads_db: Lea
     segment = leads_db.add_segment()
     leads_db.fetch(
         "insert into leads (created_at, branch, region, email, segment_id) "
-        "select lead_today()::timestamp at time zone 'Europe/Amsterdam' - (1 + n % 40000) * interval '1 minute', "
+        "select lead_today()::timestamp at time zone 'Europe/Amsterdam' - (1 + n %% 40000) * interval '1 minute', "
         "'schilder', 'utrecht', n / 2 || '@example.invalid', %s from generate_series(1, 100000) as n",
         [segment],
     )
