@@ -347,7 +347,7 @@ def _name_unclaimed(
 
 def _cell(text: str | None) -> str:
     """Text as one cell of a Markdown table: nothing in it may end the cell, the row or begin a link."""
-    return "–" if text is None else " ".join(text.replace("|", "/").replace("[", "(").replace("<", "(").split())[:200]
+    return "–" if text is None else " ".join(text.replace("|", "/").replace("[", "(").replace("<", "(").split())[:400]
 
 
 def _json(value: Any) -> Any:
