@@ -72,15 +72,11 @@ def contradictions(evidence: Evidence, *, settled: bool) -> list[str]:
         edits = [edit for edit in evidence.edits if edit["resource_name"] == budget]
         found += _of_budget(budget, claims, edits, evidence.live[budget], settled)
     for code, decision in evidence.decisions.items():
-        claims = [
-            claim
-            for claim in evidence.claims
-            if claim["code"] == code and claim["kind"] == "plan" and claim["error_code"] not in UNCOVERED
-        ]
+        claims = [claim for claim in evidence.claims if claim["code"] == code and _counts(claim, evidence)]
         found += _of_decision(code, decision, claims, evidence.plans.get(code, {}), settled)
         found += _of_limits(code, decision, evidence.limits[code])
     found += _uncovered(evidence)
-    planned = [claim for claim in evidence.claims if claim["kind"] == "plan" and claim["error_code"] not in UNCOVERED]
+    planned = [claim for claim in evidence.claims if _counts(claim, evidence)]
     for claim in planned:
         decided = evidence.decisions.get(claim["code"], {}).get("action", "hold")
         if claim["action_type"] != f"budget_{decided}":
@@ -90,6 +86,15 @@ def contradictions(evidence: Evidence, *, settled: bool) -> list[str]:
     if total > evidence.max_daily_increase:
         found.append(f"today's increases add up to {total}, more than {evidence.max_daily_increase}")
     return found
+
+
+def _counts(claim: dict[str, Any], evidence: Evidence) -> bool:
+    """Whether a row is a claim of the pipeline. One that no decision covers is none, whether it was refused already or
+    is still open; that it was never sent is asked for by itself.
+    """
+    if claim["kind"] != "plan" or claim["error_code"] in UNCOVERED:
+        return False
+    return claim["status"] != "pending" or _is_decided(claim, evidence)
 
 
 def _uncovered(evidence: Evidence) -> list[str]:
