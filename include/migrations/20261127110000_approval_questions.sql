@@ -39,10 +39,10 @@ create table public.approval_questions (
 );
 
 comment on table public.approval_questions is
-'One row a question about large increases, as it was shown, and the answer as Airflow recorded it, written once.';
+'One row per question about large increases, as it was shown, and the answer as Airflow recorded it, written once.';
 comment on column public.approval_questions.id is 'Airflow''s id of the task instance that asked: the key of its own record.';
 comment on column public.approval_questions.asked is
-'The increases shown: decision_id, segment, old_budget, new_budget (EUR a day). An answer is about these and no others.';
+'The increases shown: decision_id, segment, old_budget, new_budget (EUR per day). An answer is about these and no others.';
 comment on column public.approval_questions.chosen is 'The options chosen; NULL = no answer is known, which approves nothing.';
 comment on column public.approval_questions.form is 'The other fields of the form, as they were given.';
 comment on column public.approval_questions.responder_id is 'User id in Airflow; NULL with an answer = nobody answered in time.';

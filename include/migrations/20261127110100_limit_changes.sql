@@ -18,7 +18,7 @@ create table public.limit_changes (
 );
 
 comment on table public.limit_changes is
-'One row a value that somebody changed in lead_segment_channels, orchestration_settings or the target of a plan. Written by triggers.';
+'One row per value that somebody changed in lead_segment_channels, orchestration_settings or the target of a plan. Written by triggers.';
 comment on column public.limit_changes.changed_by is
 'E-mail or user id of whoever was signed in; of a direct connection, its database role.';
 comment on column public.limit_changes.segment_id is 'The segment of the row; NULL = orchestration_settings.';

@@ -75,7 +75,7 @@ class Estimate:
     acceptance_known: bool
 
     def leads(self, spend: np.ndarray) -> np.ndarray:
-        """Leads a day, paid and free, at `spend` EUR a day, as the mean of the week."""
+        """Leads per day, paid and free, at `spend` EUR per day, as the mean of the week."""
         return self.paid_rate * self._effective(spend) + self.free_rate
 
     def leads_today(self, spend: np.ndarray) -> np.ndarray:

@@ -132,7 +132,7 @@ class DayByHand(Morning):
         return self
 
     def decide(self, steps: dict[str, Decimal], status: str = "planned") -> None:
-        """Decide a change of so many EUR a day for each of these segments."""
+        """Decide a change of so many EUR per day for each of these segments."""
         for row in self.segments:
             if step := steps.get(row["code"]):
                 action = "increase" if step > 0 else "decrease"

@@ -107,7 +107,7 @@ def test_row_level_security_of_leads_still_decides_what_is_counted(leads_db: Lea
             "(lead_today() - interval '12 hours', 'schilder', 'utrecht', %s, %s)",
             [email, email[:6]],
         )
-    # The company hides a lead of its own accord.
+    # The company hides a lead by a policy of its own.
     leads_db.fetch("alter table leads add column is_hidden boolean not null default false")
     leads_db.fetch("update leads set is_hidden = true where city = 'secret'")
     leads_db.fetch("create policy hidden on leads as restrictive for select to lead_pipeline using (not is_hidden)")

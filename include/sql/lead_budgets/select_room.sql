@@ -1,23 +1,16 @@
 -- Grain: one row: what is in force on a channel and on its way there, and what of today's increases has been made or claimed.
 -- Why: the limits are looked at again right before an increase is claimed: hours may lie between a decision and its approval.
-with in_force as (
+with budgets_in_force as (
+    {% include 'reading/budgets.sql' %}
+),
+
+in_force as (
     select coalesce(sum(each_budget.amount), 0) as amount
     from (
         select distinct
-            budgets.budget_id,
-            budgets.amount
-        from channel_sources as sources
-        inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
-        inner join channel_budgets as budgets
-            on
-                sources.channel = budgets.channel
-                and sources.account = budgets.account
-                and sources.external_id = budgets.campaign_id
-        where
-            sources.channel = %(channel)s
-            and sources.is_active
-            and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-            and budgets.is_serving
+            budget_id,
+            amount
+        from budgets_in_force
     ) as each_budget
 ),
 

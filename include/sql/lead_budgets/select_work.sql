@@ -1,6 +1,6 @@
 -- Grain: one row: whether each direction has anything to do today.
 -- Why: the branch follows only directions with work; an open claim of today is work: a retry finishes it, and one that no
--- decision covers is refused, so that somebody hears of it. Of a dry run only what this run decided itself is shown to the channel.
+-- decision covers is refused, with an alert. Of a dry run only what this run decided itself is shown to the channel.
 with open_claims as (
     select
         coalesce(bool_or(action_type = 'budget_decrease'), false) as decrease,
