@@ -225,7 +225,7 @@ class LeadDemandPlanner:
           unknown), expected_low, expected_high: the central interval (80% unless set otherwise) of that expectation. It
           holds what is not known of the rates, not the chance of single days: the counts of the coming week scatter
           more widely, by at least the square root of their number;
-          target_week, expected_week (leads per day as the mean of the week: what is decided by), gap_exact (between these
+          target_week, expected_week (leads per day over the week: what is decided by), gap_exact (between these
           two), sd (of the gap), expected_after (of the week, at new_budget);
           acceptance_rate, free_rate (leads a day), paid_rate (paid leads per EUR at today's budget), wanted_budget
           (EUR, float, before any limit; NaN where no budget would do).

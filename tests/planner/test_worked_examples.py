@@ -278,7 +278,7 @@ def test_follow_through_can_be_switched_off() -> None:
 
 @pytest.mark.parametrize(("slow", "fast"), [("leads_rejected", "leads_accepted"), ("leads_accepted", "leads_rejected")])
 def test_a_verdict_that_takes_longer_is_not_taken_for_a_rarer_one(slow: str, fast: str) -> None:
-    """Of 12 leads per day partners accept 6 in the end; one of the two verdicts comes within a day, the other in ten."""
+    """Of 12 leads per day partners accept 6 in the end; one verdict comes within a day, the other in ten."""
     age = np.arange(112, 0, -1)
     known = np.minimum(age / 10, 1)
     counts = {slow: np.floor(6 * known), fast: np.full(112, 6.0)}
