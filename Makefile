@@ -16,8 +16,8 @@ help: ## this list
 run: $(READY) ## one morning from start to end on this machine: statistics, plan, budgets; again is harmless
 	@$(PYTHON) -m tools.day run
 
-test: $(READY) ## the tests, against a real PostgreSQL and a real Airflow (ARGS="tests/planner -x" narrows them)
-	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
+test: $(READY) ## the tests, against a real PostgreSQL and a real Airflow (ARGS="tests/planner -x" narrows them, ARGS=--long plays every case)
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 up: $(READY) ## start the local services and leave them running; prints the address of Airflow's UI
 	@$(PYTHON) -m tools.stack up

@@ -214,7 +214,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.short:
         plan = [("tests", moment, tests or list(SHORT_TESTS)) for moment in SHORT]
     else:
-        usual = ["--numprocesses", "2", "--dist", "loadfile", *TESTS]
+        usual = ["--long", "--numprocesses", "2", "--dist", "loadfile", *TESTS]
         plan = [(what, m, tests or usual) for m in chosen for what in ("tests", "run") if options.only in (None, what)]
     results = [play(moment, what, RUN if what == "run" else pytest(*asked)) for what, moment, asked in plan]
     print("\n" + "\n".join(LINES))

@@ -124,6 +124,7 @@ def test_of_eight_answers_at_once_one_counts_the_others_are_told_and_the_run_end
     assert who == taken[0]["responded_by"]["name"] == question.record()["responded_by_user"]["name"]
 
 
+@pytest.mark.long
 def test_only_an_approver_may_answer_and_only_what_the_form_offers_and_the_question_stays_open(
     real_airflow: RealAirflow, question: Question
 ) -> None:
@@ -140,6 +141,7 @@ def test_only_an_approver_may_answer_and_only_what_the_form_offers_and_the_quest
     assert question.logged() == {("success", None, "anke")}
 
 
+@pytest.mark.long
 def test_an_answer_that_cannot_be_kept_is_kept_once_the_database_is_back(
     real_airflow: RealAirflow, question: Question
 ) -> None:
@@ -160,6 +162,7 @@ def test_an_answer_that_cannot_be_kept_is_kept_once_the_database_is_back(
     assert question.logged() == {("success", None, "cees")}
 
 
+@pytest.mark.long
 def test_a_form_that_shows_what_no_longer_waits_is_refused_after_its_task_was_cleared(
     real_airflow: RealAirflow, question: Question
 ) -> None:

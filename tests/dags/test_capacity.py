@@ -125,6 +125,7 @@ def test_a_second_run_of_a_morning_lowers_the_capacity_again(morning: Morning) -
     assert (raised, capacities(morning)[BRABANT]) == ((4, 18), (4, 10))
 
 
+@pytest.mark.long
 def test_an_old_day_or_a_backfill_never_records_what_partners_take_now(morning: Morning) -> None:
     past = (
         "select date, segment_id, capacity_partners, capacity_total_leads from channel_metrics "

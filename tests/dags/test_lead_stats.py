@@ -74,6 +74,7 @@ def test_a_second_run_of_the_day_rewrites_no_row(morning: Morning) -> None:
     assert morning.row_versions() == before
 
 
+@pytest.mark.long
 def test_a_day_run_alone_or_within_a_range_gives_the_same_rows(morning: Morning) -> None:
     before = morning.row_versions()
     for days_ago in (1, 9, 40):
@@ -83,6 +84,7 @@ def test_a_day_run_alone_or_within_a_range_gives_the_same_rows(morning: Morning)
     assert morning.row_versions() == before
 
 
+@pytest.mark.long
 def test_an_old_day_or_a_range_is_never_announced(morning: Morning) -> None:
     yesterday = day.latest_whole_day()
     asked = {"from": str(yesterday - timedelta(days=3)), "to": str(yesterday)}
@@ -93,6 +95,7 @@ def test_an_old_day_or_a_range_is_never_announced(morning: Morning) -> None:
     assert (latest.state, latest.tasks["announce_day"]) == ("success", "success")
 
 
+@pytest.mark.long
 def test_a_backfill_leaves_the_capacity_of_past_days_as_it_was_recorded(morning: Morning) -> None:
     db = morning.db
     past = "select sum(capacity_total_leads) from lead_generation_stats where date = lead_today() - 10"
@@ -153,6 +156,7 @@ def test_nothing_is_announced_when_leads_were_not_read(morning: Morning) -> None
     assert run.tasks["announce_day"] == "upstream_failed"
 
 
+@pytest.mark.long
 def test_a_decision_learns_what_came_of_it_once_its_days_are_complete(morning: Morning) -> None:
     db = morning.db
     for days_ago in (20, 8, 3):

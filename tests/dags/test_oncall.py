@@ -135,6 +135,7 @@ def test_a_bad_and_a_good_morning_reach_people_as_one_alert_and_one_digest_witho
     assert found == []
 
 
+@pytest.mark.long
 def test_a_morning_without_a_decision_calls_once_whatever_else_fails(
     real_airflow: RealAirflow, real_morning: Morning, inbox: Inbox
 ) -> None:
@@ -160,6 +161,7 @@ def test_a_morning_without_a_decision_calls_once_whatever_else_fails(
     assert last["What to do"].startswith("Read the alert of lead_budgets"), "what is to be done stands there"
 
 
+@pytest.mark.long
 def test_a_failure_after_which_the_day_went_on_does_not_silence_the_deadline(
     real_airflow: RealAirflow, real_morning: Morning, inbox: Inbox
 ) -> None:

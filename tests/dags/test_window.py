@@ -78,6 +78,7 @@ def decided(morning: Morning) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 def test_airflows_own_backfill_beside_the_scheduled_run_leaves_what_one_range_leaves(
     real_airflow: RealAirflow, real_morning: Morning, dagbag: Any
 ) -> None:
@@ -113,6 +114,7 @@ def test_airflows_own_backfill_beside_the_scheduled_run_leaves_what_one_range_le
     assert real_morning.sandbox.calls("MutateCampaignBudgets") == []
 
 
+@pytest.mark.long
 def test_a_retry_goes_on_with_the_month_that_failed_and_a_new_run_begins_again(morning: Morning) -> None:
     last = day.latest_whole_day()
     first = last - timedelta(days=44)

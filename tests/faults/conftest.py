@@ -15,7 +15,6 @@ from tests.faults import points
 
 CASE = "::test_the_log_tells_the_truth["
 MORNING = "::test_a_person_is_called_once_and_the_log_leads_back["
-LONG = ("test_thousand.py",)  # half a minute or more: part of the whole matrix only
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -109,13 +108,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         whole = every_morning if MORNING in f"::{metafunc.function.__name__}[" else every_case
         chosen = found if whole(metafunc.config) else [case for case in found if case.short]
         metafunc.parametrize("case", chosen, ids=str)
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not every_case(config):
-        long = [item for item in items if item.path.name in LONG and item.path.parent.name == "faults"]
-        config.hook.pytest_deselected(items=long)
-        items[:] = [item for item in items if item not in long]
 
 
 @dataclass

@@ -92,6 +92,7 @@ def folder(case: Breakdown, request: pytest.FixtureRequest, tmp_path: Path) -> P
     return found
 
 
+@pytest.mark.long
 def test_a_person_is_called_once_and_the_log_leads_back(
     case: Breakdown, stage: Stage, folder: Path, undisturbed: dict[str, Any], record_property: Any
 ) -> None:

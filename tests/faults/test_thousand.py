@@ -17,6 +17,7 @@ from tests.fixtures.morning import Morning
 from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.sandbox import serving
 
+pytestmark = pytest.mark.long
 SEGMENTS = "2300"  # half of them in each account: more than one batch
 # What lead_stats and the planner would have left behind, without the hours of history that they need at this size.
 DECIDED = """

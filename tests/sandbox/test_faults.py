@@ -128,6 +128,7 @@ def test_a_read_that_is_cut_has_given_half_of_its_rows(clean_sandbox: Sandbox) -
     assert len(stream(CAMPAIGNS)) == whole
 
 
+@pytest.mark.long
 def test_connections_can_be_cut_all_day(clean_sandbox: Sandbox) -> None:
     before = clean_sandbox.budgets()[SCHILDER_UTRECHT]
     clean_sandbox.fault("cut", "MutateCampaignBudgets", times=100)
