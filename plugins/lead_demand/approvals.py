@@ -134,8 +134,9 @@ def question(name: str) -> Question | None:
     )
 
 
-def ask(asked: Question, name: str, question_id: str, dag_run_id: str) -> None:
-    """Keep what is about to be shown, under Airflow's id of the task instance that shows it.
+def ask(asked: Question, name: str, question_id: str, dag_run_id: str) -> bool:
+    """Keep what is about to be shown, under Airflow's id of the task instance that shows it. False where that question
+    has its answer already, which counts.
 
     Raises AnswerUnusable where that task instance has shown something else before.
     """
@@ -156,6 +157,7 @@ def ask(asked: Question, name: str, question_id: str, dag_run_id: str) -> None:
         kept = _last_question(connection, name, dag_run_id)
     if kept is None or str(kept["id"]) != question_id or kept["asked"] != shown:
         raise AnswerUnusable(f"Task instance {question_id} of run {dag_run_id} has asked another question before.")
+    return not kept["is_answered"]
 
 
 def record(question_id: str, response: Mapping[str, Any]) -> bool:

@@ -120,6 +120,8 @@ class AskForApproval(HITLOperator):
         from lead_demand import tasks
 
         asked = tasks.ask_for_approval(self.channel, context["dag_run"], context["ti"])
+        if asked is None:
+            return
         self.subject, self.body = asked.subject, asked.body
         self.params[LEAVE_OUT] = _leave_out([change.segment for change in asked.changes])
         # Airflow knows a person by the id; the name is only shown.

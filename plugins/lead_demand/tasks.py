@@ -314,8 +314,9 @@ def change_budgets(action: str, name: str, dag_run: DagRunProtocol, task_instanc
 
 def ask_for_approval(
     name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol
-) -> approvals.Question:
-    """The question about today's large increases, kept as it is about to be shown.
+) -> approvals.Question | None:
+    """The question about today's large increases, kept as it is about to be shown; None where it is answered: Airflow
+    may try the task again although it ended well, when the answer came within a second of the question.
 
     Raises AirflowSkipException where no increase waits.
     """
@@ -327,7 +328,9 @@ def ask_for_approval(
     question = approvals.question(name)
     if question is None:
         raise AirflowSkipException("No large increase waits for a person.")
-    approvals.ask(question, name, str(task_instance.id), dag_run.run_id)
+    if not approvals.ask(question, name, str(task_instance.id), dag_run.run_id):
+        say("The question has its answer, which counts; nobody is asked again.")
+        return None
     say(f"{question.subject}: asked until {question.deadline.isoformat()}.", question.body.splitlines())
     return question
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ import pytest
 from lead_demand import approvals
 from lead_demand.budgets import ChangeReport
 from lead_demand.errors import AnswerUnusable, ChangesFailed
+from lead_demand.operators import AskForApproval
 from tests.budgets.conftest import RUN, DayByHand
 
 ANKE = {"id": "anke", "name": "Anke"}
@@ -58,6 +60,17 @@ def put(run: str) -> Asked:
 
 def assert_nothing_happened(morning: DayByHand) -> None:
     assert not morning.log() and morning.sandbox.budgets() == morning.first_budgets
+
+
+def test_a_question_that_is_answered_is_not_asked_again_when_airflow_tries_its_task_once_more(
+    by_hand: DayByHand, asked: Asked
+) -> None:
+    run = SimpleNamespace(run_id=RUN, run_type="manual", run_after=datetime.now(UTC))
+    context: Any = {"dag_run": run, "ti": SimpleNamespace(id=asked.id)}
+    assert asked.record("Approve")
+    assert AskForApproval(task_id="ask_for_approval", channel="google_ads").execute(context) is None
+    approvals.decide("google_ads", RUN)
+    assert {row["code"] for row in by_hand.log() if row["status"] == "success"} == asked.codes
 
 
 def test_an_approval_does_not_pass_the_kill_switch(by_hand: DayByHand, asked: Asked) -> None:
