@@ -60,16 +60,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is long, and begin with the files that take longest.
 
-    Long is what is marked so, and of a test that is given a morning or a world for each of its cases all but the first
-    and the last. `--long`, and the whole matrix of faults or the whole drill, leave nothing out.
+    Long is what is marked so, and of a test that is given a database and a world for each of its cases all but the
+    first. `--long`, and the whole matrix of faults or the whole drill, leave nothing out.
     """
     if not any(config.getoption(name, default=False) for name in ("--long", "--every-case", "--every-morning")):
         cases: dict[tuple[Path, str], list[pytest.Item]] = {}
         for item in items:
-            if isinstance(item, pytest.Function) and {"morning", "world"} & set(item.fixturenames):
+            if isinstance(item, pytest.Function) and {"postgres_cluster", "sandbox"} <= set(item.fixturenames):
                 cases.setdefault((item.path, item.originalname), []).append(item)
         left_out = {item for item in items if item.get_closest_marker("long")}
-        left_out |= {item for of_test in cases.values() for item in of_test[1:-1] if item.path.parent.name != "faults"}
+        left_out |= {item for of_test in cases.values() for item in of_test[1:] if item.path.parent.name != "faults"}
         config.hook.pytest_deselected(items=[item for item in items if item in left_out])
         items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: next((n for n, name in enumerate(FIRST) if item.nodeid.startswith(name)), len(FIRST)))

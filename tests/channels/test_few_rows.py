@@ -71,6 +71,7 @@ def test_a_day_that_a_report_lacks_is_doubtful_and_not_zero_until_a_person_state
     assert of_day(world, channel, day) == {0} and world.open_findings("silent_day_doubtful") == []
 
 
+@pytest.mark.long
 def test_a_day_that_a_report_lacks_is_known_once_its_rows_come(world: World, lost: tuple[str, date]) -> None:
     channel, day = lost
     assert of_day(world, channel, day) == {None}

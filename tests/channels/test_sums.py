@@ -255,6 +255,7 @@ def test_each_sum_is_said_in_one_line_and_kept_once(world: World) -> None:
 
 
 @pytest.mark.advice("sums_differ")
+@pytest.mark.long
 def test_a_campaign_that_the_list_lacks_is_missed_in_the_account_and_holds_that_account_alone(world: World) -> None:
     world.sandbox.fault("row_missing", "SearchStream", times=2, customer=ROOFERS, text=CAMPAIGNS)
     world.lead_stats()
@@ -306,6 +307,7 @@ def test_a_difference_within_the_tolerance_is_kept_and_is_no_finding(world: Worl
     assert world.open_findings() == []
 
 
+@pytest.mark.long
 def test_statistics_that_somebody_changed_are_named_and_written_again(world: World) -> None:
     world.lead_stats()
     world.db.fetch(
@@ -347,6 +349,7 @@ def test_a_lead_or_capacity_that_is_counted_twice_holds_everything_until_it_is_c
     assert_adds_up(world)
 
 
+@pytest.mark.long
 def test_a_person_who_finds_a_difference_right_says_so_once(world: World) -> None:
     world.sandbox.fault("inflated", "SearchStream", times=20, customer=PAINTERS, text=ACCOUNT, share=0.1)
     world.lead_stats()

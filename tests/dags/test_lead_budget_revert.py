@@ -65,6 +65,7 @@ def test_a_budget_that_somebody_moved_since_is_left_alone_and_the_rest_is_put_ba
     assert changed.sandbox.budgets() == expected
 
 
+@pytest.mark.long
 def test_the_same_revert_again_changes_nothing(changed: Morning) -> None:
     row = changed.log()[0]
     revert(changed, log_id=row["id"])
@@ -73,6 +74,7 @@ def test_the_same_revert_again_changes_nothing(changed: Morning) -> None:
     assert (changed.row_versions(), changed.sandbox.budgets()) == (before, budgets)
 
 
+@pytest.mark.long
 def test_a_refused_revert_is_not_quietly_left_out_by_the_next_one(changed: Morning) -> None:
     row = changed.log()[0]
     changed.sandbox.fault("permission", "MutateCampaignBudgets")
@@ -122,6 +124,7 @@ def test_the_switches_stop_a_revert_too(changed: Morning, setting: str) -> None:
     assert run.state == ("failed" if setting == "kill_switch" else "success"), "nothing put back is not a good end"
 
 
+@pytest.mark.long
 def test_a_revert_does_not_lift_a_budget_above_a_cap_that_was_lowered_since(changed: Morning) -> None:
     changed.db.fetch("update lead_segment_channels set min_daily_budget = 1, max_daily_budget = 2")
     assert revert(changed, day=today(changed)).state == "failed"

@@ -58,6 +58,7 @@ def test_a_second_run_of_the_day_changes_nothing(morning: Morning) -> None:
     assert morning.sandbox.budgets() == budgets
 
 
+@pytest.mark.long
 def test_the_whole_day_again_after_budgets_moved_rewrites_no_row(morning: Morning) -> None:
     morning.run("lead_budgets")
     before, budgets = morning.row_versions(), morning.sandbox.budgets()

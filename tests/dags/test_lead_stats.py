@@ -32,6 +32,7 @@ def test_every_active_segment_has_yesterday_and_the_leads_add_up_to_the_companys
     )
 
 
+@pytest.mark.long
 def test_leads_go_to_the_longest_postal_prefix_of_their_branch_then_to_their_region(morning: Morning) -> None:
     db = morning.db
     for region, prefix in (("west", "10"), ("centrum", "1012"), ("tweeling", "20"), ("dubbel", "20")):
@@ -208,6 +209,7 @@ def test_five_times_the_usual_leads_hold_the_day_until_a_person_finds_it_right(m
     assert (accepted.state, accepted.tasks["announce_day"]) == ("success", "success")
 
 
+@pytest.mark.long
 def test_a_reporting_channel_that_was_not_read_is_a_warning_and_the_day_goes_on(morning: Morning) -> None:
     morning.db.fetch("delete from channel_fetches where channel = 'ga4'")
     morning.sandbox.fault("permission", "runReport", times=50)
@@ -217,6 +219,7 @@ def test_a_reporting_channel_that_was_not_read_is_a_warning_and_the_day_goes_on(
     assert (stale["level"], stale["channel"]) == ("warn", "ga4") and "no day at all" in stale["detail"]
 
 
+@pytest.mark.long
 def test_partners_in_another_spelling_are_named_and_one_row_of_a_person_gives_the_target_back(morning: Morning) -> None:
     db = morning.db
     whole = stats_of(morning, "schilder_noord_brabant")["capacity_total_leads"]

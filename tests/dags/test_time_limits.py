@@ -107,6 +107,7 @@ def test_a_lock_that_somebody_holds_is_named_as_a_lock(
     assert (facts.kind, facts.heals) == ("TimedOut", True) and "lock timeout" in facts.happened
 
 
+@pytest.mark.long
 def test_an_operator_that_hangs_is_limited_too(leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     use_database(monkeypatch, leads_db)
     operator = LeadsOperator(task_id="hangs", conn_id=sql.LEADS_CONNECTION)

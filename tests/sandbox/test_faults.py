@@ -190,6 +190,7 @@ def test_token(clean_sandbox: Sandbox) -> None:
     assert clean_sandbox.calls("Search") == []
 
 
+@pytest.mark.long
 def test_a_token_that_dies_early_is_refused_from_then_on(clean_sandbox: Sandbox) -> None:
     from airflow.providers.google.ads.hooks.ads import GoogleAdsHook
 

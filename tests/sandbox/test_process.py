@@ -34,6 +34,7 @@ def paid_leads(world: Sandbox, ago: int = 1) -> Counter[str]:
     return Counter(filter(None, world.company(day, day)["leads"]["source_campaign_id"]))
 
 
+@pytest.mark.long
 def test_a_higher_budget_brings_more_leads_from_today_on(
     sandbox_keys: Path, own_sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_one_sandbox_a_folder(sandbox: Sandbox) -> None:
     assert (sandbox.home / "ready.json").exists()
 
 
+@pytest.mark.long
 def test_a_folder_keeps_its_world(own_sandbox: Sandbox) -> None:
     own_sandbox.stop()
     assert not (own_sandbox.home / "ready.json").exists()

@@ -134,6 +134,7 @@ def test_starters_at_once_share_one_server(tmp_path: Path) -> None:
         server.remove()
 
 
+@pytest.mark.long
 def test_a_starter_killed_at_any_moment_leaves_nothing_that_the_next_cannot_use(tmp_path: Path) -> None:
     server = EmbeddedPostgres(tmp_path / "postgres", durable=False)
     try:
@@ -176,6 +177,7 @@ def test_as_root_the_server_runs_as_somebody_else_and_no_folder_is_opened(tmp_pa
 
 
 @as_root
+@pytest.mark.long
 def test_as_root_binaries_that_nobody_can_reach_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EmbeddedPostgres, "_can", lambda *_command: False)
     server = EmbeddedPostgres(tmp_path / "postgres", durable=False)
@@ -188,6 +190,7 @@ def test_as_root_binaries_that_nobody_can_reach_are_copied(tmp_path: Path, monke
 
 
 @as_root
+@pytest.mark.long
 def test_an_ordinary_user_needs_nothing_outside_the_folder(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = Path("/var/tmp") / f"lead-demand-test-{os.getpid()}"  # noqa: S108 (tmp_path is closed to other accounts)
     folder.mkdir(mode=0o700)
