@@ -24,7 +24,7 @@ class Evidence:
     `claims`: rows of channel_orchestration_log with the segment's `code`, but for what people recorded. `edits`: rows
     of the world's change history, oldest first. `live`: micros by budget. `decisions`: today's decisions that may
     move a budget, by segment. `plans`: today's plans by segment. `limits`: rows of lead_segment_channels by segment.
-    `max_daily_increase`: EUR.
+    `max_daily_increase`: EUR. `approved`: ids of the decisions that a person approved, by Airflow's own record.
     """
 
     claims: list[dict[str, Any]]
@@ -34,6 +34,7 @@ class Evidence:
     plans: dict[str, dict[str, Any]]
     limits: dict[str, dict[str, Any]]
     max_daily_increase: Decimal
+    approved: frozenset[str] = frozenset()
 
 
 def gather(morning: Morning) -> Evidence:
@@ -56,6 +57,14 @@ def gather(morning: Morning) -> Evidence:
             )
         },
         max_daily_increase=morning.db.value("select max_daily_increase from orchestration_settings"),
+        approved=frozenset(
+            row["decision"]
+            for row in morning.db.fetch(
+                "select shown ->> 'decision_id' as decision from approval_questions "
+                "cross join lateral jsonb_array_elements(asked) as shown "
+                "where recorded_at is not null and chosen = array['Approve'] and responder_id is not null"
+            )
+        ),
     )
 
 
@@ -81,6 +90,9 @@ def contradictions(evidence: Evidence, *, settled: bool) -> list[str]:
         decided = evidence.decisions.get(claim["code"], {}).get("action", "hold")
         if claim["action_type"] != f"budget_{decided}":
             found.append(f"{claim['code']}: a {claim['action_type']} was claimed, and the decision is {decided}")
+        needs = "needs_approval" in evidence.decisions.get(claim["code"], {}).get("reasons", ())
+        if needs and claim["status"] != "failed" and str(claim["decision_id"]) not in evidence.approved:
+            found.append(f"{claim['code']}: a large increase was claimed, and nobody has approved it")
     steps = [claim["new_value"] - claim["old_value"] for claim in planned if claim["status"] in ("success", "pending")]
     total = sum((step for step in steps if step > 0), Decimal(0))
     if total > evidence.max_daily_increase:

@@ -156,3 +156,11 @@ def test_a_change_that_no_decision_covers_is_found(wrong: dict[str, Any]) -> Non
 def test_a_claim_may_stay_open_while_something_stands_in_the_way() -> None:
     assert contradictions(day(status="pending", plan="planned"), settled=False) == []
     assert contradictions(day(edit(80, 96), status="pending", plan="planned"), settled=False) == []
+
+
+@pytest.mark.parametrize(("approved", "found"), [(frozenset(), True), (frozenset({"7"}), False)])
+def test_a_large_increase_that_nobody_approved_is_found(approved: frozenset[str], found: bool) -> None:
+    honest = day(edit(80, 96))
+    large = {code: decision | {"reasons": ["needs_approval"]} for code, decision in honest.decisions.items()}
+    said = contradictions(replace(honest, decisions=large, approved=approved), settled=True)
+    assert any("nobody has approved it" in sentence for sentence in said) is found

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import count
 from typing import Any
 
@@ -21,7 +22,7 @@ from tests.faults.cases import MUTATE, write_a_row
 from tests.faults.conftest import Strikes, every_case, wrapped_protocol
 from tests.faults.drill import Died
 from tests.faults.invariants import contradictions, gather
-from tests.fixtures.airflow import Run
+from tests.fixtures.airflow import Run, answering
 from tests.fixtures.morning import Morning, a_morning
 from tests.fixtures.postgres import MEMBER
 
@@ -35,14 +36,30 @@ class Day:
     morning: Morning
     strikes: Strikes
     last: Run | None = None
+    choice: str = "Reject"
+    forged: bool = False
+    asked: set[tuple[str, bool]] = field(default_factory=set)
 
     def run(self) -> None:
         """A person triggers the day's run."""
-        self.last = self.morning.run("lead_budgets")
+        self._run()
 
     def clear(self) -> None:
         """A person clears the latest run, whatever became of it."""
-        self.last = self.morning.run("lead_budgets", **({"clear": self.last} if self.last else {}))
+        self._run(**({"clear": self.last} if self.last else {}))
+
+    def _run(self, **options: Any) -> None:
+        with answering(self.choice, forged=self.forged) as questions:
+            self.last = self.morning.run("lead_budgets", **options)
+        if questions:
+            self.asked.add((self.choice, self.forged))
+
+    def approval(self, threshold: int, choice: str) -> None:
+        """From now on increases above this amount wait for a person, who chooses so. "forged": nobody answers, and a
+        user of Airflow writes an approval into the XCom and the state of the task.
+        """
+        self.morning.set(approval_threshold=Decimal(threshold), approval_deadline="23:59:59")
+        self.choice, self.forged = ("Approve", True) if choice == "forged" else (choice, False)
 
     def retry(self, step: str, point: str) -> None:
         """The database connection breaks somewhere in a run, and Airflow tries the task again."""
@@ -152,11 +169,12 @@ STEPS = st.one_of(
     st.one_of(st.none(), BUDGETS).map(lambda number: ("revert", number)),
     st.tuples(st.just("write_a_row"), st.sampled_from(WRITERS), BUDGETS, st.booleans()),
     st.booleans().map(lambda member: ("login", member)),
+    st.tuples(st.just("approval"), st.sampled_from([1, 20]), st.sampled_from(["Approve", "Reject", "forged"])),
 )
 
 
-def play(morning: Morning, strikes: Strikes, steps: list[Step]) -> None:
-    """Take the steps, and look at the log after each. Raises AssertionError with every contradiction."""
+def play(morning: Morning, strikes: Strikes, steps: list[Step]) -> Day:
+    """The day after these steps, its log looked at after each. Raises AssertionError with every contradiction."""
     it = Day(morning, strikes)
     killed = False
     for number, (name, *args) in enumerate(steps, 1):
@@ -168,9 +186,11 @@ def play(morning: Morning, strikes: Strikes, steps: list[Step]) -> None:
             found.append("a budget was changed under the kill switch")
         assert not found, f"after step {number} of {steps}:\n" + "\n".join(found)
     it.kill_switch(False)
+    it.choice, it.forged = "Reject", False
     it.run()
     found = contradictions(gather(morning), settled=True)
     assert not found, f"in the end, after {steps}:\n" + "\n".join(found)
+    return it
 
 
 def ours(morning: Morning) -> list[dict[str, Any]]:
@@ -216,12 +236,26 @@ LEFT_OPEN: list[Step] = [
 ]
 
 
+# An approval that nobody gave, among forged rows and as a member of the pipeline's role; in the end a person gives one.
+FORGED: list[Step] = [
+    ("approval", 1, "forged"),
+    ("login", True),
+    ("run",),
+    ("write_a_row", MEMBER, 0, True),
+    ("clear",),
+    ("die", "decrease", "before_send"),
+    ("approval", 1, "Approve"),
+    ("write_a_row", None, 1, False),
+    ("run",),
+    ("revert", 0),
+    ("run",),
+]
+
+
 def test_every_kind_of_step_is_taken() -> None:
-    assert {name for name, *_ in EVERY_KIND + LEFT_OPEN} == {name for name in vars(Day) if not name.startswith("_")} - {
-        "changing_nothing",
-        "everything",
-        "last",
-    }
+    steps = {name for name in vars(Day) if not name.startswith("_")}
+    steps -= {"asked", "changing_nothing", "choice", "everything", "forged", "last"}
+    assert {name for name, *_ in EVERY_KIND + LEFT_OPEN + FORGED} == steps
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -246,3 +280,12 @@ def test_no_order_of_steps_makes_the_log_lie(part: int, mornings: Callable[[], A
             play(morning, strikes, steps)
 
     holds()
+
+
+def test_an_increase_that_waits_is_made_by_an_answer_and_never_by_what_merely_says_so(
+    mornings: Callable[[], Any],
+) -> None:
+    with mornings() as morning, wrapped_protocol() as strikes:
+        assert play(morning, strikes, FORGED).asked >= {("Approve", True), ("Approve", False)}
+        raised = [row for row in morning.log() if (row["action_type"], row["kind"]) == ("budget_increase", "plan")]
+        assert {row["decided_by"] for row in raised if row["status"] == "success"} == {"marketing"}
