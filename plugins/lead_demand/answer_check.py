@@ -4,6 +4,10 @@ Airflow's API checks the options of an answer and not the fields of its form, an
 it waited for: of answers at the same moment each is taken, and the task is resumed again and again. This stands in
 front of that one call of the API server. What it cannot judge, it passes on; Airflow's own refusals stay Airflow's.
 
+An answer also waits here until its question is some seconds old. The scheduler learns late that the process that asked
+has ended; where the answer has been quicker, it takes that end for the death of the task that was resumed, and asks
+again.
+
 One API server process answers one at a time; of several (`[api] workers`) each does. What was answered twice all the
 same counts once: `approval_questions` takes the first.
 """
@@ -14,6 +18,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 from typing import Any
 
 Message = MutableMapping[str, Any]
@@ -24,6 +29,7 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 ANSWER = re.compile(r"/dags/lead_budgets/dagRuns/[^/]+/taskInstances/ask_for_approval/-?\d+/hitlDetails/?$")
 UNPROCESSABLE = 422
 BODYS = (b"content-", b"accept-encoding", b"transfer-encoding")
+AT_REST = 5.0  # seconds from the question until the scheduler has surely read the end of the process that asked
 
 
 class AnswerCheck:
@@ -40,22 +46,15 @@ class AnswerCheck:
             return
         body, ended = await _read(receive)
         async with self._one_at_a_time:
-            wrong = await self._wrong(scope, body)
+            status, record = await self._get(scope)
+            is_open = status == 200 and not record.get("response_received")
+            wrong = _wrong(body, record) if is_open else ""
             if wrong:
                 await _refuse(send, wrong)
-            else:
-                await self.app(scope, _again(body, ended, receive), send)
-
-    async def _wrong(self, scope: MutableMapping[str, Any], body: bytes) -> str:
-        """What of the fields is not as the form allows, by the record itself; empty where nothing is."""
-        try:
-            given = json.loads(body).get("params_input") or {}
-        except (ValueError, AttributeError):
-            return ""
-        status, record = await self._get(scope)
-        if status != 200 or record.get("response_received"):
-            return ""
-        return problem(given, record.get("params") or {})
+                return
+            if is_open:
+                await asyncio.sleep(seconds_to_rest(record, datetime.now(UTC)))
+            await self.app(scope, _again(body, ended, receive), send)
 
     async def _get(self, scope: MutableMapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """The record of the question, as the same user may read it."""
@@ -75,6 +74,25 @@ class AnswerCheck:
             return status, dict(json.loads(b"".join(chunks)))
         except ValueError:
             return 0, {}
+
+
+def seconds_to_rest(record: dict[str, Any], now: datetime) -> float:
+    """How long an answer waits for its question to be at rest; 0 where it is, or where its age is not known."""
+    try:
+        age = (now - datetime.fromisoformat(record["created_at"])).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    # Of a question from the future, by the clock of another machine, no more is known than of a new one.
+    return min(max(AT_REST - age, 0.0), AT_REST)
+
+
+def _wrong(body: bytes, record: dict[str, Any]) -> str:
+    """What of the fields is not as the form allows, by the record of the question; empty where nothing is."""
+    try:
+        given = json.loads(body).get("params_input") or {}
+    except (ValueError, AttributeError):
+        return ""
+    return problem(given, record.get("params") or {})
 
 
 def problem(given: Any, fields: dict[str, Any]) -> str:

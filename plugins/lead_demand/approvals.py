@@ -135,8 +135,9 @@ def question(name: str) -> Question | None:
 
 
 def ask(asked: Question, name: str, question_id: str, dag_run_id: str) -> bool:
-    """Keep what is about to be shown, under Airflow's id of the task instance that shows it. False where that question
-    has its answer already, which counts.
+    """Keep what is about to be shown, under Airflow's id of the task instance that shows it. False where the run's last
+    question was about exactly this and has its answer, which counts: Airflow may try the task again all the same, under
+    a new id, and nobody is to be asked twice.
 
     Raises AnswerUnusable where that task instance has shown something else before.
     """
@@ -153,11 +154,14 @@ def ask(asked: Question, name: str, question_id: str, dag_run_id: str) -> bool:
     ]
     key = {"question_id": question_id, "channel": name, "dag_run_id": dag_run_id}
     with sql.connect() as connection:
+        kept = _last_question(connection, name, dag_run_id)
+        if kept is not None and kept["is_answered"] and kept["asked"] == shown:
+            return False
         connection.execute(sql.render("lead_budgets/insert_approval_question.sql"), key | {"asked": Jsonb(shown)})
         kept = _last_question(connection, name, dag_run_id)
     if kept is None or str(kept["id"]) != question_id or kept["asked"] != shown:
         raise AnswerUnusable(f"Task instance {question_id} of run {dag_run_id} has asked another question before.")
-    return not kept["is_answered"]
+    return True
 
 
 def record(question_id: str, response: Mapping[str, Any]) -> bool:

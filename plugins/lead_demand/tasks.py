@@ -316,7 +316,7 @@ def ask_for_approval(
     name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol
 ) -> approvals.Question | None:
     """The question about today's large increases, kept as it is about to be shown; None where it is answered: Airflow
-    may try the task again although it ended well, when the answer came within a second of the question.
+    may try the task again although it ended well, when the answer came close upon the question.
 
     Raises AirflowSkipException where no increase waits.
     """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from lead_demand.answer_check import AnswerCheck
+from lead_demand import answer_check
+from lead_demand.answer_check import AT_REST, AnswerCheck, seconds_to_rest
 from lead_demand.operators import LEAVE_OUT, AskForApproval
 
 QUESTION = "/api/v2/dags/lead_budgets/dagRuns/a/taskInstances/ask_for_approval/-1/hitlDetails"
@@ -19,16 +21,18 @@ CODES = ["schilder_utrecht", "dakdekker_drenthe"]
 class Airflow:
     """The record of a question, with the race of Airflow's own handler: what it read may be old when it writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, asked_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
         from lead_demand.operators import _leave_out
 
         self.params = {LEAVE_OUT: _leave_out(CODES).serialize()}
         self.answers: list[Any] = []
+        self.asked_at, self.answered_at = asked_at, asked_at
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         answered = bool(self.answers)
         if scope["method"] == "GET":
-            await self.say(send, 200, {"params": self.params, "response_received": answered})
+            record = {"params": self.params, "response_received": answered, "created_at": self.asked_at.isoformat()}
+            await self.say(send, 200, record)
             return
         given = json.loads((await receive())["body"])
         await asyncio.sleep(0.01)
@@ -36,6 +40,7 @@ class Airflow:
             await self.say(send, 409, {"detail": "already"})
             return
         self.answers.append(given)
+        self.answered_at = datetime.now(UTC)
         await self.say(send, 200, given)
 
     @staticmethod
@@ -91,6 +96,24 @@ def test_of_eight_answers_at_once_one_is_taken_and_the_others_are_told() -> None
     said = answer(airflow, *(form([]) for _ in range(8)))
     assert sorted(response.status_code for response in said) == [200, *([409] * 7)]
     assert len(airflow.answers) == 1
+
+
+def test_an_answer_close_upon_its_question_waits_until_airflow_is_done_with_the_asking(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(answer_check, "AT_REST", 0.4)
+    airflow = Airflow(asked_at=datetime.now(UTC))
+    assert answer(airflow, form([]))[0].status_code == 200
+    assert airflow.answered_at - airflow.asked_at >= timedelta(seconds=0.4)
+
+
+@pytest.mark.parametrize("age", [0, 1.5, AT_REST, 3600, -3600])
+def test_an_answer_waits_for_what_its_question_lacks_in_age_and_never_longer(age: float) -> None:
+    now = datetime(2026, 10, 25, 0, 59, 59, tzinfo=UTC)
+    record = {"created_at": (now - timedelta(seconds=age)).isoformat().replace("+00:00", "Z")}
+    assert seconds_to_rest(record, now) == min(max(AT_REST - age, 0), AT_REST)
+    for unknown in ({}, {"created_at": None}, {"created_at": "this morning"}, {"created_at": "2026-10-25T00:59:59"}):
+        assert seconds_to_rest(unknown, now) == 0
 
 
 def test_the_question_is_the_one_that_the_dag_asks() -> None:

@@ -62,11 +62,12 @@ def assert_nothing_happened(morning: DayByHand) -> None:
     assert not morning.log() and morning.sandbox.budgets() == morning.first_budgets
 
 
+@pytest.mark.parametrize("is_new_try", [False, True])
 def test_a_question_that_is_answered_is_not_asked_again_when_airflow_tries_its_task_once_more(
-    by_hand: DayByHand, asked: Asked
+    by_hand: DayByHand, asked: Asked, is_new_try: bool
 ) -> None:
     run = SimpleNamespace(run_id=RUN, run_type="manual", run_after=datetime.now(UTC))
-    context: Any = {"dag_run": run, "ti": SimpleNamespace(id=asked.id)}
+    context: Any = {"dag_run": run, "ti": SimpleNamespace(id=str(uuid4()) if is_new_try else asked.id)}
     assert asked.record("Approve")
     assert AskForApproval(task_id="ask_for_approval", channel="google_ads").execute(context) is None
     approvals.decide("google_ads", RUN)
@@ -137,10 +138,11 @@ def test_without_an_answer_on_record_nothing_is_sent_and_another_run_may_ask_aga
     assert put("another").codes == asked.codes
 
 
-def test_an_answer_to_a_question_that_was_asked_anew_counts_no_more(by_hand: DayByHand, asked: Asked) -> None:
+def test_an_answer_counts_no_more_once_its_run_has_asked_about_something_else(by_hand: DayByHand, asked: Asked) -> None:
     asked.record("Approve", [])
-    put(RUN)
-    with pytest.raises(AnswerUnusable):
+    by_hand.decide({by_hand.segments[2]["code"]: Decimal(9)}, "waiting_approval")
+    assert put(RUN).codes > asked.codes
+    with pytest.raises(AnswerUnusable, match="no record of an answer"):
         approvals.decide("google_ads", RUN)
     assert_nothing_happened(by_hand)
 

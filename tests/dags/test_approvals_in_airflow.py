@@ -37,9 +37,9 @@ class Question:
         self.large = {code for code, row in self.morning.decisions().items() if "needs_approval" in row["reasons"]}
         assert self.large
 
-    @staticmethod
-    def _is_asking(state: str, tasks: dict[str, str]) -> bool:
-        return tasks.get(ASK) == "awaiting_input" and tasks.get("report") in ("success", "failed")
+    def _is_asking(self, state: str, tasks: dict[str, str]) -> bool:
+        is_asked = tasks.get(ASK) == "awaiting_input" and self.airflow.is_at_rest(self.run_id, ASK)
+        return is_asked and tasks.get("report") in ("success", "failed")
 
     def answer(self, api: AirflowApi, given: dict[str, Any]) -> Any:
         return api.request("PATCH", f"{self.path}/-1/hitlDetails", json=given)

@@ -21,7 +21,8 @@ def test_an_increase_approved_in_the_browser_is_made_and_the_log_names_the_perso
     run_id = real_airflow.start("lead_budgets")
 
     def is_asking(state: str, tasks: dict[str, str]) -> bool:
-        return tasks.get("ask_for_approval") == "awaiting_input" and tasks.get("report") == "success"
+        is_asked = tasks.get("ask_for_approval") == "awaiting_input"
+        return is_asked and tasks.get("report") == "success" and real_airflow.is_at_rest(run_id, "ask_for_approval")
 
     asked = real_airflow.wait("lead_budgets", run_id, until=is_asking)
     assert asked.tasks["ask_for_approval"] == "awaiting_input", asked.tasks
