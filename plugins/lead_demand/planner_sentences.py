@@ -48,6 +48,7 @@ def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, to
         ),
         map(decimal, known.current),
         plan["new_budget"],
+        plan["expected_after"],
         plan["reasons"],
         (np.where(changed, today, known.last_change).astype("datetime64[D]") + wait).tolist(),
         days.missing[:, -LATELY:],
@@ -57,8 +58,8 @@ def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, to
     return [
         f"{name}: {forecast}{_stays(symbol, old, reasons, next_change, list(compress(lately, missing)))}"
         if old is None or old == new
-        else f"{name}: {forecast}{_moves(symbol, old, new, reasons, next_change)}"
-        for name, forecast, old, new, reasons, next_change, missing in rows
+        else f"{name}: {forecast}{_moves(symbol, old, new, after, reasons, next_change)}"
+        for name, forecast, old, new, after, reasons, next_change, missing in rows
     ]
 
 
@@ -73,15 +74,19 @@ def _forecast(expected: float, low: float, high: float, target: float, of_week: 
     return f"{_count(expected)} {wanted} ({_count(low)}–{_count(high)}). "
 
 
-def _moves(symbol: str, old: Decimal, new: Decimal, reasons: list[str], next_change: dt.date) -> str:
+def _moves(symbol: str, old: Decimal, new: Decimal, after: float, reasons: list[str], next_change: dt.date) -> str:
     percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
     shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
+    # What it promises is kept with the decision, and judged when its seven days are over.
+    brings = f": should bring {_count(after)} a day" if np.isfinite(after) else ""
     asked = " Waits for approval." if Reason.NEEDS_APPROVAL in reasons else ""
-    return f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}).{asked} {_rests(next_change)}"
+    budget = f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}){brings}."
+    # Not every change is made: a dry run, a refusal or a no leaves tomorrow free to change it.
+    return f"{budget}{asked} Once made, {_rests('the next', next_change)}"
 
 
-def _rests(until: dt.date) -> str:
-    return f"Next change not before {_day(until)}, unless capacity moves or a full step was not enough."
+def _rests(what: str, until: dt.date) -> str:
+    return f"{what} not before {_day(until)}, unless capacity moves or a full step was not enough."
 
 
 def _stays(
@@ -92,7 +97,7 @@ def _stays(
     reason = reason_of(first)
     more = ""
     if reason is Reason.COOL_DOWN and next_change:
-        more = f" {_rests(next_change)}"
+        more = f" {_rests('Next change', next_change)}"
     elif reason is Reason.MISSING_DAYS and missing:
         more = f" Missing: {_dates(missing)}. {reason.what_to_do}"
     elif reason and reason.blocking:

@@ -77,6 +77,7 @@ UPDATE = {
     "partners": "is_active = false",
 }
 EMPTY = [("orchestration_settings", "insert"), ("profiles", "insert")]  # let in, and finds nothing to do
+VIEWS = ("lead_channel_roi", "budget_outcomes")
 OURS = [table for table in INSERT if table not in ("leads", "profiles", "partners")]
 # What a trigger alone writes, and what the pipeline alone does: decisions, questions, and that a channel was fetched.
 LOGGED = dict.fromkeys(
@@ -192,7 +193,7 @@ def test_no_role_of_the_api_can_truncate_or_reference_anything(seeded_db: Seeded
             unnest(array['truncate', 'references', 'trigger', 'delete']) as p (privilege)
         where c.relname = any(%s) and has_table_privilege(r.rolname, c.oid, p.privilege)
         """,
-        [[*OURS, "lead_channel_roi"]],
+        [[*OURS, *VIEWS]],
     )
     assert rows == []
 
@@ -324,11 +325,12 @@ def test_gap_functions_bind_the_policies_of_their_caller(seeded_db: SeededDataba
             connection.rollback()
 
 
-def test_the_view_shows_what_its_reader_may_see(seeded_db: SeededDatabase) -> None:
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_shows_what_its_reader_may_see(seeded_db: SeededDatabase, view: str) -> None:
     for who in ("anon", *PIPELINES):  # no statement of the pipeline reads it
-        assert outcome(seeded_db, who, "select * from lead_channel_roi") == DENIED
+        assert outcome(seeded_db, who, f"select * from {view}") == DENIED
     for who in ("authenticated", "admin", "service_role"):
-        assert outcome(seeded_db, who, "select * from lead_channel_roi") == DONE
+        assert outcome(seeded_db, who, f"select * from {view}") == DONE
 
 
 def test_the_campaign_budget_of_the_seed_is_claimed(seeded_db: SeededDatabase) -> None:
