@@ -1,7 +1,8 @@
 """Who decides: doing nothing, the usual rules of thumb, the planner, and two that know more than anybody can.
 
 A policy is asked each morning for the budgets of all segments. Every policy is held to the same limits: one step of
--30% to +20%, floor and cap, and (but for the daily rules, whose point it is) three days between two changes.
+-30% to +20%, floor and cap, and (but for the daily rules, whose point it is) three days between two changes. What is
+called unbound is held to floor and cap alone.
 """
 
 from __future__ import annotations
@@ -158,6 +159,7 @@ class Planner:
         segments = pd.DataFrame(
             {
                 "segment_id": np.arange(company.size),
+                "branch": company.branch,
                 "current_budget": budget.round(2),
                 "min_daily_budget": company.floor,
                 "max_daily_budget": company.cap,
@@ -183,9 +185,13 @@ class Planner:
 
 @dataclass
 class Target:
-    """Moves straight to the budget that its view of the world asks for, with the planner's dead band and cool-down."""
+    """Moves straight to the budget that its view of the world asks for, with the planner's dead band and cool-down.
+
+    `unbound`: every day, and in steps of any size.
+    """
 
     dead_band: float = PlannerSettings.dead_band
+    unbound: bool = False
     _last_change: np.ndarray | None = None
     _capacity_then: np.ndarray | None = None
 
@@ -198,9 +204,11 @@ class Target:
             self._last_change, self._capacity_then = np.full(company.size, -99), capacity.copy()
         gap = capacity - expected
         moved = np.abs(capacity / self._capacity_then - 1) > 0.2
-        may = ((today - self._last_change >= COOL_DOWN) | moved) & (np.abs(gap) > self.dead_band * capacity) & sure
+        rested = (today - self._last_change >= COOL_DOWN) | moved | self.unbound
+        may = rested & (np.abs(gap) > self.dead_band * capacity) & sure
         may &= (gap < 0) | books.limited(today)
-        new = np.where(may, limit(company, budget, needed), budget)
+        moves = np.clip(needed, company.floor, company.cap) if self.unbound else limit(company, budget, needed)
+        new = np.where(may, moves, budget)
         changed = new != budget
         self._last_change[changed], self._capacity_then[changed] = today, capacity[changed]
         return new

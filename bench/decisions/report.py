@@ -18,8 +18,11 @@ MEASURES = {
     "changes": "changes a segment, 30 days",
     "cost": "EUR a lead within capacity",
     "wrong_way": "wrong-way changes, %",
+    "early": "gap of the first 30 days",
+    "regret": "EUR astray per segment and 30 days",
 }
 PLANNER, INSIDER, ORACLE, HOLD, NO_GATE = "planner", "insider", "oracle", "hold", ", no gate"
+BOUND = "insider, unbound"
 OUTAGE, SHOCK = "tracking outage", "capacity shock"
 NOMINAL, PAGE, PLOT = 80, "DECISION-BENCHMARK.md", "decision_benchmark.png"
 
@@ -110,8 +113,10 @@ def _head(count: int, worlds: int) -> list[str]:
         "**insider** knows each world's form and parameters but sees only the counts that the planner sees: a strong",
         "reference for what these counts tell, though no proof of a limit. Planner, insider and oracle leave a gap of",
         f"{PlannerSettings.dead_band:.0%} of the target alone; *no gate* is the same without that dead band, and for",
-        "the insider without the test of significance. The daily rules (fixed 10% daily, PID) are exempt from the",
-        "three days.",
+        "the insider without the test of significance. The daily rules (fixed 10% daily, PID daily) are exempt from",
+        "the three days, and no rival in the aims. The **bound** is the insider without a gate, who changes every day",
+        "and in steps of any size: nobody who reads these counts does much better. *EUR astray* is how far spend lies,",
+        "either way, from the smallest that fills capacity.",
         "",
         f"![Expected gap in each world]({PLOT})",
         "",
@@ -120,21 +125,24 @@ def _head(count: int, worlds: int) -> list[str]:
 
 def _aims(table: Table, baselines: list[str], tuned: list[str], scales: dict[int, Scale]) -> list[str]:
     rival, cheapest = best(table, tuned, baselines), best(table, tuned, baselines, "cost")
-    to_rival, to_oracle = ratio(table, tuned, PLANNER, rival), ratio(table, tuned, PLANNER, ORACLE)
+    to_rival, to_bound = ratio(table, tuned, PLANNER, rival), ratio(table, tuned, PLANNER, BOUND)
+    early, wrong = mean(table, tuned, PLANNER, "early"), mean(table, tuned, PLANNER, "wrong_way")
     beyond, held = mean(table, tuned, PLANNER, "beyond"), mean(table, tuned, HOLD, "beyond")
     changes, cost = mean(table, tuned, PLANNER, "changes"), ratio(table, tuned, PLANNER, cheapest, "cost")
     busiest = max(table, key=lambda world: mean(table, [world], PLANNER, "changes")[0])
     each = {world: ratio(table, [world], PLANNER, best(table, [world], baselines)) for world in table}
-    worst = max(each, key=lambda world: each[world][0] - each[world][1])
+    worst = max(each, key=lambda world: each[world][0])
     covered = {world: mean(table, [world], PLANNER, "coverage") for world in table if world != OUTAGE}
     loosest = max(covered, key=lambda world: abs(covered[world][0] - NOMINAL))
     aims = [
         (
-            f"expected gap ≤ 0.65 of the best tuned baseline ({rival})",
+            f"expected gap ≤ 0.70 of the best rule under the same limits ({rival})",
             _pm(*to_rival, 2),
-            to_rival[0] <= 0.65,
+            to_rival[0] <= 0.7,
         ),
-        ("expected gap ≤ 1.6 of the oracle", _pm(*to_oracle, 2), to_oracle[0] <= 1.6),
+        (f"expected gap ≤ 1.15 of the bound ({BOUND})", _pm(*to_bound, 2), to_bound[0] <= 1.15),
+        ("expected gap of the first 30 days ≤ 12.5% of capacity", _pm(*early, 1), early[0] <= 12.5),
+        ("wrong-way changes ≤ 10%", f"{_pm(*wrong, 1)}%", wrong[0] <= 10),
         (
             "spend beyond capacity ≤ that of holding",
             f"{_pm(*beyond, 1)}% against {_pm(*held, 1)}%",
@@ -147,9 +155,9 @@ def _aims(table: Table, baselines: list[str], tuned: list[str], scales: dict[int
         ),
         (f"EUR a lead ≤ that of the cheapest baseline ({cheapest})", f"{_pm(*cost, 2)} of it", cost[0] <= 1),
         (
-            "in no world a larger gap than the best baseline there, by more than its standard error",
+            "in every world ≤ 0.95 of the best rule there",
             f"at worst {_pm(*each[worst], 2)} of it ({worst})",
-            each[worst][0] - each[worst][1] <= 1,
+            each[worst][0] <= 0.95,
         ),
         (
             f"the {NOMINAL}% interval covers {NOMINAL} ± 3% in every world but the outage",
@@ -160,15 +168,19 @@ def _aims(table: Table, baselines: list[str], tuned: list[str], scales: dict[int
     ]
     known = [ratio(table, tuned, name, rival) for name in (INSIDER, INSIDER + NO_GATE)]
     restless = mean(table, tuned, INSIDER + NO_GATE, "changes")
-    near, far = (ratio(table, tuned, PLANNER, name) for name in (INSIDER, ORACLE + NO_GATE))
+    near, free, far = (ratio(table, tuned, PLANNER, name) for name in (INSIDER, ORACLE, ORACLE + NO_GATE))
+    astray, of_rival = (mean(table, tuned, name, "regret") for name in (PLANNER, rival))
     wide, seconds, _ = _fast(WINDOW, scales[WINDOW])
     return [
         *_rows(["aim", "measured", ""], [[aim, value, "met" if met else "**not met**"] for aim, value, met in aims]),
         "",
         "**What the evidence allows.** With the planner's own gate, the insider reaches "
-        f"{_pm(*known[0], 2)} of the best baseline; without any gate {_pm(*known[1], 2)}, with {restless[0]:.1f} "
-        f"changes a segment in 30 days. The planner is at {_pm(*near, 2)} of the insider, and at {_pm(*far, 2)} of the "
-        "oracle without a gate.",
+        f"{_pm(*known[0], 2)} of the best rule; without any gate {_pm(*known[1], 2)}, with {restless[0]:.1f} "
+        f"changes a segment in 30 days. The planner is at {_pm(*near, 2)} of the insider, at {_pm(*free, 2)} of "
+        f"the oracle and at {_pm(*far, 2)} of the oracle without a gate.",
+        "",
+        f"**In euros.** Per segment and 30 days, {_pm(*astray, 0)} EUR of the planner's spend lie astray, of the best "
+        f"rule's {_pm(*of_rival, 0)}.",
         "",
         f"`lead_budgets` reads {WINDOW} days: {wide.split(' in ')[0]} take {seconds}.",
     ]

@@ -20,6 +20,8 @@ class Outcome:
     cost: float  # EUR for an accepted paid lead within capacity
     wrong_way: float  # changes away from what the truth asks for, of all changes
     recovery: float  # days from a capacity step until within 15% again, median
+    early: float  # the gap of the first thirty days
+    regret: float  # EUR per segment and 30 days away from the smallest spend that fills capacity
     coverage: float  # mornings on which the interval held the true mean at that budget; NaN without an interval
 
 
@@ -30,7 +32,7 @@ def play(company: Company, policy: Policy) -> Outcome:
         books.live(day, budget)
     gaps = np.zeros((company.size, HORIZON))
     spent = np.zeros_like(gaps)
-    beyond, within = np.zeros_like(gaps), np.zeros_like(gaps)
+    beyond, within, away = np.zeros_like(gaps), np.zeros_like(gaps), np.zeros_like(gaps)
     changes = wrong = 0
     for day in range(WARM_UP, WARM_UP + HORIZON):
         capacity, acceptance = company.capacity[:, day], company.acceptance[:, day]
@@ -49,6 +51,7 @@ def play(company: Company, policy: Policy) -> Outcome:
         gaps[:, at] = accepted - capacity
         spent[:, at] = spend
         beyond[:, at] = np.maximum(spend - company.enough[:, day], 0)
+        away[:, at] = np.abs(spend - company.enough[:, day])
         within[:, at] = np.minimum(accepted, capacity) - free
     capacity = company.capacity[:, WARM_UP:]
     return Outcome(
@@ -58,6 +61,8 @@ def play(company: Company, policy: Policy) -> Outcome:
         cost=spent.sum() / within.sum(),
         wrong_way=100 * wrong / max(changes, 1),
         recovery=recovery(gaps / capacity) if company.world.shock else np.nan,
+        early=100 * np.abs(gaps[:, :30]).sum() / capacity[:, :30].sum(),
+        regret=away.sum() / company.size * 30 / HORIZON,
         coverage=100 * float(np.mean(policy.covered)) if isinstance(policy, Planner) else np.nan,
     )
 

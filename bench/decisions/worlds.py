@@ -41,6 +41,8 @@ class World:
     holes: float = 0.0  # of a day's spend, the chance that it is never known
     weekend: float = 1.0  # what a day of the weekend is of a weekday, in demand and in what partners take
     learning: int = 0  # days for which a campaign whose budget was changed may not be changed again
+    holiday: float = 1.0  # what a day of the twelve days' holiday is of another, in demand
+    branches: int = 1  # each with a season of its own, of the same amplitude
 
 
 BASE = World("base")
@@ -59,6 +61,8 @@ WORLDS = (
     replace(BASE, name="missing days", holes=0.03),
     replace(BASE, name="weekends", weekend=0.4),
     replace(BASE, name="learning", learning=7),
+    replace(BASE, name="holiday", holiday=0.5),
+    replace(BASE, name="branch seasons", season=0.3, branches=4),
 )
 #: Another curve, other delays, drift, volumes and noise than the worlds above; nothing was tuned on it.
 HELD_OUT = replace(
@@ -108,8 +112,11 @@ class Company:
         self.cost = 30.0 * rng.lognormal(0, 0.35, count)  # EUR for a paid lead at the reference spend
         self.reference = np.maximum(wanted - self.free[:, 0], 0.1) * self.cost
         self.start = self.reference * rng.lognormal(0, 0.45, count)
-        wave = world.season * np.sin(2 * np.pi * (np.arange(days) / 70 + rng.random()))
+        self.branch = np.arange(count) % world.branches
+        phase = rng.random() + np.arange(world.branches) / world.branches
+        wave = world.season * np.sin(2 * np.pi * (np.arange(days) / 70 + phase[self.branch, None]))
         self.demand = np.exp(rng.normal(0, world.drift, (count, days)).cumsum(1) + wave)
+        self.demand[:, WARM_UP + 40 : WARM_UP + 52] *= world.holiday
         self.ceiling = self.start * (rng.uniform(0.8, 2.5, count) if world.ceiling else np.full(count, 1e6))
         self.floor, self.cap = self.start * 0.1, self.start * 5.0
 

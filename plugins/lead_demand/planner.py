@@ -215,7 +215,8 @@ class LeadDemandPlanner:
         `segments`: one row a segment_id: current_budget, min_daily_budget, max_daily_budget (EUR), max_increase_pct,
           max_decrease_pct (20 means 20%), cooldown_days, capacity_total_leads, target_override (leads a day),
           last_change_date (NULL = never changed), budget_limited (bool), blocks (codes that stop the segment), and
-          optionally code and name for the sentence. NULL means unknown; an absent column is all NULL.
+          optionally branch (whose season it shares), code and name for the sentence. NULL means unknown; an absent
+          column is all NULL.
 
         Returns one row a segment_id, in the order given:
           action ('increase', 'decrease', 'hold'), is_blocked (a hold for want of data: may be evaluated again today),
@@ -241,7 +242,7 @@ class LeadDemandPlanner:
         capacity = known.capacity
         known, days = weekly_level(known, days)
         del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
-        rates = estimate(days, day, self.settings.assumptions)
+        rates = estimate(days, known.branch, day, self.settings.assumptions)
         # Google goes on calling a campaign limited when its market is too small for its budget.
         idle = (known.budget_limited == 1) & (rates.spend_share < settings.least_spent)
         known = replace(known, budget_limited=np.where(idle, 0.0, known.budget_limited))

@@ -26,7 +26,11 @@ from lead_demand.planner_week import weekday
 DRIFTS = (0.003, 0.01, 0.02, 0.04)
 BURSTS = (0.0, 0.1, 0.4)
 STRENGTHS = (2.0, 6.0, 20.0)
-SHARED_STRENGTH = 100.0  # the same for what moves all segments together, in leads
+# The same for what moves many segments together: a season may be quicker, and strength is in leads.
+SHARED_DRIFTS, SHARED_STRENGTH = (*DRIFTS, 0.05), 100.0
+# A day that lies so many standard deviations from what was foretold of many segments together is no drift (a holiday
+# begins, a law changes): what was known of their level is then worth no more than this part.
+LEAP, LEAP_KEEPS = 4.0, 0.01
 ENOUGH_SEGMENTS = 200  # to judge the guesses by; the others share the verdict
 # Where a rate of the pool is only a starting point: leads, decided leads, days.
 PRIOR_LEADS, PRIOR_DECIDED, RECENT_DAYS = 5.0, 20.0, 28.0
@@ -104,8 +108,10 @@ class Estimate:
         return self.reference ** (1 - self.elasticity) * spend**self.elasticity
 
 
-def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
-    """Estimate every segment's rates from the complete days of the window."""
+def estimate(days: Days, branch: np.ndarray, today: np.datetime64, assume: Assumptions) -> Estimate:
+    """Estimate every segment's rates from the complete days of the window. `branch`: segments of the same number have
+    their season in common, shape (segments,).
+    """
     known = days.complete
     paid, spend = np.where(known, days["google_ads_leads"], 0.0), np.where(known, days["google_ads_spend"], 0.0)
     free = np.where(known, days["leads_generated"], 0.0) - paid
@@ -125,9 +131,9 @@ def estimate(days: Days, today: np.datetime64, assume: Assumptions) -> Estimate:
     free_factors = _weekday_factors(on, free * counted, counted.astype(float))
     effective *= paid_factors[on]
 
-    free_rate, free_variance = _rate(counted, free, np.ones_like(free) * free_factors[on])
-    acceptance, acceptance_variance = _rate(known, accepted, decided, is_share=True)
-    paid_rate, paid_variance = _rate(counted, paid, effective)
+    free_rate, free_variance = _rate(counted, free, np.ones_like(free) * free_factors[on], branch)
+    acceptance, acceptance_variance = _share(known, accepted, decided)
+    paid_rate, paid_variance = _rate(counted, paid, effective, branch)
 
     lately = known & (days.dates >= today - np.timedelta64(14, "D"))
     budget = np.where(lately & (days["google_ads_budget"] > 0), days["google_ads_budget"], 0.0)
@@ -210,38 +216,62 @@ def _weekday_factors(on: np.ndarray, count: np.ndarray, exposure: np.ndarray, pr
 
 
 def _rate(
-    known: np.ndarray, count: np.ndarray, exposure: np.ndarray, is_share: bool = False
+    known: np.ndarray, count: np.ndarray, exposure: np.ndarray, branch: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Each segment's rate of `count` per `exposure` this morning, and its variance. `is_share`: the count is a part of
-    the exposure.
+    """Each segment's rate of `count` per `exposure` this morning, and its variance.
 
-    What moves all segments together (a season) is followed in their sum, and each segment in what is left. A share is
-    not: no season moves what partners accept.
+    What moves all segments together is followed in their sum, what moves a branch (its season) in the sum of what is
+    left of it, and each segment in what is left then.
     """
     count, exposure = np.where(known, count, 0.0), np.where(known, exposure, 0.0)
-    # The pool is a random-effects mean: a large segment says much of itself, but no more of the others than they do.
-    if is_share:  # one accepted and one rejected lead are added, so that no share is ever nought or one
-        trust = 1 / (PRIOR_DECIDED + exposure.sum(1))
-        seen = (trust * count.sum(1)).sum() + 1 / PRIOR_DECIDED
-        exposed = (trust * exposure.sum(1)).sum() + 2 / PRIOR_DECIDED
-        return _judged(count, exposure, seen / exposed, (DRIFTS, (0.0,), STRENGTHS), True)[:2]
     if not (count.sum() > 0 and exposure.sum() > 0):
         return np.zeros(len(count)), np.zeros(len(count))
+    # The pool is a random-effects mean: a large segment says much of itself, but no more of the others than they do.
     trust = 1 / (PRIOR_LEADS * exposure.sum() / count.sum() + exposure.sum(1))
     seen, exposed = (trust * count.sum(1)).sum(), (trust * exposure.sum(1)).sum()
     pool = seen / exposed
-    usual = (PRIOR_LEADS + count.sum(1)) / (PRIOR_LEADS / pool + exposure.sum(1))
-    together = (exposure * usual[:, None]).sum(0, keepdims=True)
-    now, shared, path = _judged(count.sum(0, keepdims=True), together, 1.0, (DRIFTS, BURSTS, (SHARED_STRENGTH,)))
-    mean, variance, _ = _judged(count, exposure * path[0] / now, pool, (DRIFTS, BURSTS, STRENGTHS))
-    return mean, variance + mean**2 * shared / now**2
+    usual = ((PRIOR_LEADS + count.sum(1)) / (PRIOR_LEADS / pool + exposure.sum(1)))[:, None]
+    relative = np.zeros(len(count))  # variance of the levels that are shared, as a part of their squares
+    for group in (np.zeros_like(branch), branch):
+        groups = int(group.max()) + 1
+        if groups == 1 and group is branch:
+            continue  # all of one branch: its season is everybody's
+        together = (_summed(count, group, groups), _summed(exposure * usual, group, groups))
+        now, shared, path = _judged(*together, 1.0, (SHARED_DRIFTS, BURSTS, (SHARED_STRENGTH,)), may_leap=True)
+        exposure = exposure * (path / now[:, None])[group]
+        relative += (shared / now**2)[group]
+    mean, variance, _ = _judged(count, exposure, pool, (DRIFTS, BURSTS, STRENGTHS))
+    return mean, variance + mean**2 * relative
+
+
+def _summed(values: np.ndarray, group: np.ndarray, groups: int) -> np.ndarray:
+    """Rows added up by group, shape (groups, days)."""
+    total = np.zeros((groups, values.shape[1]))
+    np.add.at(total, group, values)
+    return total
+
+
+def _share(known: np.ndarray, part: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Each segment's share of `part` in `whole` this morning, and its variance: no season moves what is accepted."""
+    part, whole = np.where(known, part, 0.0), np.where(known, whole, 0.0)
+    # One accepted and one rejected lead are added, so that no share is ever nought or one.
+    trust = 1 / (PRIOR_DECIDED + whole.sum(1))
+    seen = (trust * part.sum(1)).sum() + 1 / PRIOR_DECIDED
+    exposed = (trust * whole.sum(1)).sum() + 2 / PRIOR_DECIDED
+    return _judged(part, whole, seen / exposed, (DRIFTS, (0.0,), STRENGTHS), is_share=True)[:2]
 
 
 def _judged(
-    count: np.ndarray, exposure: np.ndarray, pool: float, guesses: tuple[tuple[float, ...], ...], is_share: bool = False
+    count: np.ndarray,
+    exposure: np.ndarray,
+    pool: float,
+    guesses: tuple[tuple[float, ...], ...],
+    *,
+    is_share: bool = False,
+    may_leap: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean and variance of each rate this morning, shape (segments,), and its mean after each day, shape (segments,
-    days).
+    days). `is_share`: the count is a part of the exposure; `may_leap`: a rate may move at once, see `_filter`.
 
     Drift, burst and strength are not known: every guess of the three (`guesses` holds what each may be) is judged by
     how well it foretold all segments' days from the days before. The answer is the mean over the guesses, weighted by
@@ -249,14 +279,14 @@ def _judged(
     """
     table = np.array(list(product(*guesses)))
     sample = slice(None, None, 1 + len(count) // ENOUGH_SEGMENTS)
-    hits, tries = _filter(count[sample], exposure[sample], pool, table, is_share)
+    hits, tries = _filter(count[sample], exposure[sample], pool, table, is_share, may_leap)
     fit = _fit(count[sample], exposure[sample], hits[:-1], tries[:-1], table, is_share)
     weight = np.exp(fit - fit.max())
     best = np.argsort(-weight, kind="stable")
     best = best[: 1 + int((weight[best].cumsum() < 0.98 * weight.sum()).sum())]  # the rest only costs time
     weight = weight[best] / weight[best].sum()
     if len(count) > len(count[sample]):
-        hits, tries = _filter(count, exposure, pool, table[best], is_share)
+        hits, tries = _filter(count, exposure, pool, table[best], is_share, may_leap)
     else:
         hits, tries = hits[:, best], tries[:, best]
     means = np.einsum("g,dgs->sd", weight, hits[1:] / tries[1:])
@@ -267,12 +297,13 @@ def _judged(
 
 
 def _filter(
-    count: np.ndarray, exposure: np.ndarray, pool: float, guesses: np.ndarray, is_share: bool
+    count: np.ndarray, exposure: np.ndarray, pool: float, guesses: np.ndarray, is_share: bool, may_leap: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """What is known of each rate each morning, the last being today, under each guess: a Gamma distribution (a Beta
     for a share) worth so many hits in so many tries; two arrays of shape (days + 1, guesses, segments).
 
-    A day adds its counts, the less the more days burst; a night's drift takes a part of both away.
+    A day adds its counts, the less the more days burst; a night's drift takes a part of both away, and so does a day
+    that is too far from what was foretold, before it is counted.
     """
     drift, burst, strength = (column[:, None] for column in guesses.T)
     usual = (PRIOR_LEADS + count.sum(1)) / (PRIOR_LEADS / pool + exposure.sum(1))
@@ -282,7 +313,13 @@ def _filter(
     hits[0], tries[0] = strength, strength / pool
     for day in range(count.shape[1]):
         loud = 1 + burst * (usual * exposure[:, day])
-        hit, tried = hits[day] + count[:, day] / loud, tries[day] + exposure[:, day] / loud
+        before, tried_before = hits[day], tries[day]
+        if may_leap:
+            foretold = exposure[:, day] * before / tried_before
+            away = np.abs(count[:, day] - foretold)
+            keeps = np.where(away > LEAP * np.sqrt(foretold * loud + foretold**2 / before), LEAP_KEEPS, 1.0)
+            before, tried_before = before * keeps, tried_before * keeps
+        hit, tried = before + count[:, day] / loud, tried_before + exposure[:, day] / loud
         spread = hit * (1 - hit / tried) if is_share else hit
         keep = 1 / (1 + drift**2 * started[:, day] * spread)
         hits[day + 1], tries[day + 1] = hit * keep, tried * keep

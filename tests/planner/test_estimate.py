@@ -78,6 +78,38 @@ def test_a_season_that_all_segments_share_is_followed_within_weeks() -> None:
     assert planned(alone).expected_leads_per_day[0] < 0.95 * plan.expected_leads_per_day[0]
 
 
+def test_a_season_of_one_branch_is_followed_in_that_branch_alone() -> None:
+    """Painters' summer and roofers' autumn: one rises by half in three weeks, the other falls; the sum stays."""
+    rise = np.linspace(0, 0.5, 21)
+    season = STEADY.copy()
+    season[::2, -21:] *= 1 + rise
+    season[1::2, -21:] *= 1 - rise
+    frames = company(season)
+    apart = frames[1].assign(branch=["schilder", "dakdekker"] * (SEGMENTS // 2))
+    truth = 1 + season[:, -1]
+
+    def error(segments: pd.DataFrame) -> float:
+        expected = LeadDemandPlanner().plan(frames[0], segments, TODAY).expected_leads_per_day
+        return float(np.abs(np.log(expected / truth)).mean())
+
+    assert error(apart) < 0.6 * error(frames[1])
+    one = frames[1].assign(branch="schilder")
+    pd.testing.assert_frame_equal(
+        LeadDemandPlanner().plan(frames[0], one, TODAY), LeadDemandPlanner().plan(*frames, TODAY)
+    )
+
+
+def test_a_holiday_that_halves_demand_is_seen_on_its_second_morning_and_over_on_the_second_after() -> None:
+    holiday = STEADY.copy()
+    holiday[:, -2:] *= 0.4
+    assert planned(holiday).expected_leads_per_day.mean() == pytest.approx(1 + 3 * 0.4, rel=0.15)
+    holiday[:, -12:-2] *= 0.4
+    holiday[:, -2:] = STEADY[:, -2:]
+    plan = planned(holiday)
+    assert plan.expected_leads_per_day.mean() == pytest.approx(1 + 3, rel=0.1)
+    assert width(plan) > 1.1 * width(planned(STEADY))
+
+
 def test_days_that_swing_make_the_worth_of_a_budget_uncertain_not_smaller() -> None:
     steady, swinging = company(STEADY), company(STEADY)
     swinging[0]["google_ads_spend"] = np.tile([40.0, 120.0], len(swinging[0]) // 2)
