@@ -15,8 +15,8 @@ Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in th
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import pairwise
 from statistics import NormalDist
@@ -27,7 +27,7 @@ import pandas as pd
 from lead_demand.planner_estimate import Assumptions, Estimate, estimate
 from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, decimal, is_none, micros, read_days, read_segments
 from lead_demand.planner_sentences import sentences
-from lead_demand.planner_week import weekly_level
+from lead_demand.planner_week import Calendar, weekly_level
 from lead_demand.reasons import Reason
 
 
@@ -43,6 +43,7 @@ class PlannerSettings:
     elasticity: float = 0.7  # leads grow with spend to this power
     min_history_days: int = 14
     missing_days: int = 3  # of the last 28 so many may be missing, but not yesterday
+    holidays: Mapping[str, Collection[dt.date]] = field(default_factory=dict)  # by country code; they count as Sundays
     # The gate
     dead_band: float = 0.08  # of the target
     significance: float = 0.9  # in standard deviations of the gap
@@ -215,8 +216,8 @@ class LeadDemandPlanner:
         `segments`: one row a segment_id: current_budget, min_daily_budget, max_daily_budget (EUR), max_increase_pct,
           max_decrease_pct (20 means 20%), cooldown_days, capacity_total_leads, target_override (leads a day),
           last_change_date (NULL = never changed), budget_limited (bool), blocks (codes that stop the segment), and
-          optionally branch (whose season it shares), code and name for the sentence. NULL means unknown; an absent
-          column is all NULL.
+          optionally country (of whose public holidays the settings know), branch (whose season it shares), code and
+          name for the sentence. NULL means unknown; an absent column is all NULL.
 
         Returns one row a segment_id, in the order given:
           action ('increase', 'decrease', 'hold'), is_blocked (a hold for want of data: may be evaluated again today),
@@ -240,9 +241,10 @@ class LeadDemandPlanner:
             history, known.ids, day, settings.window_days, settings.min_history_days, settings.missing_days
         )
         capacity = known.capacity
-        known, days = weekly_level(known, days)
+        calendar = Calendar.of(known.country, settings.holidays)
+        known, days = weekly_level(known, days, calendar)
         del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
-        rates = estimate(days, known.branch, day, self.settings.assumptions)
+        rates = estimate(days, known.branch, calendar, day, self.settings.assumptions)
         # Google goes on calling a campaign limited when its market is too small for its budget.
         idle = (known.budget_limited == 1) & (rates.spend_share < settings.least_spent)
         known = replace(known, budget_limited=np.where(idle, 0.0, known.budget_limited))

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from lead_demand.planner_inputs import Days
-from lead_demand.planner_week import weekday
+from lead_demand.planner_week import Calendar
 
 # What a rate may do: drift (standard deviation of a day's change of its log), burst (variance of a day's rate, as a
 # part of its square) and differ between segments (how many of its own leads tell as much of a segment as the pool).
@@ -72,8 +72,8 @@ class Estimate:
     spend_share: np.ndarray  # of the budget in force, what is really spent
     spend_share_variance: np.ndarray
     recent_spend: np.ndarray  # EUR a day
-    paid_today: float  # what today's weekday is of the week's mean, for paid and for free leads
-    free_today: float
+    paid_today: np.ndarray  # what today's weekday is of the week's mean, for paid and for free leads
+    free_today: np.ndarray
     outage: np.ndarray  # bool: money is spent and nothing arrives, up to and including yesterday
     known: np.ndarray  # bool: there was any paid lead to learn from
     acceptance_known: bool
@@ -108,7 +108,7 @@ class Estimate:
         return self.reference ** (1 - self.elasticity) * spend**self.elasticity
 
 
-def estimate(days: Days, branch: np.ndarray, today: np.datetime64, assume: Assumptions) -> Estimate:
+def estimate(days: Days, branch: np.ndarray, calendar: Calendar, today: np.datetime64, assume: Assumptions) -> Estimate:
     """Estimate every segment's rates from the complete days of the window. `branch`: segments of the same number have
     their season in common, shape (segments,).
     """
@@ -124,7 +124,7 @@ def estimate(days: Days, branch: np.ndarray, today: np.datetime64, assume: Assum
     pool_reference = float(reference[reference > 0].mean()) if (reference > 0).any() else 0.0
     reference = np.where(reference > 0, reference, pool_reference)
     effective = reference[:, None] ** (1 - assume.elasticity) * spend**assume.elasticity
-    on, now = weekday(days.dates), int(weekday(np.array(today)))
+    on, now = calendar.weekdays(days.dates), calendar.weekdays(np.array([today]))[:, 0]
     lost, outage = _outages(known, paid, effective * _weekday_factors(on, paid, effective)[on], assume)
     counted = known & ~lost
     paid_factors = _weekday_factors(on, paid * counted, effective * counted)
@@ -150,8 +150,8 @@ def estimate(days: Days, branch: np.ndarray, today: np.datetime64, assume: Assum
         spend_share=share,
         spend_share_variance=share_variance,
         recent_spend=_ratio((lately * spend).sum(1), lately.sum(1)),
-        paid_today=float(paid_factors[now]),
-        free_today=float(free_factors[now]),
+        paid_today=np.broadcast_to(paid_factors[now], reference.shape),
+        free_today=np.broadcast_to(free_factors[now], reference.shape),
         outage=outage,
         known=np.full(len(reference), paid_rate.sum() > 0),
         acceptance_known=bool(decided.sum() > 0),
@@ -204,15 +204,22 @@ def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
 
 def _weekday_factors(on: np.ndarray, count: np.ndarray, exposure: np.ndarray, prior: float = 50.0) -> np.ndarray:
     """How much more each weekday brings for its exposure than the mean of the week, over all segments together, shape
-    (7,). `on` is each day's weekday.
+    (7,). `on` is each day's weekday, shape (segments, days) or (1, days).
 
     `prior` is in leads: with few leads in the pool the factors stay near one.
     """
     rate = _ratio(count.sum(1), exposure.sum(1))
-    expected = np.bincount(on, (exposure * rate[:, None]).sum(0), minlength=7)
-    seen = np.bincount(on, np.where(exposure > 0, count, 0).sum(0), minlength=7)
+    expected = _by_weekday(on, exposure * rate[:, None])
+    seen = _by_weekday(on, np.where(exposure > 0, count, 0))
     factors = (seen + prior) / (expected + prior)
     return np.asarray(factors / factors.mean())
+
+
+def _by_weekday(on: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Values of shape (segments, days) added up by weekday, shape (7,)."""
+    if len(on) == 1:
+        values = values.sum(0, keepdims=True)
+    return np.bincount(on.ravel(), values.ravel(), minlength=7)
 
 
 def _rate(

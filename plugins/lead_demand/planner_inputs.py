@@ -48,6 +48,7 @@ class Segments:
 
     ids: np.ndarray
     names: list[str]
+    country: list[str]  # "" = not known
     branch: np.ndarray  # int: a number for each branch; what has none is one of its own
     current: np.ndarray
     floor: np.ndarray
@@ -188,6 +189,7 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
     return Segments(
         ids=frame["segment_id"].to_numpy(dtype=object),
         names=[_name(*parts) for parts in zip(names, codes, keys[order], strict=True)],
+        country=[value if isinstance(value, str) else "" for value in _objects(frame, "country")],
         branch=np.unique([str(value) for value in _objects(frame, "branch")], return_inverse=True)[1],
         current=current,
         floor=floor,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
@@ -30,7 +31,8 @@ from lead_demand.reasons import Reason
 from lead_demand.switches import Switches, read_switches
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from collections.abc import Iterable
+    from datetime import date, datetime
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +134,7 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
         if switches.error:
             unreadable.append(_unreadable("orchestration_settings", switches.error))
         settings = _with_limits(connection, settings, switches, key)
+        settings = replace(settings, holidays=_public_holidays(segments["country"], settings.window_days))
         # The history gets no name here: the planner lets go of it before it estimates.
         planned = LeadDemandPlanner(settings).plan(_history(connection, name, settings), segments, day.today())
         _write(connection, _decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
@@ -299,6 +302,19 @@ def _with_limits(
         max_daily_increase=left(switches.max_daily_increase, increase),
         approval_threshold=switches.approval_threshold,
     )
+
+
+def _public_holidays(countries: Iterable[str], window_days: int) -> dict[str, frozenset[date]]:
+    """Today's and those of the window, by country code. A country whose calendar nobody keeps has none."""
+    import holidays
+
+    today = day.today()
+    years = range((today - timedelta(days=window_days)).year, today.year + 2)  # a day after New Year's Eve is looked at
+    kept = {}
+    for country in set(countries):
+        with suppress(NotImplementedError):
+            kept[country] = frozenset(holidays.country_holidays(country, years=years))
+    return kept
 
 
 def _decision_rows(planned: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import weakref
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from lead_demand import planner, planning
+from lead_demand import day, planner, planning
 from tests.fixtures.morning import Morning
 
 
@@ -31,3 +32,33 @@ def test_the_history_is_let_go_before_the_estimates_need_the_memory(
     monkeypatch.setattr(planner, "estimate", looked_at)
     assert planning.plan("google_ads", "test-run").evaluated
     assert held == [False]
+
+
+def test_the_planner_knows_the_public_holidays_of_its_segments_countries(
+    morning: Morning, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[planner.PlannerSettings] = []
+    made = planner.LeadDemandPlanner.__init__
+
+    def remembered(self: planner.LeadDemandPlanner, settings: planner.PlannerSettings) -> None:
+        given.append(settings)
+        made(self, settings)
+
+    monkeypatch.setattr(planner.LeadDemandPlanner, "__init__", remembered)
+    assert planning.plan("google_ads", "test-run").evaluated
+    (settings,) = given
+    today = day.today()
+    first = today - timedelta(days=settings.window_days)
+    assert set(settings.holidays) == {"NL"}
+    for christmas in (date(year, 12, 25) for year in range(first.year, today.year + 2)):
+        assert christmas in settings.holidays["NL"]
+
+
+def test_a_country_has_its_own_holidays_and_one_without_a_calendar_none() -> None:
+    found = planning._public_holidays(["NL", "BE", "NL", "XX"], window_days=112)
+    kings_day, national_day = (
+        {date(day.today().year, *on) for on in pair} for pair in (((4, 27), (4, 26)), ((7, 21), (7, 21)))
+    )
+    assert set(found) == {"NL", "BE"}
+    assert kings_day & found["NL"] and not kings_day & found["BE"]
+    assert national_day <= found["BE"] and not national_day & found["NL"]

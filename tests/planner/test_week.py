@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lead_demand.planner import LeadDemandPlanner
+from lead_demand.planner import LeadDemandPlanner, PlannerSettings
 from lead_demand.reasons import Reason
 from tests.planner.frames import TODAY, both, history, segment
 
@@ -101,3 +101,56 @@ def test_capacity_without_a_pattern_is_taken_as_it_is() -> None:
     row = LeadDemandPlanner().plan(plain, segment(capacity_total_leads=4), TODAY).iloc[0]
     assert row.target_week == row.target_leads_per_day
     assert "over the week" not in row.sentence
+
+
+KINGS_DAY = dt.date(2026, 4, 27)  # a Monday
+NETHERLANDS = PlannerSettings(holidays={"NL": [KINGS_DAY, KINGS_DAY - dt.timedelta(days=21)]})  # and Easter Monday
+
+
+def holiday_plan(capacity_today: float, settings: PlannerSettings = NETHERLANDS, sunday: float = 2.4) -> pd.Series:
+    """The plan of King's Day: leads come as on a Sunday, partners take 6 on weekdays and `sunday` at weekends."""
+    pairs = []
+    for number in range(10):
+        days, known = week((6, sunday), (8, 4), KINGS_DAY, f"s{number}", country="NL")
+        easter = days["date"] == KINGS_DAY - dt.timedelta(days=21)
+        counts = ["leads_generated", "leads_accepted", "leads_rejected", "google_ads_leads"]
+        days.loc[easter, counts] = [4, 3, 1, 3]
+        # Each morning's capacity is recorded under the day before.
+        days.loc[days.index[-1], "capacity_total_leads"] = capacity_today
+        pairs.append((days, known.assign(capacity_total_leads=pd.Series([capacity_today], dtype=object))))
+    return LeadDemandPlanner(settings).plan(*both(*pairs), KINGS_DAY).iloc[0]
+
+
+def test_a_public_holiday_is_expected_to_be_a_sunday() -> None:
+    row = holiday_plan(2.4)
+    assert row.expected_leads_per_day == pytest.approx(4, rel=0.1)
+    assert row.target_leads_per_day == pytest.approx(2.4 / 0.75, rel=0.02)
+    assert row.action == "hold"
+    unaware = holiday_plan(2.4, PlannerSettings())
+    assert unaware.expected_leads_per_day == pytest.approx(8, rel=0.06)
+    assert unaware.action == "decrease", "without a calendar it takes the holiday for partners who left"
+
+
+def test_a_holiday_that_the_partners_calendar_does_not_know_is_no_leap() -> None:
+    row = holiday_plan(6)
+    assert row.target_week == pytest.approx(holiday_plan(2.4).target_week, rel=0.02)
+    assert row.action == "hold"
+
+
+def test_partners_who_are_closed_on_sundays_and_holidays_have_not_left() -> None:
+    row = holiday_plan(0, sunday=0)
+    assert row.target_week > 0 and row.target_leads_per_day == 0
+    assert Reason.CAPACITY_ZERO not in row.reasons
+
+
+def test_partners_who_left_on_a_holiday_are_seen() -> None:
+    row = holiday_plan(0)
+    assert row.target_week == 0 and row.action == "decrease"
+
+
+def test_each_country_has_its_own_holidays() -> None:
+    """Of two segments with one history only the one whose country is off expects a Sunday."""
+    pairs = [week((6, 2.4), (8, 4), KINGS_DAY, f"s{n}", country=("NL", "BE", "")[n % 3]) for n in range(12)]
+    plan = LeadDemandPlanner(NETHERLANDS).plan(*both(*pairs), KINGS_DAY)
+    expected = plan.expected_leads_per_day.to_numpy().reshape(-1, 3).mean(0)
+    assert expected[0] < 0.65 * expected[1] and expected[1] == pytest.approx(expected[2], rel=0.02)

@@ -179,6 +179,7 @@ changes as (
 select
     segments.id::text as segment_id,
     segments.code,
+    segments.country,
     segments.branch,
     budgets.current_budget,
     changes.last_change_date,
