@@ -323,7 +323,7 @@ def room_taken(connection: psycopg.Connection[Any], name: str) -> tuple[Decimal,
 def _beyond_limits(switches: Switches, total: Decimal, increase: Decimal, step: Decimal) -> str:
     """Which limit, read just now, an increase would pass; empty where it passes none. Unknown lets nothing pass."""
     for name, limit, taken in (
-        ("total_daily_cap", switches.total_daily_cap, total),
+        (*switches.total_cap, total),
         ("max_daily_increase", switches.max_daily_increase, increase),
     ):
         if limit is None or taken + step > limit:
@@ -619,7 +619,8 @@ def _sendable(
     values = {
         "channel": channel.name,
         "unit": channel.billable_unit,
-        "total_daily_cap": switches.total_daily_cap,
+        "total_cap_name": switches.total_cap[0],
+        "total_daily_cap": switches.total_cap[1],
         "max_daily_increase": switches.max_daily_increase,
         "approval_threshold": switches.approval_threshold,
         "approve": APPROVE,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lead_demand import day, notify, oncall, report, sql, tasks
+from lead_demand import day, month, notify, oncall, report, sql, tasks
 from lead_demand.budgets import euros
 from lead_demand.errors import DeadlineMissed
 from lead_demand.reasons import Reason, reason_of
@@ -86,17 +86,21 @@ def send_digest(name: str, dag_run: DagRunProtocol) -> None:
         today = sql.read_rows(connection, sql.render("lead_budgets/select_report.sql"), {"channel": name})
         freshness = sql.read_rows(connection, sql.render("lead_digest/select_freshness.sql"))
         switches = read_switches(connection)
-    subject, lines = compose(today, freshness, switches.why_no_change)
+        pace = month.pace(connection)
+    subject, lines = compose(today, freshness, switches.why_no_change, pace)
     why_not = notify.send("digest", subject, lines)
     tasks.say(f"Not sent, because {why_not}: {subject}." if why_not else f"Sent: {subject}.", lines)
 
 
-def compose(today: list[dict[str, Any]], freshness: list[dict[str, Any]], no_change: str = "") -> tuple[str, list[str]]:
+def compose(
+    today: list[dict[str, Any]], freshness: list[dict[str, Any]], no_change: str = "", pace: str = ""
+) -> tuple[str, list[str]]:
     """Subject and lines of the digest.
 
     :param today: rows of lead_budgets/select_report.sql, one a segment. Money in EUR a day.
     :param freshness: rows of lead_digest/select_freshness.sql, one an account of a channel.
     :param no_change: why no budget may change at all, if so.
+    :param pace: how far the month is, in a sentence.
     """
     changes = [row for row in today if row["action"] in ("increase", "decrease")]
     waiting = [row for row in changes if row["outcome"] == "waiting_approval"]
@@ -111,7 +115,7 @@ def compose(today: list[dict[str, Any]], freshness: list[dict[str, Any]], no_cha
         + (f"{not_made} not made, " if not_made else "")
         + f"{for_a_person} wait for a person, {len(freshness) - len(stale)} of {len(freshness)} sources fresh"
     )
-    lines = [f"{subject}. {no_change}".rstrip(), "", "CHANGES"]
+    lines = [f"{subject}. {no_change}".rstrip(), *([pace] if pace else []), "", "CHANGES"]
     lines += [
         f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} a day, "
         f"{OUTCOMES.get(row['outcome'], row['outcome'])}. "

@@ -9,7 +9,8 @@ Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in th
 4. wait out the cool-down after a change, unless capacity moved, or a full step left the gap plainly open;
 5. unknown means hold: every input that is missing, late or wrong stops the segment and is named; of the days before
    yesterday a few may be missing;
-6. increases share what the total daily cap and the daily increase limit leave, the largest gap first.
+6. increases share what the total daily cap, the month's budget and the daily increase limit leave, the largest gap
+   first; where the month's budget is short, budgets go down where a euro brings the fewest leads that are wanted.
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ class PlannerSettings:
     currency: str = "EUR"
     currency_unit: Decimal = Decimal("0.01")  # the smallest amount that can be billed
     total_daily_cap: Decimal | None = None  # sum of all budgets
+    month_cap: Decimal | None = None  # the same, for the month's budget to be kept: what is above it goes down
     max_daily_increase: Decimal | None = None  # sum of a day's increases
     approval_threshold: Decimal | None = None  # a larger increase is asked of a person
 
@@ -111,6 +113,10 @@ NOT_APPLICABLE = (
     Reason.MISSING_LIMITS,
     Reason.BUDGET_LIMITED_UNKNOWN,
 )
+
+
+#: Why a budget stays as it is; none of them is true of one that the month's budget lowers.
+NO_CHANGE = (Reason.WITHIN_DEAD_BAND, Reason.NOT_SIGNIFICANT, Reason.NOT_BUDGET_LIMITED, Reason.COOL_DOWN)
 
 
 @dataclass(frozen=True)
@@ -254,6 +260,7 @@ class LeadDemandPlanner:
         stopped = np.logical_or.reduce([*flags.values(), _bools(map(bool, known.blocks))])
         new = self._choose(known, days, forecast, stopped, day, flags)
         self._allocate(known, forecast, new, flags)
+        self._keep_month(known, rates, forecast, stopped, new, flags)
         return self._explain(known, days, rates, forecast, new, flags, day)
 
     # What today's budget brings, and what is wanted
@@ -416,16 +423,65 @@ class LeadDemandPlanner:
         """What the shared limits leave for increases, in micros; a budget that is not known counts as its cap."""
         room = []
         total_cap, daily = micros(self.settings.total_daily_cap), micros(self.settings.max_daily_increase)
-        if total_cap is not None:
-            uncertain = is_none(known.current) & ~_bools(Reason.NO_CAMPAIGN in codes for codes in known.blocks)
-            if (uncertain & is_none(known.cap)).any():
+        month_cap = micros(self.settings.month_cap)
+        assumed = self._assumed(known, budgets)
+        for reason, cap in ((Reason.TOTAL_CAP, total_cap), (Reason.MONTH_BUDGET, month_cap)):
+            if cap is None:
+                continue
+            if assumed is None:
                 room.append((Reason.TOTAL_BUDGET_UNKNOWN, 0))
             else:
-                assumed = np.where(uncertain, known.cap, budgets)
-                room.append((Reason.TOTAL_CAP, total_cap - int(assumed.sum())))
+                room.append((reason, cap - int(assumed.sum())))
         if daily is not None:
             room.append((Reason.DAILY_INCREASE_LIMIT, daily))
         return room
+
+    def _assumed(self, known: Segments, budgets: np.ndarray) -> np.ndarray | None:
+        """Budgets with the cap for those that are not known; None where one has no cap either."""
+        uncertain = is_none(known.current) & ~_bools(Reason.NO_CAMPAIGN in codes for codes in known.blocks)
+        return None if (uncertain & is_none(known.cap)).any() else np.where(uncertain, known.cap, budgets)
+
+    def _keep_month(
+        self,
+        known: Segments,
+        rates: Estimate,
+        forecast: _Forecast,
+        stopped: np.ndarray,
+        new: np.ndarray,
+        flags: Flags,
+    ) -> None:
+        """Lower budgets, in place, until all together keep the month's budget, as far as one step allows.
+
+        First where one euro less costs the fewest leads that partners can take: none where it is more than they take,
+        or more than the market has. No cool-down holds this: the month does not wait.
+        """
+        month_cap = micros(self.settings.month_cap)
+        if month_cap is None:
+            return
+        assumed = self._assumed(known, np.where(is_none(new), 0, new))
+        if assumed is None:
+            return
+        excess = int(assumed.sum()) - month_cap
+        limits = _Limits.of(known, stopped, self._unit)
+        lowest = limits.clamp(np.zeros(len(new), dtype=object))
+        may_fall = ~stopped & (np.where(stopped, 0, lowest) < np.where(stopped, 0, new))
+        if excess <= 0 or not may_fall.any():
+            return
+        wanted = (forecast.gap > 0) & (known.budget_limited == 1)
+        worth = rates.elasticity * _per_euro(rates, _spend_at(_euros(known.current), known, rates)) * rates.acceptance
+        worth = np.where(wanted, np.nan_to_num(worth), 0.0)
+        queue = np.flatnonzero(may_fall)
+        queue = queue[np.lexsort((forecast.gap[queue], worth[queue]))]
+        most = new[queue] - lowest[queue]
+        ahead = np.cumsum(most) - most
+        cut = np.minimum(np.maximum(excess - ahead, 0), most)
+        lower = np.maximum((new[queue] - cut) // self._unit * self._unit, lowest[queue])
+        cut_short = queue[lower < new[queue]]
+        new[queue] = lower
+        short = np.isin(np.arange(len(new)), cut_short)
+        flags[Reason.MONTH_BUDGET] = flags.get(Reason.MONTH_BUDGET, False) | short
+        for reason in NO_CHANGE:
+            flags[reason] = flags[reason] & ~short
 
     # The answer
 

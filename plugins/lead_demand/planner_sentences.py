@@ -22,6 +22,7 @@ SHAPING = (
     Reason.AT_CAP,
     Reason.AT_FLOOR,
     Reason.TOTAL_CAP,
+    Reason.MONTH_BUDGET,
     Reason.DAILY_INCREASE_LIMIT,
     Reason.BELOW_FLOOR,
     Reason.ABOVE_CAP,

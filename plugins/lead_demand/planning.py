@@ -299,6 +299,7 @@ def _with_limits(
     return replace(
         settings,
         total_daily_cap=left(switches.total_daily_cap, total),
+        month_cap=None if switches.month_cap is None else left(switches.month_cap, total),
         max_daily_increase=left(switches.max_daily_increase, increase),
         approval_threshold=switches.approval_threshold,
     )

@@ -414,6 +414,14 @@ class Reason(StrEnum):
         "The sum of all budgets would pass the total daily cap; larger gaps went first.",
         "Raise total_daily_cap in orchestration_settings, or lower other budgets.",
     )
+    MONTH_BUDGET = (
+        "month_budget",
+        "the month's budget",
+        "What is spent and may still be spent this month comes to the month's budget: budgets go down where a euro "
+        "brings the fewest leads that partners can take, and increases wait.",
+        "Nothing: it follows the month; or raise monthly_budget in orchestration_settings. The view month_pace has the "
+        "figures.",
+    )
     DAILY_INCREASE_LIMIT = (
         "daily_increase_limit",
         "daily increase limit reached",

@@ -64,9 +64,10 @@ def revert_changes(
             )
         switches = read_switches(connection)
         left = None
-        if switches.total_daily_cap is not None:
-            left = switches.total_daily_cap - budgets.room_taken(connection, name)[0]
-        claims = _claims(rows, dag_run_id, decided_by, left, report)
+        cap_name, cap = switches.total_cap
+        if cap is not None:
+            left = cap - budgets.room_taken(connection, name)[0]
+        claims = _claims(rows, dag_run_id, decided_by, (cap_name, left), report)
         if not switches.changes_allowed:
             report.switched_off = True
         elif switches.dry_run:
@@ -91,14 +92,16 @@ def _claims(
     rows: list[dict[str, Any]],
     dag_run_id: str,
     decided_by: str | None,
-    left: Decimal | None,
+    room: tuple[str, Decimal | None],
     report: budgets.ChangeReport,
 ) -> list[budgets.Claims]:
     """One claim a row that may be put back; why another may not is named in the report.
 
-    :param left: EUR a day below `total_daily_cap`; None = not known, so nothing goes up.
+    :param room: the setting that bounds the sum of all budgets, and EUR a day below it; None = not known, so nothing
+        goes up.
     """
     claims = []
+    cap_name, left = room
     for row in rows:
         claim = row | {
             "action_type": ACTION,
@@ -124,7 +127,7 @@ def _claims(
             )
         elif row["new_value"] > row["old_value"] and not (left is not None and change.step <= left):
             report.unclaimed.append(
-                f"{row['segment']}: with +{budgets.euros(change.step)} total_daily_cap would be passed; left alone"
+                f"{row['segment']}: with +{budgets.euros(change.step)} {cap_name} would be passed; left alone"
             )
         else:
             left = None if left is None else left - max(change.step, Decimal(0))

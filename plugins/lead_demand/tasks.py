@@ -393,13 +393,14 @@ def hold_budgets(name: str, dag_run: DagRunProtocol) -> None:
 
 def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTaskInstanceProtocol) -> None:
     """Today's table; fails where a task before it failed, so that no run looks green by its last task."""
-    from lead_demand import report
+    from lead_demand import month, report
     from lead_demand.switches import read_switches
 
     with sql.connect() as connection:
         rows = sql.read_rows(connection, sql.render("lead_budgets/select_report.sql"), {"channel": name})
         found = _findings(connection, dag_run)
         switches = read_switches(connection)
+        pace = month.pace(connection)
     shown = {
         "segment": "segment",
         "capacity": "capacity",
@@ -419,7 +420,11 @@ def report_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTas
         + ", ".join(f"{number} {kind}" for kind, number in count.items())
         + (f"; {waiting} large increase(s) wait for a person, under Required Actions." if waiting else ".")
         + f" {switches.why_no_change}".rstrip(),
-        [*found, *report.table(list(shown.values()), [[row[column] for column in shown] for row in rows])],
+        [
+            *([pace] if pace else []),
+            *found,
+            *report.table(list(shown.values()), [[row[column] for column in shown] for row in rows]),
+        ],
     )
     _fail_for_upstream(dag_run, task_instance)
 

@@ -24,11 +24,12 @@ def plan(company: Company, **changes: Any) -> pd.DataFrame:
 
 
 @settings(max_examples=60, deadline=None)
-@given(companies(), euros(0, 1500) | st.none(), euros(0, 100) | st.none())
+@given(companies(), euros(0, 1500) | st.none(), euros(0, 100) | st.none(), euros(0, 1500) | st.none())
 def test_never_outside_the_limits_nor_beyond_one_step(
-    company: Company, cap: Decimal | None, daily: Decimal | None
+    company: Company, cap: Decimal | None, daily: Decimal | None, month: Decimal | None
 ) -> None:
-    result = plan(company, total_daily_cap=cap, max_daily_increase=daily)
+    result = plan(company, total_daily_cap=cap, max_daily_increase=daily, month_cap=month)
+    shared = {Reason.TOTAL_CAP, Reason.DAILY_INCREASE_LIMIT, Reason.MONTH_BUDGET}
     for row in company[1].itertuples():
         decided = result.loc[row.segment_id]
         new, old = decided.new_budget, row.current_budget
@@ -44,7 +45,7 @@ def test_never_outside_the_limits_nor_beyond_one_step(
         assert new == new.quantize(CENT)
         assert low <= new <= high
         if row.min_daily_budget > high:
-            assert new == high or Reason.TOTAL_CAP in decided.reasons or Reason.DAILY_INCREASE_LIMIT in decided.reasons
+            assert new == high or shared & set(decided.reasons)
         elif row.max_daily_budget < low:
             assert new == low
         else:
@@ -63,6 +64,18 @@ def test_the_shared_limits_are_kept(company: Company, cap: Decimal, daily: Decim
     assert (unlimited.new_budget >= result.new_budget).all()
     falling = unlimited.action == "decrease"
     assert (unlimited.new_budget[falling] == result.new_budget[falling]).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(companies(), euros(0, 1500))
+def test_the_months_budget_is_kept_as_far_as_one_step_allows(company: Company, month: Decimal) -> None:
+    result, free, least = plan(company, month_cap=month), plan(company), plan(company, month_cap=Decimal(0))
+    assert sum(result.new_budget) <= max(month, sum(least.new_budget))
+    assert (least.new_budget <= result.new_budget).all() and (result.new_budget <= free.new_budget).all()
+    if sum(free.new_budget) <= month:
+        assert (result.reasons == free.reasons).all()
+    lower = result.new_budget < free.new_budget
+    assert all(Reason.MONTH_BUDGET in codes for codes in result.reasons[lower])
 
 
 @settings(max_examples=40, deadline=None)

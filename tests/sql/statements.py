@@ -97,6 +97,7 @@ limit 1
 YESTERDAY = "= lead_today() - 1"
 LIMITS = {
     "unit": 0.01,
+    "total_cap_name": "total_daily_cap",
     "total_daily_cap": 5_000,
     "max_daily_increase": 2_000,
     "approval_threshold": 1_000,
@@ -198,6 +199,7 @@ STATEMENTS = {
     ),
     "lead_budgets/select_limit_changes.sql": _statement("decided", values={"limit": 20}),
     "lead_budgets/select_limits.sql": _statement(),
+    "lead_budgets/select_month.sql": _statement(),
     "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
     "lead_budgets/select_report.sql": _statement("decided"),
     "lead_budgets/select_room.sql": _statement("claimed"),

@@ -30,8 +30,9 @@ ROW_VALUES = (
     "decision_id segment_id action_type old_value new_value budget_id amount id status error_code error_detail"
     " request_id action since rows findings checked step name level date subject detail remediation kind reverts"
     " decided_by log_id day changed_at changed_by status decisions is_complete kill_switch currency time_zone advice"
-    " statement_timeout lock_timeout idle_timeout unit total_daily_cap max_daily_increase approval_threshold approve"
-    " question_id asked chosen form responder_id responder_name responded_at limit changes until"
+    " statement_timeout lock_timeout idle_timeout unit total_cap_name total_daily_cap max_daily_increase"
+    " approval_threshold approve question_id asked chosen form responder_id responder_name responded_at limit changes"
+    " until"
 )
 # A function is a black box to EXPLAIN, so this one is run.
 RUN_FOR_REAL = {"lead_stats/update_lead_segment_plans.sql"}

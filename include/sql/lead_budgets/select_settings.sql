@@ -9,5 +9,8 @@ select
     approval_deadline,
     currency,
     time_zone,
-    approvers
+    approvers,
+    monthly_budget is not null as has_monthly_budget,
+    -- Only where there is such a limit is the month added up.
+    case when monthly_budget is not null then (select month_pace.total_cap from month_pace) end as month_cap
 from orchestration_settings
