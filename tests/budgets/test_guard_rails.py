@@ -84,7 +84,7 @@ def cases(columns: dict[str, str]) -> list[tuple[str, str]]:
     return [*ways, (next(iter(columns)), "removed")]
 
 
-@pytest.mark.parametrize(("column", "how"), cases(SETTINGS))
+@pytest.mark.parametrize(("column", "how"), [*cases(SETTINGS), ("monthly_budget", "unreadable")])
 def test_a_setting_that_is_not_known_holds_every_segment(morning: Morning, column: str, how: str) -> None:
     break_column(morning, "orchestration_settings", column, how)
     decide(morning)
