@@ -1,4 +1,4 @@
--- Grain: one action (increase, decrease, hold) over all weeks, then by week; only decisions whose 7 days are over.
+-- Grain: one action (increase, decrease, hold) over half a year, then by week; only decisions whose 7 days are over.
 -- Why: "how often were we right": whether promises hold, and whether changes bring leads nearer to their target more often than
 -- luck would. What counts as made, and as judged, is said in the view budget_outcomes.
 with counted as (
@@ -15,11 +15,12 @@ with counted as (
         sum(nearer_by_luck * (1 - nearer_by_luck)) as luck_variance,
         round(avg(came - target) filter (where is_judged), 2) as leads_over_target
     from budget_outcomes
-    where came is not null
+    where came is not null and decision_date >= lead_today() - 182
     group by grouping sets ((2), (1, 2))
 ),
 
--- The chance that as many would have come nearer, or more, had none of the changes done anything.
+-- The chance that as many would have come nearer, or more, had none of the changes done anything; as if no season moved several
+-- segments at once, so a single week says little.
 weighed as (
     select
         counted.*,

@@ -17,21 +17,18 @@ create view public.month_pace
 with (security_invoker = true) as
 with month as (
     select
-        today.first_day,
+        date_trunc('month', public.lead_today()::timestamp)::date as first_day,
         public.lead_today() as today,
-        (today.first_day + interval '1 month')::date - public.lead_today() as days_left
-    from (values (date_trunc('month', public.lead_today()::timestamp)::date)) as today (first_day)
+        (date_trunc('month', public.lead_today()::timestamp) + interval '1 month')::date - public.lead_today() as days_left
 ),
 
 -- A budget that several segments use is counted once.
 in_force as (
     select
-        each_budget.channel,
         each_budget.segment_id,
         sum(each_budget.amount) as amount
     from (
-        select distinct on (s.channel, b.account, b.budget_id)
-            s.channel,
+        select distinct on (b.account, b.budget_id)
             s.segment_id,
             b.amount
         from public.channel_sources as s
@@ -39,61 +36,65 @@ in_force as (
         inner join public.channel_budgets as b
             on s.channel = b.channel and s.account = b.account and s.external_id = b.campaign_id
         where
-            s.is_active
+            s.channel = 'google_ads'
+            and s.is_active
             and public.lead_today() between coalesce(s.valid_from, '-infinity') and coalesce(s.valid_to, 'infinity')
             and b.is_serving
-        order by s.channel, b.account, b.budget_id, s.segment_id
+        order by b.account, b.budget_id, s.segment_id
     ) as each_budget
+    group by 1
+),
+
+-- From a month before the first day on: what is known of a segment's spend, and since when it is asked for.
+known as (
+    select
+        s.segment_id,
+        min(s.date) as since,
+        avg(s.google_ads_spend) filter (where s.date >= public.lead_today() - 7) as per_day
+    from public.lead_generation_stats as s
+    where
+        s.date >= (date_trunc('month', public.lead_today()::timestamp) - interval '1 month')::date
+        and s.date < public.lead_today()
+        and s.google_ads_spend is not null
+    group by 1
+),
+
+-- A day whose spend is not known counts as the budget that was in force on it.
+by_segment as (
+    select
+        k.segment_id,
+        k.per_day,
+        coalesce(sum(s.google_ads_spend), 0) as spent,
+        coalesce(
+            sum(coalesce(p.actual_daily_budget_google_ads, f.amount)) filter (where s.google_ads_spend is null), 0
+        ) as assumed
+    from known as k
+    cross join month
+    left join lateral generate_series(
+        greatest(month.first_day, k.since)::timestamp, (month.today - 1)::timestamp, interval '1 day'
+    ) as d (day) on true
+    left join public.lead_generation_stats as s
+        on
+            k.segment_id = s.segment_id
+            and s.date = d.day::date
+            and s.date >= date_trunc('month', public.lead_today()::timestamp)::date
+            and s.date < public.lead_today()
+    left join public.lead_segment_plans as p
+        on
+            k.segment_id = p.segment_id
+            and p.date = d.day::date
+            and p.date >= date_trunc('month', public.lead_today()::timestamp)::date
+            and p.date < public.lead_today()
+    left join in_force as f on k.segment_id = f.segment_id
+    where d.day is not null
     group by 1, 2
 ),
 
-of_day as (
+so_far as (
     select
-        m.channel,
-        m.segment_id,
-        m.date,
-        sum(m.spend) as spend,
-        bool_and(m.spend is not null) as is_known
-    from public.channel_metrics as m
-    cross join month
-    where m.date between month.first_day and month.today - 1 and m.channel in (select b.channel from public.channel_budgets as b)
-    group by 1, 2, 3
-),
-
-spent as (
-    select
-        channel,
-        segment_id,
-        sum(spend) as spend,
-        sum(spend) filter (where date > (select today from month) - 8) as lately,
-        min(date) as first_day
-    from of_day
-    group by 1, 2
-),
-
--- A day whose spend is not known counts as its budget, from the first day that the segment was read on the channel.
-unread as (
-    select
-        f.channel,
-        f.segment_id,
-        count(*) * f.amount as spend
-    from in_force as f
-    cross join month
-    left join spent as s on f.channel = s.channel and f.segment_id = s.segment_id
-    cross join lateral (
-        select exists (
-            select from public.channel_metrics as m
-            where m.segment_id = f.segment_id and m.channel = f.channel and m.date < month.first_day
-        ) as is_older
-    ) as began
-    cross join lateral generate_series(
-        case when began.is_older then month.first_day else s.first_day end::timestamp,
-        (month.today - 1)::timestamp,
-        interval '1 day'
-    ) as d (day)
-    left join of_day as o on f.channel = o.channel and f.segment_id = o.segment_id and o.date = d.day::date
-    where o.is_known is not true
-    group by f.channel, f.segment_id, f.amount
+        coalesce(sum(spent), 0) as spent,
+        coalesce(sum(assumed), 0) as assumed
+    from by_segment
 ),
 
 -- Google charges up to twice the budget on a day, and 30.4 budgets in a month whose budget stays.
@@ -104,22 +105,14 @@ may_spend as (
             sum(
                 least(
                     2 * f.amount * month.days_left,
-                    greatest(f.amount * month.days_left, 30.4 * f.amount - coalesce(s.spend, 0) - coalesce(u.spend, 0))
+                    greatest(f.amount * month.days_left, 30.4 * f.amount - coalesce(s.spent, 0) - coalesce(s.assumed, 0))
                 )
             ),
             0
         ) as at_most
     from in_force as f
     cross join month
-    left join spent as s on f.channel = s.channel and f.segment_id = s.segment_id
-    left join unread as u on f.channel = u.channel and f.segment_id = u.segment_id
-),
-
-so_far as (
-    select
-        coalesce((select sum(spend) from spent), 0) as spent,
-        coalesce((select sum(lately) from spent), 0) / greatest(least((select today - first_day from month), 7), 1) as per_day,
-        coalesce((select sum(spend) from unread), 0) as assumed
+    left join by_segment as s on f.segment_id = s.segment_id
 )
 
 select
@@ -129,12 +122,12 @@ select
     so_far.spent,
     so_far.assumed,
     may_spend.in_force,
-    so_far.spent + so_far.assumed + so_far.per_day * month.days_left as projected,
+    so_far.spent + so_far.assumed + coalesce((select sum(per_day) from known), 0) * month.days_left as projected,
     so_far.spent + so_far.assumed + may_spend.at_most as at_most,
     case
         when settings.monthly_budget is null then null
-        when room.left_over >= 0
-            then may_spend.in_force + room.left_over / least(2 * month.days_left, greatest(30.4, month.days_left))
+        -- A euro more on the budgets may cost 30.4 of them, or one for each day that is left; one less saves that much.
+        when room.left_over >= 0 then may_spend.in_force + room.left_over / greatest(30.4, month.days_left)
         else greatest(may_spend.in_force + room.left_over / month.days_left, 0)
     end as total_cap
 from public.orchestration_settings as settings
@@ -145,12 +138,12 @@ cross join lateral (
     select settings.monthly_budget - so_far.spent - so_far.assumed - may_spend.at_most as left_over
 ) as room;
 
-comment on view public.month_pace is 'How far the calendar month is, in EUR: all segments and paid channels together.';
+comment on view public.month_pace is 'How far the calendar month is with Google Ads, in EUR, all segments together.';
 comment on column public.month_pace.days_left is 'Days until the month ends, today included.';
 comment on column public.month_pace.spent is 'What is known to be spent, up to yesterday.';
-comment on column public.month_pace.assumed is 'For the days up to yesterday whose spend is not known: their budget.';
+comment on column public.month_pace.assumed is 'For the days up to yesterday whose spend is not known: the budget that was in force.';
 comment on column public.month_pace.in_force is 'The sum of the daily budgets in force.';
-comment on column public.month_pace.projected is 'At the month''s end, at the pace of the last seven days.';
+comment on column public.month_pace.projected is 'At the month''s end, at the pace of what is known of the last seven days.';
 comment on column public.month_pace.at_most is 'At the month''s end, if Google charges all that the budgets in force allow.';
 comment on column public.month_pace.total_cap is
 'EUR per day that all budgets together may come to, so that the month''s budget is kept; NULL = no monthly budget.';

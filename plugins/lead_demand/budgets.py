@@ -322,12 +322,13 @@ def room_taken(connection: psycopg.Connection[Any], name: str) -> tuple[Decimal,
 
 def _beyond_limits(switches: Switches, total: Decimal, increase: Decimal, step: Decimal) -> str:
     """Which limit, read just now, an increase would pass; empty where it passes none. Unknown lets nothing pass."""
-    for name, limit, taken in (
+    most = switches.max_daily_increase
+    for words, limit, taken in (
         (*switches.total_cap, total),
-        ("max_daily_increase", switches.max_daily_increase, increase),
+        (f"max_daily_increase, now {euros(most)},", most, increase),
     ):
         if limit is None or taken + step > limit:
-            return f"with +{euros(step)} {name}, now {euros(limit)}, would be passed ({euros(taken)} taken); left alone"
+            return f"with +{euros(step)} {words} would be passed ({euros(taken)} taken); left alone"
     return ""
 
 
@@ -619,7 +620,7 @@ def _sendable(
     values = {
         "channel": channel.name,
         "unit": channel.billable_unit,
-        "total_cap_name": switches.total_cap[0],
+        "total_cap_words": switches.total_cap[0],
         "total_daily_cap": switches.total_cap[1],
         "max_daily_increase": switches.max_daily_increase,
         "approval_threshold": switches.approval_threshold,

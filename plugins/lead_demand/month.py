@@ -12,8 +12,18 @@ if TYPE_CHECKING:
 
 
 def pace(connection: psycopg.Connection[Any]) -> str:
-    """How far the month is, as the database knows it now; empty where it has no settings."""
-    found = sql.read_rows(connection, sql.render("lead_budgets/select_month.sql"))
+    """How far the month is, as the database knows it now; empty where it has no settings. What cannot be read is no
+    reason to tell nobody of the day.
+    """
+    import psycopg
+
+    try:
+        with connection.transaction():
+            found = sql.read_rows(connection, sql.render("lead_budgets/select_month.sql"))
+    except psycopg.OperationalError:
+        raise  # the connection or a lock: the next try reads it
+    except psycopg.Error as error:
+        return f"How far the month is cannot be read ({error.diag.message_primary or str(error).strip()})."
     return sentence(found[0]) if found else ""
 
 

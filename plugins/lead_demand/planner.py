@@ -6,7 +6,8 @@ Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in th
    divided by the share of leads that they accept; both as the mean of the week, for which the budget is chosen;
 2. act only when the gap is material (dead band) and real (more than its uncertainty explains); else hold;
 3. move toward the budget that closes the gap, at most one step, within the segment's floor and cap;
-4. wait out the cool-down after a change, unless capacity moved, or a full step left the gap plainly open;
+4. wait out the cool-down after a change, unless capacity moved, a full step left the gap plainly open, or the month's
+   budget is short;
 5. unknown means hold: every input that is missing, late or wrong stops the segment and is named; of the days before
    yesterday a few may be missing;
 6. increases share what the total daily cap, the month's budget and the daily increase limit leave, the largest gap
@@ -62,7 +63,7 @@ class PlannerSettings:
     currency: str = "EUR"
     currency_unit: Decimal = Decimal("0.01")  # the smallest amount that can be billed
     total_daily_cap: Decimal | None = None  # sum of all budgets
-    month_cap: Decimal | None = None  # the same, for the month's budget to be kept: what is above it goes down
+    month_room: Decimal | None = None  # what the month leaves for increases of budgets; below 0, what has to go down
     max_daily_increase: Decimal | None = None  # sum of a day's increases
     approval_threshold: Decimal | None = None  # a larger increase is asked of a person
 
@@ -115,8 +116,15 @@ NOT_APPLICABLE = (
 )
 
 
-#: Why a budget stays as it is; none of them is true of one that the month's budget lowers.
-NO_CHANGE = (Reason.WITHIN_DEAD_BAND, Reason.NOT_SIGNIFICANT, Reason.NOT_BUDGET_LIMITED, Reason.COOL_DOWN)
+#: Why a budget stays as it is, or where it ends; none of them is true of one that the month's budget lowers.
+NO_CHANGE = (
+    Reason.WITHIN_DEAD_BAND,
+    Reason.NOT_SIGNIFICANT,
+    Reason.NOT_BUDGET_LIMITED,
+    Reason.COOL_DOWN,
+    Reason.SMALLER_THAN_UNIT,
+    Reason.AT_CAP,
+)
 
 
 @dataclass(frozen=True)
@@ -413,7 +421,7 @@ class LeadDemandPlanner:
             # A part that leaves the budget below its own floor would be outside its limits: no part at all then.
             partial = granted < rise[queue]
             granted = np.where(partial & (before[queue] + granted < known.floor[queue]), 0, granted)
-            flags[reason] = np.isin(np.arange(len(new)), queue[partial])
+            flags[reason] = flags.get(reason, False) | np.isin(np.arange(len(new)), queue[partial])
             rise[queue] = granted
         new[queue] = before[queue] + rise[queue]
         threshold = micros(self.settings.approval_threshold)
@@ -423,23 +431,19 @@ class LeadDemandPlanner:
         """What the shared limits leave for increases, in micros; a budget that is not known counts as its cap."""
         room = []
         total_cap, daily = micros(self.settings.total_daily_cap), micros(self.settings.max_daily_increase)
-        month_cap = micros(self.settings.month_cap)
-        assumed = self._assumed(known, budgets)
-        for reason, cap in ((Reason.TOTAL_CAP, total_cap), (Reason.MONTH_BUDGET, month_cap)):
-            if cap is None:
-                continue
-            if assumed is None:
+        month = micros(self.settings.month_room)
+        if total_cap is not None:
+            uncertain = is_none(known.current) & ~_bools(Reason.NO_CAMPAIGN in codes for codes in known.blocks)
+            if (uncertain & is_none(known.cap)).any():
                 room.append((Reason.TOTAL_BUDGET_UNKNOWN, 0))
             else:
-                room.append((reason, cap - int(assumed.sum())))
+                assumed = np.where(uncertain, known.cap, budgets)
+                room.append((Reason.TOTAL_CAP, total_cap - int(assumed.sum())))
+        if month is not None:
+            room.append((Reason.MONTH_BUDGET, month))
         if daily is not None:
             room.append((Reason.DAILY_INCREASE_LIMIT, daily))
         return room
-
-    def _assumed(self, known: Segments, budgets: np.ndarray) -> np.ndarray | None:
-        """Budgets with the cap for those that are not known; None where one has no cap either."""
-        uncertain = is_none(known.current) & ~_bools(Reason.NO_CAMPAIGN in codes for codes in known.blocks)
-        return None if (uncertain & is_none(known.cap)).any() else np.where(uncertain, known.cap, budgets)
 
     def _keep_month(
         self,
@@ -450,35 +454,32 @@ class LeadDemandPlanner:
         new: np.ndarray,
         flags: Flags,
     ) -> None:
-        """Lower budgets, in place, until all together keep the month's budget, as far as one step allows.
+        """Lower budgets, in place, by what the month lacks, as far as one step allows; what goes down anyway counts.
 
         First where one euro less costs the fewest leads that partners can take: none where it is more than they take,
-        or more than the market has. No cool-down holds this: the month does not wait.
+        or more than the market has. A budget that is touched goes down by the dead band at least. No cool-down holds
+        this: the month does not wait.
         """
-        month_cap = micros(self.settings.month_cap)
-        if month_cap is None:
+        room = micros(self.settings.month_room)
+        if room is None or room >= 0 or stopped.all():
             return
-        assumed = self._assumed(known, np.where(is_none(new), 0, new))
-        if assumed is None:
-            return
-        excess = int(assumed.sum()) - month_cap
+        current = np.where(stopped, 0, known.current)
+        planned = np.where(stopped, 0, new)
         limits = _Limits.of(known, stopped, self._unit)
-        lowest = limits.clamp(np.zeros(len(new), dtype=object))
-        may_fall = ~stopped & (np.where(stopped, 0, lowest) < np.where(stopped, 0, new))
-        if excess <= 0 or not may_fall.any():
-            return
+        lowest = np.minimum(limits.clamp(np.zeros(len(new), dtype=object)), planned)
         wanted = (forecast.gap > 0) & (known.budget_limited == 1)
         worth = rates.elasticity * _per_euro(rates, _spend_at(_euros(known.current), known, rates)) * rates.acceptance
         worth = np.where(wanted, np.nan_to_num(worth), 0.0)
-        queue = np.flatnonzero(may_fall)
-        queue = queue[np.lexsort((forecast.gap[queue], worth[queue]))]
-        most = new[queue] - lowest[queue]
-        ahead = np.cumsum(most) - most
-        cut = np.minimum(np.maximum(excess - ahead, 0), most)
-        lower = np.maximum((new[queue] - cut) // self._unit * self._unit, lowest[queue])
-        cut_short = queue[lower < new[queue]]
-        new[queue] = lower
-        short = np.isin(np.arange(len(new)), cut_short)
+        queue = np.lexsort((forecast.gap, worth))
+        queue = queue[(lowest < planned)[queue]]
+        lacks = -room - int((current - planned).sum())
+        most = planned[queue] - lowest[queue]
+        missing = np.maximum(lacks - (np.cumsum(most) - most), 0)
+        band = (current[queue] * self.settings.dead_band).astype(np.int64).astype(object)
+        cut = np.where(missing > 0, np.minimum(np.maximum(missing, band), most), 0)
+        lower = np.maximum((planned[queue] - cut) // self._unit * self._unit, lowest[queue])
+        new[queue] = np.where(cut > 0, lower, new[queue])
+        short = np.isin(np.arange(len(new)), queue[cut > 0])
         flags[Reason.MONTH_BUDGET] = flags.get(Reason.MONTH_BUDGET, False) | short
         for reason in NO_CHANGE:
             flags[reason] = flags[reason] & ~short

@@ -29,8 +29,9 @@ STRENGTHS = (2.0, 6.0, 20.0)
 # The same for what moves many segments together: a season may be quicker, and strength is in leads.
 SHARED_DRIFTS, SHARED_STRENGTH = (*DRIFTS, 0.05), 100.0
 # A day that lies so many standard deviations from what was foretold of many segments together is no drift (a holiday
-# begins, a law changes): what was known of their level is then worth no more than this part.
-LEAP, LEAP_KEEPS = 4.0, 0.01
+# begins, a law changes): what was known of their level is then worth no more than this part. Of days that let expect
+# fewer leads than this, chance alone is too far too often.
+LEAP, LEAP_KEEPS, LEAP_LEADS = 4.0, 0.01, 10.0
 ENOUGH_SEGMENTS = 200  # to judge the guesses by; the others share the verdict
 # Where a rate of the pool is only a starting point: leads, decided leads, days.
 PRIOR_LEADS, PRIOR_DECIDED, RECENT_DAYS = 5.0, 20.0, 28.0
@@ -324,7 +325,8 @@ def _filter(
         if may_leap:
             foretold = exposure[:, day] * before / tried_before
             away = np.abs(count[:, day] - foretold)
-            keeps = np.where(away > LEAP * np.sqrt(foretold * loud + foretold**2 / before), LEAP_KEEPS, 1.0)
+            far = away > LEAP * np.sqrt(foretold * loud + foretold**2 / before)
+            keeps = np.where(far & (foretold >= LEAP_LEADS), LEAP_KEEPS, 1.0)
             before, tried_before = before * keeps, tried_before * keeps
         hit, tried = before + count[:, day] / loud, tried_before + exposure[:, day] / loud
         spread = hit * (1 - hit / tried) if is_share else hit

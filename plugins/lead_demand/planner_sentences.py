@@ -87,7 +87,7 @@ def _moves(symbol: str, old: Decimal, new: Decimal, after: float, reasons: list[
 
 
 def _rests(what: str, until: dt.date) -> str:
-    return f"{what} not before {_day(until)}, unless capacity moves or a full step was not enough."
+    return f"{what} not before {_day(until)}, unless capacity moves, the month is short or a full step was not enough."
 
 
 def _stays(

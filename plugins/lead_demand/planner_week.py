@@ -38,8 +38,9 @@ class Calendar:
 
     def weekdays(self, dates: np.ndarray) -> np.ndarray:
         """0 = Monday … 6 = Sunday, shape (segments, days), or (1, days) where all are of one country."""
-        on = np.array([np.where(np.isin(dates, free), SUNDAY, weekday(dates)) for free in self.holidays])
-        on = on.reshape(-1, len(dates))
+        on = np.empty((len(self.holidays), len(dates)), dtype=int)
+        for country, free in enumerate(self.holidays):
+            on[country] = np.where(np.isin(dates, free), SUNDAY, weekday(dates))
         return on if len(on) == 1 else on[self.country]
 
 

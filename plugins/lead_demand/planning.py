@@ -291,6 +291,8 @@ def _with_limits(
     row = connection.execute(sql.render("lead_budgets/select_committed.sql"), key).fetchone()
     total, increase = row or (Decimal(0), Decimal(0))
 
+    month = switches.month_room
+
     # A limit that is not known is 0 here: the segments are blocked by settings_missing anyway, and 0 lets nothing
     # through.
     def left(limit: Decimal | None, taken: Decimal) -> Decimal:
@@ -299,7 +301,7 @@ def _with_limits(
     return replace(
         settings,
         total_daily_cap=left(switches.total_daily_cap, total),
-        month_cap=None if switches.month_cap is None else left(switches.month_cap, total),
+        month_room=None if month is None else left(month, increase) if month > 0 else month,
         max_daily_increase=left(switches.max_daily_increase, increase),
         approval_threshold=switches.approval_threshold,
     )

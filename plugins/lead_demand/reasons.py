@@ -518,8 +518,8 @@ class Refusal(StrEnum):
     )
     BEYOND_LIMITS = (
         "beyond_limits",
-        "At the moment of sending it would have passed the cap, the floor, the largest step, total_daily_cap or "
-        "max_daily_increase, or automation was off.",
+        "At the moment of sending it would have passed the cap, the floor, the largest step, total_daily_cap, "
+        "max_daily_increase or what monthly_budget leaves, or automation was off.",
         "If a person changed that limit this morning, nothing: the next day's run decides within it. If nobody did, "
         "treat the row as one that no decision covers: find out who wrote it. Then set resolved_at of this finding.",
     )

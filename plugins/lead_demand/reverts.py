@@ -64,10 +64,10 @@ def revert_changes(
             )
         switches = read_switches(connection)
         left = None
-        cap_name, cap = switches.total_cap
+        cap_words, cap = switches.total_cap
         if cap is not None:
             left = cap - budgets.room_taken(connection, name)[0]
-        claims = _claims(rows, dag_run_id, decided_by, (cap_name, left), report)
+        claims = _claims(rows, dag_run_id, decided_by, (cap_words, left), report)
         if not switches.changes_allowed:
             report.switched_off = True
         elif switches.dry_run:
@@ -97,11 +97,11 @@ def _claims(
 ) -> list[budgets.Claims]:
     """One claim a row that may be put back; why another may not is named in the report.
 
-    :param room: the setting that bounds the sum of all budgets, and EUR a day below it; None = not known, so nothing
-        goes up.
+    :param room: what bounds the sum of all budgets, in words, and EUR a day below it; None = not known, so nothing goes
+        up.
     """
     claims = []
-    cap_name, left = room
+    cap_words, left = room
     for row in rows:
         claim = row | {
             "action_type": ACTION,
@@ -127,7 +127,7 @@ def _claims(
             )
         elif row["new_value"] > row["old_value"] and not (left is not None and change.step <= left):
             report.unclaimed.append(
-                f"{row['segment']}: with +{budgets.euros(change.step)} {cap_name} would be passed; left alone"
+                f"{row['segment']}: with +{budgets.euros(change.step)} {cap_words} would be passed; left alone"
             )
         else:
             left = None if left is None else left - max(change.step, Decimal(0))

@@ -23,7 +23,8 @@ class Switches:
     Money is EUR a day, `approval_deadline` a time of day in Europe/Amsterdam. `is_complete` is False where anything
     was missing, not a number, or could not be read; `missing` names what has no value, `error` says what the database
     answered, if it did. `approvers`: user ids of Airflow; empty = everybody who may answer a question.
-    `month_cap`: what all budgets may come to so that `monthly_budget` is kept; None = there is no monthly budget.
+    `month_cap`: what all budgets may come to so that `monthly_budget` is kept, `month_room`: how far they are below it,
+    negative where they are above; None = there is no monthly budget.
     """
 
     is_complete: bool = False
@@ -37,15 +38,17 @@ class Switches:
     time_zone: str | None = None
     approvers: tuple[str, ...] = ()
     month_cap: Decimal | None = None
+    month_room: Decimal | None = None
     missing: tuple[str, ...] = ()
     error: str | None = None
 
     @property
     def total_cap(self) -> tuple[str, Decimal | None]:
-        """The setting that bounds the sum of all budgets the most, and its EUR a day; None = not known."""
-        if self.total_daily_cap is not None and self.month_cap is not None and self.month_cap < self.total_daily_cap:
-            return "monthly_budget", self.month_cap
-        return "total_daily_cap", self.total_daily_cap
+        """What bounds the sum of all budgets the most, in words, and its EUR a day; None = not known."""
+        total, month = self.total_daily_cap, self.month_cap
+        if total is not None and month is not None and month < total:
+            return f"the €{month:.2f} a day that monthly_budget leaves", month
+        return f"total_daily_cap, now {'not known' if total is None else f'€{total:.2f}'},", total
 
     @property
     def changes_allowed(self) -> bool:
@@ -80,9 +83,9 @@ def read_switches(connection: psycopg.Connection[Any]) -> Switches:
         return Switches(error=error.diag.message_primary or str(error).strip())
     if row is None:
         return Switches()
-    kill_switch, dry_run, *amounts, deadline, currency, time_zone, approvers, has_month, month_cap = row
-    total, increase, threshold, month_cap = (
-        value if value is not None and value.is_finite() else None for value in (*amounts, month_cap)
+    kill_switch, dry_run, *amounts, deadline, currency, time_zone, approvers, has_month, month_cap, month_room = row
+    total, increase, threshold, month_cap, month_room = (
+        value if value is not None and value.is_finite() else None for value in (*amounts, month_cap, month_room)
     )
     needed = {
         "kill_switch": kill_switch,
@@ -93,7 +96,8 @@ def read_switches(connection: psycopg.Connection[Any]) -> Switches:
         "approval_deadline": deadline,
         "currency": currency,
         "time_zone": time_zone,
-        "monthly_budget": month_cap if has_month else 0,  # none is no limit; one that is no number is not known
+        # None is no limit; one that is no number is not known.
+        "number in monthly_budget": month_cap if has_month else 0,
     }
     missing = tuple(name for name, value in needed.items() if value is None)
     return Switches(
@@ -109,4 +113,5 @@ def read_switches(connection: psycopg.Connection[Any]) -> Switches:
         time_zone=time_zone,
         approvers=tuple(approvers or ()),
         month_cap=month_cap,
+        month_room=month_room,
     )

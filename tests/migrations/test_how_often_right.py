@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from typing import Any
 
 import numpy as np
 import pytest
 
+from lead_demand.day import AMSTERDAM
 from tests.migrations.conftest import SeededDatabase
 from tools import REPOSITORY
 
 QUESTION = (REPOSITORY / "docs" / "how_often_right.sql").read_text()
-FIRST = date(2026, 3, 2)
+FIRST = datetime.now(AMSTERDAM).date() - timedelta(days=20)
 DECIDE = """
 insert into budget_decisions (
     segment_id, decision_date, action, is_dry_run, is_blocked, old_budget, new_budget, target_leads_per_day,
@@ -70,6 +72,7 @@ def db(seeded_db: SeededDatabase) -> Iterator[SeededDatabase]:
 def forget(db: SeededDatabase) -> None:
     db.restore("delete from channel_orchestration_log where decision_date < lead_today()")
     db.restore("delete from budget_decisions")
+    db.restore("delete from lead_segments where branch = 'luck'")
 
 
 def outcome(db: SeededDatabase, day: date = FIRST) -> dict[str, Any]:
@@ -143,12 +146,22 @@ def test_nothing_is_said_of_what_decided_nothing_or_is_not_over(db: SeededDataba
     assert db.fetch(QUESTION) == []
 
 
-def live(db: SeededDatabase, flips_coins: bool, changes: int = 300) -> dict[str, dict[str, Any]]:
-    """A change every week, of 20% and in a world where leads follow the budget; what the question says of them all."""
+def live(db: SeededDatabase, flips_coins: bool, segments: int = 15, weeks: int = 20) -> dict[str, dict[str, Any]]:
+    """A change of 20% in every segment and week, in a world where leads follow the budget; what the question says of
+    them all.
+    """
     luck = np.random.default_rng(18)
+    made = [
+        restore(
+            db,
+            "insert into lead_segments (code, branch, region) values (%s, 'luck', %s) returning id",
+            [f"luck_r{number}", f"r{number}"],
+        )
+        for number in range(segments)
+    ]
     with db.connect(autocommit=True) as owner:
         owner.execute("set session_replication_role = replica")
-        for week in range(changes):
+        for week, segment in product(range(weeks), made):
             leads = luck.uniform(4, 16)
             target = leads * luck.choice([0.7, 0.8, 1.25, 1.4])
             believed = leads * luck.normal(1, 0.08)
@@ -156,7 +169,7 @@ def live(db: SeededDatabase, flips_coins: bool, changes: int = 300) -> dict[str,
             action = str(luck.choice(["increase", "decrease"])) if flips_coins else wanted
             effect = 1 + 0.75 * ((1.2 if action == "increase" else 0.8) ** 0.7 - 1)
             values = {
-                "segment": db.segment,
+                "segment": segment,
                 "day": FIRST - timedelta(7 * (week + 1)),
                 "action": action,
                 "expected": round(float(believed), 4),
@@ -169,7 +182,7 @@ def live(db: SeededDatabase, flips_coins: bool, changes: int = 300) -> dict[str,
                 "old": 50,
             }
             owner.execute(DECIDE, values)
-            owner.execute(SEND, values | {"kind": "plan", "reverts": None, "status": "success", "budget": "b1"})
+            owner.execute(SEND, values | {"kind": "plan", "reverts": None, "status": "success", "budget": str(segment)})
     return {row["action"]: row for row in db.fetch(QUESTION) if row["week"] == "all"}
 
 

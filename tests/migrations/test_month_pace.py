@@ -32,9 +32,8 @@ def on(db: LeadsDatabase, today: date) -> None:
 def spend(db: LeadsDatabase, segment: UUID, today: date, amount: Decimal | None = Decimal(50), days: int = 62) -> None:
     for age in range(1, days + 1):
         db.restore(
-            "insert into channel_metrics (segment_id, channel, account, date, spend)"
-            " values (%s, 'google_ads', %s, %s, %s)",
-            [segment, ACCOUNT, today - timedelta(age), amount],
+            "insert into lead_generation_stats (segment_id, date, google_ads_spend) values (%s, %s, %s)",
+            [segment, today - timedelta(age), amount],
         )
 
 
@@ -64,29 +63,47 @@ def test_on_any_day_budgets_that_never_changed_may_come_to_thirty_days_and_a_bit
     assert (row["assumed"], row["in_force"]) == (0, 50)
     # 30.4 budgets, or the days that are left where that is more; at most twice the budget on each of them.
     assert row["at_most"] == 50 * gone + min(100 * left, max(50 * left, 1520 - 50 * gone))
-    assert row["projected"] == 50 * gone + (50 * left if gone else 0)
+    assert row["projected"] == 50 * (gone + left)
 
 
-def test_room_that_is_left_is_what_increases_may_still_cost(leads_db: LeadsDatabase, segment: UUID) -> None:
-    on(leads_db, date(2026, 3, 20))
-    spend(leads_db, segment, date(2026, 3, 20))
-    assert pace(leads_db, 1550)["total_cap"] == 50, "950 spent and 600 that the budget may still cost"
-    # Each euro more on the budget may cost 24 in the twelve days.
-    assert pace(leads_db, 1550 + 240)["total_cap"] == 60
-    # And each euro less saves twelve for certain.
-    assert pace(leads_db, 1550 - 120)["total_cap"] == 40
-    assert pace(leads_db, 100)["total_cap"] == 0
+@pytest.mark.parametrize("today", [date(2026, 3, 1), date(2026, 3, 17), date(2026, 3, 24), date(2026, 3, 31)])
+@pytest.mark.parametrize("amount", [10, 50, 90])
+@pytest.mark.parametrize("monthly_budget", [800, 1550, 1900, 4000])
+def test_raised_to_its_cap_the_budgets_keep_the_month_and_lowered_to_it_they_cost_less(
+    leads_db: LeadsDatabase, segment: UUID, today: date, amount: int, monthly_budget: int
+) -> None:
+    on(leads_db, today)
+    spend(leads_db, segment, today, Decimal(amount))
+    row = pace(leads_db, monthly_budget)
+    leads_db.fetch("update channel_budgets set amount = %s", [row["total_cap"]])
+    then = pace(leads_db, monthly_budget)
+    if row["total_cap"] >= 50:
+        assert then["at_most"] <= monthly_budget + Decimal("0.01")
+    else:  # a cut is no larger than what it saves for certain; the next mornings cut what is left
+        assert row["at_most"] > monthly_budget and then["at_most"] < row["at_most"]
+
+
+def test_without_a_monthly_budget_there_is_no_cap(leads_db: LeadsDatabase, segment: UUID) -> None:
     assert pace(leads_db, None)["total_cap"] is None
 
 
-def test_a_day_whose_spend_is_not_known_counts_as_its_budget(leads_db: LeadsDatabase, segment: UUID) -> None:
+def test_a_day_whose_spend_is_not_known_counts_as_the_budget_of_that_day(
+    leads_db: LeadsDatabase, segment: UUID
+) -> None:
     today = date(2026, 3, 20)
     on(leads_db, today)
     spend(leads_db, segment, today, Decimal(10))
-    leads_db.restore("update channel_metrics set spend = null where date = %s", [today - timedelta(2)])
-    leads_db.restore("delete from channel_metrics where date = %s", [today - timedelta(3)])
+    leads_db.restore("update lead_generation_stats set google_ads_spend = null where date = %s", [today - timedelta(2)])
+    leads_db.restore("delete from lead_generation_stats where date = %s", [today - timedelta(3)])
+    leads_db.restore(
+        "insert into lead_segment_plans (segment_id, date, actual_daily_budget_google_ads) values (%s, %s, 30)",
+        [segment, today - timedelta(3)],
+    )
     row = pace(leads_db)
-    assert (row["spent"], row["assumed"]) == (10 * 17, 50 * 2)
+    assert (row["spent"], row["assumed"]) == (10 * 17, 50 + 30)
+    assert row["projected"] == 170 + 80 + 10 * 12, "the pace is that of the days that are known"
+    leads_db.fetch("update channel_budgets set is_serving = false")
+    assert pace(leads_db)["assumed"] == 30, "a campaign that was paused had its budget all the same"
 
 
 def test_a_segment_that_began_this_month_owes_nothing_for_the_days_before(
@@ -105,7 +122,7 @@ def test_what_a_segment_spent_before_it_was_switched_off_stays_spent(leads_db: L
     leads_db.fetch("update lead_segments set is_active = false")
     row = pace(leads_db)
     assert (row["spent"], row["in_force"], row["at_most"]) == (950, 0, 950)
-    assert row["total_cap"] == ((Decimal(1520) - 950) / 24).quantize(row["total_cap"])
+    assert row["total_cap"] == pytest.approx(Decimal(570) / Decimal("30.4"))
 
 
 def test_a_budget_that_two_segments_share_is_counted_once(leads_db: LeadsDatabase, segment: UUID) -> None:

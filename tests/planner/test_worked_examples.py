@@ -47,7 +47,8 @@ def test_a_new_partner_wants_more() -> None:
     assert row.reasons == [Reason.STEP_LIMIT, Reason.BELOW_CAPACITY]
     assert row.sentence == (
         "Schilder Utrecht: 4 of 6.7 leads a day expected (3.4–4.6). Budget €80 → €96 (+20%, step limit): should bring "
-        "4.4 a day. Once made, the next not before 14 March, unless capacity moves or a full step was not enough."
+        "4.4 a day. Once made, the next not before 14 March, unless capacity moves, the month is short or a full step "
+        "was not enough."
     )
 
 

@@ -97,7 +97,7 @@ limit 1
 YESTERDAY = "= lead_today() - 1"
 LIMITS = {
     "unit": 0.01,
-    "total_cap_name": "total_daily_cap",
+    "total_cap_words": "total_daily_cap",
     "total_daily_cap": 5_000,
     "max_daily_increase": 2_000,
     "approval_threshold": 1_000,

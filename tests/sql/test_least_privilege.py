@@ -30,7 +30,7 @@ ROW_VALUES = (
     "decision_id segment_id action_type old_value new_value budget_id amount id status error_code error_detail"
     " request_id action since rows findings checked step name level date subject detail remediation kind reverts"
     " decided_by log_id day changed_at changed_by status decisions is_complete kill_switch currency time_zone advice"
-    " statement_timeout lock_timeout idle_timeout unit total_cap_name total_daily_cap max_daily_increase"
+    " statement_timeout lock_timeout idle_timeout unit total_cap_words total_daily_cap max_daily_increase"
     " approval_threshold approve question_id asked chosen form responder_id responder_name responded_at limit changes"
     " until"
 )

@@ -15,7 +15,7 @@ from tests.fixtures.postgres import MEMBER, LeadsDatabase
 OTHER = "customers/1234567890/campaignBudgets/2"
 LIMITS = {
     "unit": Decimal("0.01"),
-    "total_cap_name": "total_daily_cap",
+    "total_cap_words": "total_daily_cap",
     "total_daily_cap": Decimal(1_000),
     "max_daily_increase": Decimal(100),
     "approval_threshold": Decimal(50),

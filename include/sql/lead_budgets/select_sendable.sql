@@ -244,9 +244,7 @@ select
     case
         when judged.error_code is not null then judged.detail
         when not coalesce(room.total_budget <= %(total_daily_cap)s, false)
-            then format(
-                'with it %%s, now %%s per day, would be passed', %(total_cap_name)s::text, round(%(total_daily_cap)s::numeric, 2)
-            )
+            then format('with it %%s would be passed', %(total_cap_words)s::text)
         else format('with it max_daily_increase, now %%s, would be passed', round(%(max_daily_increase)s::numeric, 2))
     end as detail
 from judged

@@ -1,16 +1,24 @@
 -- Grain: the one row of settings, as it is at this moment.
 -- Why: read again right before each batch of changes; no row, or NULL in it, means that nothing may change.
 select
-    kill_switch,
-    dry_run,
-    total_daily_cap,
-    max_daily_increase,
-    approval_threshold,
-    approval_deadline,
-    currency,
-    time_zone,
-    approvers,
-    monthly_budget is not null as has_monthly_budget,
+    settings.kill_switch,
+    settings.dry_run,
+    settings.total_daily_cap,
+    settings.max_daily_increase,
+    settings.approval_threshold,
+    settings.approval_deadline,
+    settings.currency,
+    settings.time_zone,
+    settings.approvers,
+    settings.monthly_budget is not null as has_monthly_budget,
+    pace.total_cap as month_cap,
+    pace.total_cap - pace.in_force as month_room
+from orchestration_settings as settings
+left join lateral (
     -- Only where there is such a limit is the month added up.
-    case when monthly_budget is not null then (select month_pace.total_cap from month_pace) end as month_cap
-from orchestration_settings
+    select
+        month_pace.total_cap,
+        month_pace.in_force
+    from month_pace
+    where settings.monthly_budget is not null
+) as pace on true
