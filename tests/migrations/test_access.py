@@ -282,6 +282,7 @@ FUNCTIONS = {
     "public.update_lead_gap(uuid, date)": {"authenticated", "service_role", "lead_pipeline"},
     "public.update_lead_gaps(date, date)": {"authenticated", "service_role", "lead_pipeline"},
     "private.is_admin()": {"authenticated"},
+    "private.normal_cdf(double precision)": {"authenticated", "service_role"},
     "private.lead_contacts(date, date)": {"lead_pipeline"},
 }
 
