@@ -45,49 +45,63 @@ in_force as (
     group by 1
 ),
 
--- From a month before the first day on: what is known of a segment's spend, and since when it is asked for.
+-- From a week before the month on: what is known of a segment's spend, and since when it is asked for.
 known as (
     select
         s.segment_id,
         min(s.date) as since,
-        avg(s.google_ads_spend) filter (where s.date >= public.lead_today() - 7) as per_day
+        avg(s.google_ads_spend) filter (where s.date >= public.lead_today() - 7) as per_day,
+        coalesce(
+            sum(s.google_ads_spend) filter (where s.date >= date_trunc('month', public.lead_today()::timestamp)::date), 0
+        ) as spent,
+        count(*) filter (where s.date >= date_trunc('month', public.lead_today()::timestamp)::date) as days_read
     from public.lead_generation_stats as s
     where
-        s.date >= (date_trunc('month', public.lead_today()::timestamp) - interval '1 month')::date
+        s.date >= date_trunc('month', public.lead_today()::timestamp)::date - 7
         and s.date < public.lead_today()
         and s.google_ads_spend is not null
     group by 1
 ),
 
 -- A day whose spend is not known counts as the budget that was in force on it.
+unread as (
+    select
+        k.segment_id,
+        sum(
+            coalesce(
+                (
+                    select p.actual_daily_budget_google_ads
+                    from public.lead_segment_plans as p
+                    where p.segment_id = k.segment_id and p.date = d.day::date
+                ),
+                f.amount
+            )
+        ) as spend
+    from known as k
+    cross join month
+    cross join lateral generate_series(
+        greatest(month.first_day, k.since)::timestamp, (month.today - 1)::timestamp, interval '1 day'
+    ) as d (day)
+    left join in_force as f on k.segment_id = f.segment_id
+    -- Few segments lack a day: each of their days is looked up, and not joined to all that there are.
+    where
+        k.days_read < month.today - greatest(month.first_day, k.since)
+        and (
+            select s.google_ads_spend
+            from public.lead_generation_stats as s
+            where s.segment_id = k.segment_id and s.date = d.day::date
+        ) is null
+    group by 1
+),
+
 by_segment as (
     select
         k.segment_id,
         k.per_day,
-        coalesce(sum(s.google_ads_spend), 0) as spent,
-        coalesce(
-            sum(coalesce(p.actual_daily_budget_google_ads, f.amount)) filter (where s.google_ads_spend is null), 0
-        ) as assumed
+        k.spent,
+        coalesce(u.spend, 0) as assumed
     from known as k
-    cross join month
-    left join lateral generate_series(
-        greatest(month.first_day, k.since)::timestamp, (month.today - 1)::timestamp, interval '1 day'
-    ) as d (day) on true
-    left join public.lead_generation_stats as s
-        on
-            k.segment_id = s.segment_id
-            and s.date = d.day::date
-            and s.date >= date_trunc('month', public.lead_today()::timestamp)::date
-            and s.date < public.lead_today()
-    left join public.lead_segment_plans as p
-        on
-            k.segment_id = p.segment_id
-            and p.date = d.day::date
-            and p.date >= date_trunc('month', public.lead_today()::timestamp)::date
-            and p.date < public.lead_today()
-    left join in_force as f on k.segment_id = f.segment_id
-    where d.day is not null
-    group by 1, 2
+    left join unread as u on k.segment_id = u.segment_id
 ),
 
 so_far as (
@@ -122,7 +136,7 @@ select
     so_far.spent,
     so_far.assumed,
     may_spend.in_force,
-    so_far.spent + so_far.assumed + coalesce((select sum(per_day) from known), 0) * month.days_left as projected,
+    so_far.spent + so_far.assumed + coalesce((select sum(per_day) from by_segment), 0) * month.days_left as projected,
     so_far.spent + so_far.assumed + may_spend.at_most as at_most,
     case
         when settings.monthly_budget is null then null

@@ -83,9 +83,9 @@ def read_switches(connection: psycopg.Connection[Any]) -> Switches:
         return Switches(error=error.diag.message_primary or str(error).strip())
     if row is None:
         return Switches()
-    kill_switch, dry_run, *amounts, deadline, currency, time_zone, approvers, has_month, month_cap, month_room = row
+    kill_switch, dry_run, *amounts, deadline, currency, time_zone, approvers, has_month, month = row
     total, increase, threshold, month_cap, month_room = (
-        value if value is not None and value.is_finite() else None for value in (*amounts, month_cap, month_room)
+        value if value is not None and value.is_finite() else None for value in (*amounts, *(month or (None, None)))
     )
     needed = {
         "kill_switch": kill_switch,

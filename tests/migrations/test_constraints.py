@@ -65,6 +65,8 @@ REFUSED = {
     "channel in capitals": SOURCES.format("'GA4'", "'1', 'x.nl'"),
     "second row of settings": "insert into orchestration_settings (id) values (false)",
     "cap below zero": "update orchestration_settings set total_daily_cap = -1",
+    "month below zero": "update orchestration_settings set monthly_budget = -1",
+    "month that is no number": "update orchestration_settings set monthly_budget = 'NaN'",
     "cap that is no number": "update orchestration_settings set max_daily_increase = 'NaN'",
     "currency in words": "update orchestration_settings set currency = 'euro'",
     "fetch that ends before it starts": "insert into channel_fetches (channel, date_from, date_to, row_count)"

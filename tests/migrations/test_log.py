@@ -557,7 +557,9 @@ def test_a_manual_row_changes_nothing_of_what_the_pipeline_does(seeded_db: Seede
             render("lead_budget_revert/select_reversible.sql"),
             render("lead_budgets/select_failed_changes.sql"),
         ]
-        limits = dict.fromkeys(("total_daily_cap", "max_daily_increase", "approval_threshold", "unit"), 1_000)
+        limits = dict.fromkeys(
+            ("total_cap_words", "total_daily_cap", "max_daily_increase", "approval_threshold", "unit"), 1_000
+        )
         key = limits | {
             "approve": "Approve",
             "channel": "google_ads", "action_type": None, "dag_run_id": "x", "is_complete": True, "kill_switch": False,

@@ -11,14 +11,9 @@ select
     settings.time_zone,
     settings.approvers,
     settings.monthly_budget is not null as has_monthly_budget,
-    pace.total_cap as month_cap,
-    pace.total_cap - pace.in_force as month_room
+    -- What budgets may come to, and how far they are below it. Only where there is such a limit is the month added up.
+    case
+        when settings.monthly_budget is not null
+            then (select array[month_pace.total_cap, month_pace.total_cap - month_pace.in_force] from month_pace)
+    end as month
 from orchestration_settings as settings
-left join lateral (
-    -- Only where there is such a limit is the month added up.
-    select
-        month_pace.total_cap,
-        month_pace.in_force
-    from month_pace
-    where settings.monthly_budget is not null
-) as pace on true
