@@ -51,7 +51,8 @@ def play(company: Company, policy: Policy) -> Outcome:
         gaps[:, at] = accepted - capacity
         spent[:, at] = spend
         beyond[:, at] = np.maximum(spend - company.enough[:, day], 0)
-        away[:, at] = np.abs(spend - company.enough[:, day])
+        # What no budget within the cap could fill is no money astray.
+        away[:, at] = np.abs(spend - np.minimum(company.enough[:, day], company.cap))
         within[:, at] = np.minimum(accepted, capacity) - free
     capacity = company.capacity[:, WARM_UP:]
     return Outcome(
