@@ -49,7 +49,7 @@ class Segments:
     ids: np.ndarray
     names: list[str]
     country: list[str]  # "" = not known
-    branch: np.ndarray  # int: a number for each branch; what has none is one of its own
+    branch: np.ndarray  # int: a number per branch; segments without one count as one branch
     current: np.ndarray
     floor: np.ndarray
     cap: np.ndarray

@@ -291,17 +291,16 @@ def _with_limits(
     row = connection.execute(sql.render("lead_budgets/select_committed.sql"), key).fetchone()
     total, increase = row or (Decimal(0), Decimal(0))
 
-    month = switches.month_room
-
     # A limit that is not known is 0 here: the segments are blocked by settings_missing anyway, and 0 lets nothing
     # through.
     def left(limit: Decimal | None, taken: Decimal) -> Decimal:
         return max((limit or Decimal(0)) - taken, Decimal(0))
 
+    month = switches.month_room
     return replace(
         settings,
         total_daily_cap=left(switches.total_daily_cap, total),
-        month_room=None if month is None else left(month, increase) if month > 0 else month,
+        month_room=month if month is None or month <= 0 else left(month, increase),
         max_daily_increase=left(switches.max_daily_increase, increase),
         approval_threshold=switches.approval_threshold,
     )

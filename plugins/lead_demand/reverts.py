@@ -97,8 +97,8 @@ def _claims(
 ) -> list[budgets.Claims]:
     """One claim a row that may be put back; why another may not is named in the report.
 
-    :param room: what bounds the sum of all budgets, in words, and EUR a day below it; None = not known, so nothing goes
-        up.
+    :param room: what bounds the sum of all budgets, in words, and EUR per day below it; None = not known, so nothing
+        goes up.
     """
     claims = []
     cap_words, left = room

@@ -44,10 +44,10 @@ class Switches:
 
     @property
     def total_cap(self) -> tuple[str, Decimal | None]:
-        """What bounds the sum of all budgets the most, in words, and its EUR a day; None = not known."""
+        """What bounds the sum of all budgets the most, in words, and its EUR per day; None = not known."""
         total, month = self.total_daily_cap, self.month_cap
         if total is not None and month is not None and month < total:
-            return f"the €{month:.2f} a day that monthly_budget leaves", month
+            return f"the €{month:.2f} per day that monthly_budget leaves", month
         return f"total_daily_cap, now {'not known' if total is None else f'€{total:.2f}'},", total
 
     @property
