@@ -9,9 +9,10 @@ import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadFileScheduling
 
-# How long an example takes is the machine's, never a reason to fail.
-settings.register_profile("without_deadline", deadline=None)
-settings.load_profile("without_deadline")
+# How long an example takes is the machine's, never a reason to fail. The same code is given the same examples, so that
+# a run fails for what was changed; `--long` and the whole matrix of faults look for new ones.
+settings.register_profile("same_examples", deadline=None, derandomize=True)
+settings.register_profile("new_examples", deadline=None)
 
 pytest_plugins = [
     "tests.fixtures.midnight",
@@ -55,6 +56,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="also the tests marked long, and every case of each test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    looks_further = config.getoption("--long") or config.getoption("--every-case", default=False)
+    settings.load_profile("new_examples" if looks_further else "same_examples")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

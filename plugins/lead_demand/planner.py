@@ -343,7 +343,8 @@ class LeadDemandPlanner:
         desired = np.where(act, limits.whole_units(forecast.wanted), limits.current)
         desired = np.where(wants_more & ~may_rise, limits.current, desired)
         reachable = limits.clamp(desired)
-        barred = ~may_rise & (wants_more | (reachable > limits.current))
+        # What is above its cap goes down all the same.
+        barred = ~may_rise & ((reachable > limits.current) | (wants_more & (reachable == limits.current)))
         # Capacity that rose is no reason to lower a budget sooner, nor one that fell to raise it.
         step = np.sign((reachable - limits.current).astype(float))
         waived = (moved != 0) & (step != -moved)
@@ -457,8 +458,8 @@ class LeadDemandPlanner:
         """Lower budgets, in place, by what the month lacks, as far as one step allows; what goes down anyway counts.
 
         First where one euro less costs the fewest leads that partners can take: none where it is more than they take,
-        or more than the market has. A budget that is touched goes down by the dead band at least. No cool-down holds
-        this: the month does not wait.
+        or more than the market has. A budget that is touched goes down by the dead band at least, and toward its cap
+        where it is above. No cool-down holds this: the month does not wait.
         """
         room = micros(self.settings.month_room)
         if room is None or room >= 0 or stopped.all():
@@ -477,8 +478,9 @@ class LeadDemandPlanner:
         missing = np.maximum(lacks - (np.cumsum(most) - most), 0)
         band = (current[queue] * self.settings.dead_band).astype(np.int64).astype(object)
         cut = np.where(missing > 0, np.minimum(np.maximum(missing, band), most), 0)
-        lower = np.maximum((planned[queue] - cut) // self._unit * self._unit, lowest[queue])
-        new[queue] = np.where(cut > 0, lower, new[queue])
+        lower = planned.copy()
+        lower[queue] = np.maximum((planned[queue] - cut) // self._unit * self._unit, lowest[queue])
+        new[queue] = np.where(cut > 0, limits.clamp(lower)[queue], new[queue])
         short = np.isin(np.arange(len(new)), queue[cut > 0])
         flags[Reason.MONTH_BUDGET] = flags.get(Reason.MONTH_BUDGET, False) | short
         for reason in NO_CHANGE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
@@ -115,3 +116,9 @@ def test_a_sum_that_is_not_known_is_named_whatever_the_month_says() -> None:
 def test_a_month_that_is_short_lowers_nothing_where_there_is_nothing() -> None:
     assert plan(-10, (history(), segment().iloc[:0])).empty
     assert plan(-10, (history().iloc[:0], segment())).action["a"] == "hold"
+
+
+def test_a_budget_above_its_cap_that_the_month_lowers_ends_at_the_cap_although_it_cools_down() -> None:
+    above = full(max_daily_budget=60, last_change_date=TODAY - dt.timedelta(days=1))
+    assert plan(None, above).loc["full"].new_budget == 80
+    assert plan("-0.01", above).loc["full"].new_budget == 60

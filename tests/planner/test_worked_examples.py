@@ -153,6 +153,12 @@ def test_limits_bind_even_where_nothing_else_would_change() -> None:
     assert one(history(), segment(min_daily_budget=90, budget_limited=False)).new_budget == 80
 
 
+def test_a_budget_above_its_cap_goes_down_even_where_it_is_not_what_limits_the_leads() -> None:
+    row = one(history(), segment(max_daily_budget=70, budget_limited=False, capacity_total_leads=9))
+    assert (row.action, row.new_budget) == ("decrease", 70)
+    assert Reason.NOT_BUDGET_LIMITED not in row.reasons
+
+
 def test_odd_cents_stay_inside_the_step() -> None:
     up = one(history(), segment(capacity_total_leads=9, current_budget=Decimal("33.33"), max_increase_pct=7))
     assert up.new_budget == Decimal("35.66")  # 35.6631 rounded down
