@@ -147,6 +147,42 @@ def test_a_replaced_campaign_keeps_its_past_and_following_the_advice_heals_and_c
     assert not decided["is_blocked"] and decided["old_budget"] == 140
 
 
+def test_a_budget_recorded_before_the_successor_was_known_is_recorded_again_and_then_stays(morning: Morning) -> None:
+    def recorded() -> Decimal:
+        return morning.db.value(
+            "select daily_budget from channel_metrics where channel = 'google_ads' and segment_id = %s and date = %s",
+            [segment(morning, "schilder_utrecht"), YESTERDAY],
+        )
+
+    assert recorded() == 140
+    morning.db.fetch("delete from channel_metrics where channel = 'google_ads' and date = %s", [YESTERDAY])
+    morning.sandbox.set_campaign(UTRECHT, "REMOVED", YESTERDAY, successor="20000009999")
+    restate()
+    (finding,) = open_findings(morning, "campaign_not_found")
+    morning.db.fetch(statement_of(finding))
+    morning.db.fetch(
+        "insert into channel_sources (channel, account, external_id, segment_id, valid_from) "
+        "values ('google_ads', %s, '20000009999', %s, %s)",
+        [PAINTERS, segment(morning, "schilder_utrecht"), YESTERDAY],
+    )
+    restate()
+    assert recorded() == 140
+    for budget, amount in morning.sandbox.budgets().items():
+        morning.sandbox.set_budget(budget, amount + 10_000_000)
+    restate()
+    assert recorded() == 140, "what is changed today is not yesterday's"
+
+
+def test_sources_that_were_all_switched_off_by_mistake_keep_their_figures(morning: Morning) -> None:
+    before = spend(morning, "schilder_utrecht")
+    morning.db.fetch("update channel_sources set is_active = false")
+    restate(accounts=())
+    assert spend(morning, "schilder_utrecht") == before
+    morning.db.fetch("update channel_sources set is_active = true")
+    restate()
+    assert spend(morning, "schilder_utrecht") == before
+
+
 def test_a_removed_campaign_without_a_successor_leaves_no_days_that_cost_nothing(morning: Morning) -> None:
     removed = YESTERDAY - timedelta(days=4)
     before = spend(morning, "schilder_utrecht")

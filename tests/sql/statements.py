@@ -296,6 +296,9 @@ STATEMENTS = {
         values={"rows": 1},
         writes="channel_metrics",
     ),
+    "lead_stats/update_channel_metrics_budgets.sql": _statement(
+        undo=RE_MAPPED, first=("lead_stats/create_pulled_metrics.sql", PULLED), writes="channel_metrics"
+    ),
     "lead_stats/select_partner_capacity.sql": _statement(),
     "lead_stats/select_report.sql": _statement(),
     "lead_stats/update_budget_decisions.sql": _statement(

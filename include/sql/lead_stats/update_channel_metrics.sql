@@ -1,6 +1,7 @@
 -- Grain: one (segment, channel, account, day) of the window whose figures a change of channel_sources took away.
 -- Why: what was re-mapped must not show in two segments. A row goes once the account was read under the new sources, which is
--- when another segment has its figures; or at once where the account has no source on that day any more, and is not read.
+-- when another segment has its figures; or at once where the account has no source on that day any more, and is not read. A table
+-- without any active source is a mistake, which the run is refused for, and takes nothing away.
 with open_days as (
     select distinct
         changes.segment_id,
@@ -35,6 +36,7 @@ left_over as materialized (
             metrics.spend, metrics.daily_budget, metrics.conversions, metrics.impressions, metrics.clicks, metrics.visits,
             metrics.microsite_visits, metrics.microsite_leads
         ) is not null
+        and exists (select 1 from channel_sources where is_active)
         and not exists (
             select 1
             from channel_sources as sources

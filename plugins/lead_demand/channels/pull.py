@@ -301,6 +301,7 @@ def write(
     connection.execute(sql.render("lead_stats/create_pulled_metrics.sql"))
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
     key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
+    connection.execute(sql.render("lead_stats/update_channel_metrics_budgets.sql"), key)
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
     keep_sums(connection, channel, pulled, key)
     looked_for = [
