@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint audit image format lock
+.PHONY: help run test backtest clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint audit image format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -39,6 +39,9 @@ psql: $(READY) ## a prompt on the leads database
 
 airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 	@$(PYTHON) -m tools.stack airflow $(ARGS)
+
+backtest: $(READY) ## past mornings with other settings, beside what was decided (ARGS="max_increase_pct=50 max_decrease_pct=50")
+	@$(PYTHON) -m tools.stack backtest $(ARGS)
 
 clock: $(READY) ## what knows the time, at night, at midnight, when the clock changes, in other zones (over an hour; ARGS=--short)
 	@PYTHONPATH=plugins $(PYTHON) -m tests.clock $(ARGS)

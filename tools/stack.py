@@ -688,6 +688,24 @@ def airflow(arguments: Sequence[str]) -> int:
             stack.release("postgres")
 
 
+def backtest(arguments: Sequence[str]) -> int:
+    """`make backtest`: past mornings of the database with other settings."""
+    if real_database():
+        refuse_if_incomplete()
+    stack = Stack("run")
+    with stack.starting():
+        stack.start_postgres()
+        if not real_database():
+            stack.migrate_leads()
+    try:
+        environment = stack.airflow_environment() | {"PYTHONPATH": str(REPOSITORY / "plugins")}
+        command = [sys.executable, "-m", "lead_demand.backtest_run", *arguments]
+        return subprocess.run(command, env=environment, check=False).returncode
+    finally:
+        with stack.starting():
+            stack.release("postgres")
+
+
 def clean() -> None:
     """`make clean`: stop everything and delete what local runs have left, and nothing else in that folder."""
     stack = Stack("up")
@@ -717,14 +735,14 @@ def refuse_if_incomplete() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.stack", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["up", "stop", "status", "migrate", "psql", "airflow", "clean"])
+    parser.add_argument("what", choices=["up", "stop", "status", "migrate", "psql", "airflow", "backtest", "clean"])
     options, rest = parser.parse_known_args(arguments)
     os.umask(private.UMASK)
     from tools.migrate import MigrationError
 
     try:
-        if options.what in ("migrate", "psql", "airflow"):
-            return {"migrate": migrate, "psql": psql, "airflow": airflow}[options.what](rest)
+        if options.what in ("migrate", "psql", "airflow", "backtest"):
+            return {"migrate": migrate, "psql": psql, "airflow": airflow, "backtest": backtest}[options.what](rest)
         if options.what == "status":
             return status()
         {"up": up, "stop": stop, "clean": clean}[options.what]()

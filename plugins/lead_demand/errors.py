@@ -142,6 +142,14 @@ class NothingToRevert(LeadDemandError):
     rerun = False
 
 
+class NothingToReplay(LeadDemandError):
+    """A backtest that cannot be made; the message says why."""
+
+    unchanged = "No budget was read or changed; an earlier report was left as it was."
+    todo = "Restate the days before the first morning with lead_stats, or choose later mornings."
+    rerun = False
+
+
 class AnswerUnusable(LeadDemandError):
     """What was answered about large increases does not count, or was never answered; the message says why."""
 

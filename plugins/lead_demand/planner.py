@@ -26,7 +26,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from lead_demand.planner_estimate import Assumptions, Estimate, estimate
+from lead_demand.planner_estimate import Assumptions, Estimate, Estimator, estimate
 from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, decimal, is_none, micros, read_days, read_segments
 from lead_demand.planner_sentences import sentences
 from lead_demand.planner_week import Calendar, weekly_level
@@ -128,6 +128,17 @@ NO_CHANGE = (
 
 
 @dataclass(frozen=True)
+class Morning:
+    """What is known before anything is estimated: each segment's set-up and days, one row per segment."""
+
+    today: np.datetime64
+    calendar: Calendar
+    capacity: np.ndarray  # of today; that of `known` and `days` is the week's level
+    known: Segments
+    days: Days
+
+
+@dataclass(frozen=True)
 class _Forecast:
     """Leads a day at today's budget and the target, of a day like today and as the mean of the week, and how far apart
     the week's are; float, NaN where not known.
@@ -216,8 +227,9 @@ class LeadDemandPlanner:
     >>> plan = planner.plan(history, segments, today=date(2026, 3, 11))  # doctest: +SKIP
     """
 
-    def __init__(self, settings: PlannerSettings | None = None) -> None:
+    def __init__(self, settings: PlannerSettings | None = None, estimator: Estimator | None = None) -> None:
         self.settings = settings or PlannerSettings()
+        self.estimator = estimator or estimate
         self._unit = micros(self.settings.currency_unit) or 1
 
     def plan(self, history: pd.DataFrame, segments: pd.DataFrame, today: dt.date) -> pd.DataFrame:
@@ -244,25 +256,34 @@ class LeadDemandPlanner:
           target_week, expected_week (leads per day over the week: what is decided by), gap_exact (between these
           two), sd (of the gap), expected_after (of the week, at new_budget);
           acceptance_rate, free_rate (leads a day), paid_rate (paid leads per EUR at today's budget), wanted_budget
-          (EUR, float, before any limit; NaN where no budget would do).
+          (EUR, float, before any limit; NaN where no budget would do), spend_after (EUR per day, float, expected at
+          new_budget), estimate (dict, what `Estimate.with_kept` takes; None where the days are unusable).
 
         Raises KeyError where a frame that has rows lacks the key columns segment_id or date.
         """
-        day = np.datetime64(pd.Timestamp(today).date(), "D")
+        morning = self.read(history, segments, today)
+        del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
+        return self.decide(morning, self.estimate(morning))
+
+    def read(self, history: pd.DataFrame, segments: pd.DataFrame, today: dt.date) -> Morning:
+        """The two frames of `plan` as arrays, with capacity as the level of the week."""
+        day, settings = np.datetime64(pd.Timestamp(today).date(), "D"), self.settings
         known = read_segments(segments, day)
-        settings = self.settings
         days = read_days(
             history, known.ids, day, settings.window_days, settings.min_history_days, settings.missing_days
         )
-        capacity = known.capacity
         calendar = Calendar.of(known.country, settings.holidays)
-        known, days = weekly_level(known, days, calendar)
-        del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
-        rates = estimate(days, known.branch, calendar, day, self.settings.assumptions)
-        # Google goes on calling a campaign limited when its market is too small for its budget.
-        idle = (known.budget_limited == 1) & (rates.spend_share < settings.least_spent)
-        known = replace(known, budget_limited=np.where(idle, 0.0, known.budget_limited))
-        forecast = self._forecast(known, capacity, rates)
+        capacity = known.capacity
+        return Morning(day, calendar, capacity, *weekly_level(known, days, calendar))
+
+    def estimate(self, morning: Morning) -> Estimate:
+        """What each segment may expect."""
+        return self.estimator(morning.known, morning.days, morning.calendar, morning.today, self.settings.assumptions)
+
+    def decide(self, morning: Morning, rates: Estimate) -> pd.DataFrame:
+        """The answer of `plan`, from what was read and estimated."""
+        known, days, day = self.truly_limited(morning.known, rates), morning.days, morning.today
+        forecast = self._forecast(known, morning.capacity, rates)
 
         flags = self._stops(known, days, rates)
         stopped = np.logical_or.reduce([*flags.values(), _bools(map(bool, known.blocks))])
@@ -271,11 +292,16 @@ class LeadDemandPlanner:
         self._keep_month(known, rates, forecast, stopped, new, flags)
         return self._explain(known, days, rates, forecast, new, flags, day)
 
+    def truly_limited(self, known: Segments, rates: Estimate) -> Segments:
+        """Google goes on calling a campaign limited when its market is too small for its budget."""
+        idle = (known.budget_limited == 1) & (rates.spend_share < self.settings.least_spent)
+        return replace(known, budget_limited=np.where(idle, 0.0, known.budget_limited))
+
     # What today's budget brings, and what is wanted
 
     def _forecast(self, known: Segments, capacity: np.ndarray, rates: Estimate) -> _Forecast:
         """`capacity` is that of today, that of `known` the week's."""
-        spend = _spend_at(_euros(known.current), known, rates)
+        spend = spend_at(_euros(known.current), known, rates)
         expected, variance = rates.leads(spend), rates.leads_variance(spend)
         by_person = ~np.isnan(known.target_override)
         target = np.where(by_person, known.target_override, known.capacity / rates.acceptance)
@@ -469,7 +495,7 @@ class LeadDemandPlanner:
         limits = _Limits.of(known, stopped, self._unit)
         lowest = np.minimum(limits.clamp(np.zeros(len(new), dtype=object)), planned)
         wanted = (forecast.gap > 0) & (known.budget_limited == 1)
-        worth = rates.elasticity * _per_euro(rates, _spend_at(_euros(known.current), known, rates)) * rates.acceptance
+        worth = rates.elasticity * _per_euro(rates, spend_at(_euros(known.current), known, rates)) * rates.acceptance
         worth = np.where(wanted, np.nan_to_num(worth), 0.0)
         queue = np.lexsort((forecast.gap, worth))
         queue = queue[(lowest < planned)[queue]]
@@ -531,10 +557,11 @@ class LeadDemandPlanner:
                 "expected_week": forecast.week_expected,
                 "gap_exact": forecast.gap,
                 "sd": forecast.sd,
-                "expected_after": rates.leads(_spend_at(_euros(new), known, rates)),
+                "expected_after": rates.leads(spend_at(_euros(new), known, rates)),
                 "acceptance_rate": rates.acceptance,
                 "free_rate": rates.free_rate,
-                "paid_rate": _per_euro(rates, _spend_at(_euros(known.current), known, rates)),
+                "paid_rate": _per_euro(rates, spend_at(_euros(known.current), known, rates)),
+                "spend_after": spend_at(_euros(new), known, rates),
                 "wanted_budget": np.where(np.isfinite(forecast.wanted), forecast.wanted, np.nan),
             }.items()
         }
@@ -548,6 +575,10 @@ class LeadDemandPlanner:
                 "target_leads_per_day": np.where(unusable, np.nan, forecast.target),
                 "target_week": np.where(unusable, np.nan, forecast.week_target),
                 **shown,
+                "estimate": pd.Series(
+                    [None if of_bad_days else row for row, of_bad_days in zip(rates.kept(), hidden, strict=True)],
+                    dtype=object,
+                ),
                 "needs_approval": flags[Reason.NEEDS_APPROVAL],
                 "reasons": pd.Series(reasons, dtype=object),
             }
@@ -557,7 +588,7 @@ class LeadDemandPlanner:
         return result.iloc[known.given_order].reset_index(drop=True)
 
 
-def _spend_at(budget: np.ndarray, known: Segments, rates: Estimate) -> np.ndarray:
+def spend_at(budget: np.ndarray, known: Segments, rates: Estimate) -> np.ndarray:
     """What a campaign spends of a budget: its usual share where the budget limits it, else at most what it spent."""
     return np.where(known.budget_limited == 1, budget * rates.spend_share, np.minimum(budget, rates.recent_spend))
 

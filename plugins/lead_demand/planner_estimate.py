@@ -12,13 +12,15 @@ would be one more number that can be missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any, Protocol
 
 import numpy as np
 from scipy.special import gammaln
 
-from lead_demand.planner_inputs import Days
+from lead_demand.planner_inputs import Days, Segments
 from lead_demand.planner_week import Calendar
 
 # What a rate may do: drift (standard deviation of a day's change of its log), burst (variance of a day's rate, as a
@@ -54,6 +56,23 @@ class Assumptions:
     outage_min_days: int
 
 
+#: The numbers of each segment that make an estimate.
+KEPT = (
+    "reference",
+    "paid_rate",
+    "paid_rate_variance",
+    "free_rate",
+    "free_rate_variance",
+    "acceptance",
+    "acceptance_variance",
+    "spend_share",
+    "spend_share_variance",
+    "recent_spend",
+    "paid_today",
+    "free_today",
+)
+
+
 @dataclass(frozen=True)
 class Estimate:
     """Rates of each segment with their variances, all float arrays of shape (segments,).
@@ -78,6 +97,20 @@ class Estimate:
     outage: np.ndarray  # bool: money is spent and nothing arrives, up to and including yesterday
     known: np.ndarray  # bool: there was any paid lead to learn from
     acceptance_known: bool
+
+    def kept(self) -> list[dict[str, float]]:
+        """What has to be kept of each segment to have the same estimate again, see `with_kept`."""
+        columns = {name: getattr(self, name).tolist() for name in KEPT}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    def with_kept(self, kept: Sequence[Mapping[str, float] | None]) -> Estimate:
+        """The same with what was kept of an earlier one, segment by segment; None = this one's."""
+        there = np.array([row is not None for row in kept], dtype=bool)
+        earlier: dict[str, Any] = {
+            name: np.where(there, [row[name] if row is not None else np.nan for row in kept], getattr(self, name))
+            for name in KEPT
+        }
+        return replace(self, **earlier, known=self.known | there, outage=self.outage & ~there)
 
     def leads(self, spend: np.ndarray) -> np.ndarray:
         """Leads per day, paid and free, at `spend` EUR per day, as the mean of the week."""
@@ -109,11 +142,18 @@ class Estimate:
         return self.reference ** (1 - self.elasticity) * spend**self.elasticity
 
 
-def estimate(days: Days, branch: np.ndarray, calendar: Calendar, today: np.datetime64, assume: Assumptions) -> Estimate:
-    """Estimate every segment's rates from the complete days of the window. `branch`: segments of the same number have
-    their season in common, shape (segments,).
-    """
-    known = days.complete
+class Estimator(Protocol):
+    """A forecast: what each segment may expect this morning. `estimate` is ours; another may be put in its place."""
+
+    def __call__(
+        self, segments: Segments, days: Days, calendar: Calendar, today: np.datetime64, assume: Assumptions
+    ) -> Estimate:
+        """The rates of `segments`, in their order, from the days of the window before `today`. Pure."""
+
+
+def estimate(segments: Segments, days: Days, calendar: Calendar, today: np.datetime64, assume: Assumptions) -> Estimate:
+    """Estimate every segment's rates from the complete days of the window."""
+    known, branch = days.complete, segments.branch
     paid, spend = np.where(known, days["google_ads_leads"], 0.0), np.where(known, days["google_ads_spend"], 0.0)
     free = np.where(known, days["leads_generated"], 0.0) - paid
     accepted, decided = _decided_evenly(

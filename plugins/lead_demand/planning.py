@@ -134,10 +134,11 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
         if switches.error:
             unreadable.append(_unreadable("orchestration_settings", switches.error))
         settings = _with_limits(connection, settings, switches, key)
-        settings = replace(settings, holidays=_public_holidays(segments["country"], settings.window_days))
+        first = day.today() - timedelta(days=settings.window_days)
+        settings = replace(settings, holidays=public_holidays(segments["country"], first, day.today()))
         # The history gets no name here: the planner lets go of it before it estimates.
         planned = LeadDemandPlanner(settings).plan(_history(connection, name, settings), segments, day.today())
-        _write(connection, _decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
+        _write(connection, decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
         findings.record(connection, unreadable, [findings.Checked("settings_unreadable")])
     blocked = int(planned["is_blocked"].sum()) if len(planned) else 0
     counts = planned["action"].value_counts().to_dict() if len(planned) else {}
@@ -204,7 +205,7 @@ def _segments(
         [usual.get(segment_id) for segment_id, _ in given], index=segments.index, dtype=object
     )
     steps = [
-        _step_of_limited(*row)
+        step_of_limited(*row)
         for row in zip(
             segments["max_increase_pct"],
             segments["budget_limited"],
@@ -253,7 +254,7 @@ def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
     return judged is None or judged["is_leap"] or judged["capacity"] != capacity
 
 
-def _step_of_limited(
+def step_of_limited(
     max_increase_pct: Decimal | None, is_limited: bool | None, limited: Decimal | None, current: Decimal | None
 ) -> Decimal | None:
     """The largest step up of a segment, in percent of its whole budget.
@@ -306,12 +307,13 @@ def _with_limits(
     )
 
 
-def _public_holidays(countries: Iterable[str], window_days: int) -> dict[str, frozenset[date]]:
-    """Today's and those of the window, by country code. A country whose calendar nobody keeps has none."""
+def public_holidays(countries: Iterable[str], first: date, last: date) -> dict[str, frozenset[date]]:
+    """Those of all years from `first` to the day after `last`, by country code. A country whose calendar nobody keeps
+    has none.
+    """
     import holidays
 
-    today = day.today()
-    years = range((today - timedelta(days=window_days)).year, today.year + 2)  # a day after New Year's Eve is looked at
+    years = range(first.year, (last + timedelta(days=1)).year + 1)
     kept = {}
     for country in set(countries):
         with suppress(NotImplementedError):
@@ -319,7 +321,7 @@ def _public_holidays(countries: Iterable[str], window_days: int) -> dict[str, fr
     return kept
 
 
-def _decision_rows(planned: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
+def decision_rows(planned: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
     inputs = segments.drop(columns=["segment_id"])
     estimate = planned[[column for column in planned if column not in DECISION_COLUMNS]]
     return planned.assign(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from lead_demand import channels, day, sql, task_states
@@ -379,6 +380,17 @@ def revert_budgets(name: str, dag_run: DagRunProtocol, task_instance: RuntimeTas
     who = dag_run.triggering_user_name
     report = reverts.revert_changes(log_id, of_day, name, dag_run.run_id, who, last_try=_is_last_try(task_instance))
     say(f"Reverts asked for by {who or 'nobody named'}: {report}.", _change_lines(report))
+
+
+def replay_mornings(name: str, dag_run: DagRunProtocol, params: Mapping[str, Any]) -> None:
+    """Replay past mornings with what the trigger form says, and tell what came of it."""
+    from lead_demand import backtest_run
+
+    asked = {key: value for key, value in params.items() if value is not None}
+    first, last = (date.fromisoformat(asked.pop(key)) if key in asked else None for key in ("date_from", "date_to"))
+    forecast = asked.pop("forecast", None)
+    headline, _, table = backtest_run.run(name, dag_run.run_id, first, last, asked, forecast).partition("\n\n")
+    say(headline, table.splitlines())
 
 
 def hold_budgets(name: str, dag_run: DagRunProtocol) -> None:

@@ -17,7 +17,7 @@ DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
 
 def test_the_dags_are_exactly_these_and_import_without_error(dagbag: Any) -> None:
     assert dagbag.import_errors == {}
-    assert set(dagbag.dags) == {"lead_stats", "lead_budgets", "lead_digest", "lead_budget_revert"}
+    assert set(dagbag.dags) == {"lead_stats", "lead_budgets", "lead_digest", "lead_budget_revert", "lead_backtest"}
     assert {path.stem for path in DAG_FILES} == set(dagbag.dags), "a DAG's id is its file's name"
 
 

@@ -43,6 +43,15 @@ INSERT = {
         "(channel, account, campaign_id, budget_id, amount, campaigns_on_budget, is_learning, is_serving, currency,"
         " time_zone, dag_run_id) values ('x', '1', '2', '2', 5, 1, false, true, 'EUR', 'Europe/Amsterdam', 'test')"
     ),
+    "backtest_results": (
+        "(run_id, trial, segment_id, date_from, date_to, evaluations, kept, increases, decreases, differing, leads,"
+        f" wanted, target, spend, judged, held, missed_by) select 'test', 'today', {SEGMENT}, lead_today(),"
+        " lead_today(), 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0"
+    ),
+    "backtest_differences": (
+        "(run_id, segment_id, date, today_action, changed_action)"
+        f" values ('test', {SEGMENT}, lead_today(), 'hold', 'hold')"
+    ),
     "lead_spellings": "(kind, spelling, meaning) values ('region', 'N-Brabant', 'noord-brabant')",
     "leads": "(branch) values ('schilder')",
     "profiles": "(id) select gen_random_uuid() where false",
@@ -71,6 +80,8 @@ UPDATE = {
     "budget_decisions": "realised_leads_7d = 2",
     "channel_orchestration_log": "status = 'success'",
     "channel_budgets": "amount = 6",
+    "backtest_results": "tried = 'x'",
+    "backtest_differences": "decided_action = 'hold'",
     "lead_spellings": "updated_at = now()",
     "leads": f"segment_id = {SEGMENT}",
     "profiles": "is_admin = true",
@@ -81,7 +92,16 @@ VIEWS = ("lead_channel_roi", "budget_outcomes", "month_pace")
 OURS = [table for table in INSERT if table not in ("leads", "profiles", "partners")]
 # What a trigger alone writes, and what the pipeline alone does: decisions, questions, and that a channel was fetched.
 LOGGED = dict.fromkeys(
-    ("channel_source_changes", "limit_changes", "budget_decisions", "channel_fetches", "approval_questions"), "select"
+    (
+        "channel_source_changes",
+        "limit_changes",
+        "budget_decisions",
+        "channel_fetches",
+        "approval_questions",
+        "backtest_results",
+        "backtest_differences",
+    ),
+    "select",
 )
 
 ALLOWED = {
@@ -113,6 +133,8 @@ ALLOWED = {
         "budget_decisions": "select insert update",
         "channel_orchestration_log": "select insert update",
         "channel_budgets": "select insert update",
+        "backtest_results": "insert",
+        "backtest_differences": "insert",
         "leads": "update",  # and select of the columns that are no personal data: see test_personal_data.py
     },
 }

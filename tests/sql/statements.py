@@ -139,6 +139,10 @@ STATEMENTS = {
     "findings/upsert_pipeline_findings.sql": _statement(
         values={"findings": Jsonb([FINDING, FINDING]), "checked": Jsonb([CHECKED])}
     ),
+    "lead_backtest/insert_backtest_differences.sql": _statement(values={"differences": Jsonb([])}),
+    "lead_backtest/insert_backtest_results.sql": _statement(values={"results": Jsonb([]), "tried": None}),
+    "lead_backtest/select_countries.sql": _statement(),
+    "lead_backtest/select_morning.sql": _statement(row="select lead_today() - 1 as morning"),
     "lead_budget_revert/select_reversible.sql": _statement(
         "claimed",
         undo="update channel_orchestration_log set status = 'success'",

@@ -32,7 +32,7 @@ ROW_VALUES = (
     " decided_by log_id day changed_at changed_by status decisions is_complete kill_switch currency time_zone advice"
     " statement_timeout lock_timeout idle_timeout unit total_cap_words total_daily_cap max_daily_increase"
     " approval_threshold approve question_id asked chosen form responder_id responder_name responded_at limit changes"
-    " until"
+    " until morning results differences tried"
 )
 # A function is a black box to EXPLAIN, so this one is run.
 RUN_FOR_REAL = {"lead_stats/update_lead_segment_plans.sql"}

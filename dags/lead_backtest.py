@@ -1,0 +1,80 @@
+"""
+# lead_backtest: past mornings with other settings
+
+Replays the planner over mornings that are over, with today's settings and with those of the form side by side, and says
+which decisions would differ, what they would have brought and cost, and how often the forecasts held. No budget is read
+in Google Ads or changed, and nothing that a decision depends on is written.
+
+**When.** Only by hand: Trigger, then fill the form. An empty form replays the last 90 mornings with today's settings.
+
+**Inputs.** `lead_generation_stats`, `budget_decisions` (a morning that was decided is replayed from what was known
+then; one before that from its days as they are known now), `lead_segment_channels`, `orchestration_settings`.
+
+**Params.** `date_from` and `date_to`; what to try, the same for every segment; `forecast`, another one than ours. A
+budget goes on from morning to morning as the tried settings left it. What a person had switched off is replayed as if
+it were on; a month's budget is no part of it.
+
+**Re-run rule.** Clear it or start a new run: each adds a report to `backtest_results` and `backtest_differences`.
+
+**If it fails.** The log's last four lines say what happened and what to do.
+- [NothingToReplay](runbook.md#nothingtoreplay): the range has too few statistics before it.
+"""
+
+from __future__ import annotations
+
+import pendulum
+from airflow.sdk import Param, dag, task
+
+from lead_demand import tasks
+from lead_demand.channels import STEERED
+from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
+
+
+def number(title: str, description: str, **bounds: float) -> Param:
+    return Param(None, type=["null", "number"], title=title, description=description, **bounds)
+
+
+@dag(
+    dag_id="lead_backtest",
+    doc_md=__doc__,
+    schedule=None,
+    start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Amsterdam"),
+    catchup=False,
+    max_active_runs=1,
+    allowed_run_types=["manual"],
+    params={
+        "date_from": Param(None, type=["null", "string"], format="date", title="First morning"),
+        "date_to": Param(None, type=["null", "string"], format="date", title="Last morning"),
+        "max_increase_pct": number("Largest increase, %", "Instead of each segment's own.", minimum=0),
+        "max_decrease_pct": number("Largest decrease, %", "Instead of each segment's own.", minimum=0, maximum=100),
+        "min_daily_budget": number("Floor, EUR per day", "Instead of each segment's own.", minimum=0),
+        "max_daily_budget": number("Cap, EUR per day", "Instead of each segment's own.", minimum=0),
+        "cooldown_days": number("Cool-down, days", "Instead of each segment's own.", minimum=0),
+        "total_daily_cap": number("Total daily cap, EUR", "Of all budgets together.", minimum=0),
+        "max_daily_increase": number("Increases per day, EUR", "Of all segments together.", minimum=0),
+        "dead_band": number("Dead band", "A gap below this part of the target is left alone.", minimum=0, maximum=1),
+        "significance": number("Significance", "A gap below so many standard deviations is left alone.", minimum=0),
+        "follow_through": number("Follow-through", "Such a gap after a full step waits for no cool-down.", minimum=0),
+        "forecast": Param(
+            None,
+            type=["null", "string"],
+            title="Forecast",
+            description="One of FORECASTS in plugins/lead_demand/forecasts.py, to be judged beside ours.",
+        ),
+    },
+    default_args={
+        "owner": "marketing-operations",
+        **TASK_DEFAULTS,
+    },
+    **RUN_CALLBACKS,
+    tags=["tier:2", "rerun:clear"],
+)
+def lead_backtest():
+    @task(doc_md="Replays the mornings, keeps the report, and tells it in a table.")
+    def replay_mornings(dag_run=None, params=None) -> None:
+        tasks.replay_mornings(STEERED, dag_run, params)
+
+    replay_mornings()
+
+
+lead_backtest()

@@ -1,0 +1,197 @@
+"""A backtest from the database and back: reads the past, replays it, keeps the report and tells it in a table.
+
+python -m lead_demand.backtest_run [--from DAY] [--to DAY] [--forecast NAME] [max_increase_pct=50 …]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lead_demand import day, report, sql
+from lead_demand.backtest import CHANGED, DECIDED, LIMITS, TODAY, Replay, Trial, replay
+from lead_demand.errors import NothingToReplay
+from lead_demand.forecasts import FORECASTS
+from lead_demand.planner import PlannerSettings
+from lead_demand.planning import public_holidays
+from lead_demand.switches import read_switches
+
+if TYPE_CHECKING:
+    import psycopg
+
+#: What may be tried besides the limits of a segment: fields of the planner's settings.
+SETTINGS = ("total_daily_cap", "max_daily_increase", "dead_band", "significance", "follow_through")
+#: How many mornings are looked at unless somebody says otherwise, and how many differences are kept.
+USUAL_DAYS, MOST_DIFFERENCES = 90, 1000
+
+
+def run(
+    channel: str,
+    run_id: str,
+    first: date | None = None,
+    last: date | None = None,
+    changes: Mapping[str, float | str] | None = None,
+    forecast: str | None = None,
+) -> str:
+    """Replay the mornings from `first` to `last` with today's settings and, where something is to be tried, with
+    `changes` (a limit of every segment or a setting of the planner → its value) or another forecast beside them.
+
+    Keeps the report under `run_id` in `backtest_results` and `backtest_differences`, and returns it as a table. Nothing
+    else is written. Raises NothingToReplay.
+    """
+    changes = dict(changes or {})
+    if forecast is not None and forecast not in FORECASTS:
+        raise NothingToReplay(f"There is no forecast {forecast!r}.", todo=f"Choose one of {', '.join(FORECASTS)}.")
+    if unknown := sorted(changes.keys() - {*LIMITS, *SETTINGS}):
+        todo = f"Try one of {', '.join([*LIMITS, *SETTINGS])}."
+        raise NothingToReplay(f"{', '.join(unknown)} cannot be tried.", todo=todo)
+    last = min(last or day.latest_whole_day(), day.latest_whole_day())
+    first = first or last - timedelta(days=USUAL_DAYS - 1)
+    if first > last:
+        raise NothingToReplay(f"The first morning, {first}, lies after the last one, {last}.")
+    with sql.connect() as connection:
+        sql.join_whole_sets(connection)
+        trials = _trials(connection, changes, forecast)
+        values = {"channel": channel, "first": first - timedelta(days=PlannerSettings().window_days)}
+        history = sql.read_numbers(connection, sql.render("lead_budgets/select_history.sql"), values)
+        limits = sql.read_frame(connection, sql.render("lead_budgets/select_limits.sql"), {"channel": channel})
+        countries = sql.read_frame(connection, sql.render("lead_backtest/select_countries.sql"))["country"]
+        holidays = public_holidays(countries, first - timedelta(days=PlannerSettings().window_days), last)
+        trials = [replace(trial, settings=replace(trial.settings, holidays=holidays)) for trial in trials]
+        found = replay(history, _mornings(connection, channel, first, last), limits, trials, first, last)
+        if not found.results["evaluations"].any():
+            raise NothingToReplay(
+                f"No morning from {first} to {last} has {PlannerSettings().min_history_days} days of statistics before."
+            )
+        tried = _told(changes, forecast)
+        _keep(connection, run_id, first, last, tried, found)
+    return told(found, first, last, tried)
+
+
+def _trials(
+    connection: psycopg.Connection[Any], changes: Mapping[str, float | str], forecast: str | None
+) -> list[Trial]:
+    """Today's settings, and the changed ones where something is changed. A month's budget is no part of a replay."""
+    switches = read_switches(connection)
+    now = PlannerSettings(
+        total_daily_cap=switches.total_daily_cap,
+        max_daily_increase=switches.max_daily_increase,
+        approval_threshold=switches.approval_threshold,
+    )
+    trials = [Trial(TODAY, now)]
+    if changes or forecast:
+        settings: dict[str, Any] = {name: _of_planner(name, changes[name]) for name in SETTINGS if name in changes}
+        limits = {name: Decimal(str(changes[name])) for name in LIMITS if name in changes}
+        trials.append(Trial(CHANGED, replace(now, **settings), limits, FORECASTS[forecast] if forecast else None))
+    return trials
+
+
+def _of_planner(name: str, value: float | str) -> Decimal | float:
+    is_money = name in ("total_daily_cap", "max_daily_increase")
+    return Decimal(str(value)) if is_money else float(value)
+
+
+def _mornings(
+    connection: psycopg.Connection[Any], channel: str, first: date, last: date
+) -> Iterator[tuple[date, list[dict[str, Any]]]]:
+    """One after the other: a year of ten thousand segments is too much at once."""
+    statement = sql.render("lead_backtest/select_morning.sql")
+    for ago in range((last - first).days, -1, -1):
+        morning = last - timedelta(days=ago)
+        yield morning, sql.read_rows(connection, statement, {"channel": channel, "morning": morning})
+
+
+def _told(changes: Mapping[str, float | str], forecast: str | None) -> str:
+    """What is tried, in words; empty where nothing is."""
+    told = [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in changes.items()]
+    return ", ".join([*told, *([f"forecast {forecast}"] if forecast else [])])
+
+
+def _keep(connection: psycopg.Connection[Any], run_id: str, first: date, last: date, tried: str, found: Replay) -> None:
+    differences = found.differences
+    if len(differences):
+        apart = (differences["changed_budget"] - differences["today_budget"]).abs().astype(float)
+        differences = differences.loc[apart.sort_values(ascending=False, kind="stable").index[:MOST_DIFFERENCES]]
+    values = {"dag_run_id": run_id, "first": first, "last": last, "tried": tried}
+    rows = {"results": _json(found.results), "differences": _json(differences)}
+    for table in rows:
+        connection.execute(sql.render(f"lead_backtest/insert_backtest_{table}.sql"), values | rows)
+
+
+def _json(frame: pd.DataFrame) -> str:
+    """As a list of objects: what is not known is null, an amount keeps its decimals."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return json.dumps(plain.to_dict("records"), default=str)
+
+
+def told(found: Replay, first: date, last: date, tried: str) -> str:
+    """The replay as a table for people, and in a sentence what it rests on."""
+    sums = found.results.drop(columns=["segment_id"]).groupby("trial").sum(numeric_only=True)
+    heads = {DECIDED: "as decided", TODAY: "today's settings", CHANGED: tried}
+    of = sums.loc[[name for name in heads if name in sums.index]]
+    segments = found.results.loc[found.results["evaluations"] > 0, "segment_id"].nunique()
+    evaluations = of["evaluations"]
+    rows = {
+        "changes per segment and 30 days": (of["increases"] + of["decreases"]) / evaluations * 30,
+        "expected leads per segment and day": of["leads"] / evaluations,
+        "of them wanted by partners": of["wanted"] / evaluations,
+        "share of the target filled, %": 100 * of["wanted"] / of["target"],
+        "spend per segment and day, EUR": of["spend"] / evaluations,
+        "EUR per wanted lead": of["spend"] / of["wanted"].where(of["wanted"] > 0),
+        "decisions unlike the column to the left": of["differing"].where(of.index != DECIDED),
+        "weeks that came as forecast, % (80 is honest)": 100 * of["held"] / of["judged"].where(of["judged"] > 0),
+        "forecast missed by, leads per day": of["missed_by"] / of["judged"].where(of["judged"] > 0),
+    }
+    columns = ["", *(heads[name] for name in of.index)]
+    table = report.table(columns, [[label, *map(_figure, values)] for label, values in rows.items()])
+    kept, all_of_them = int(of["kept"].iloc[0]), int(evaluations.iloc[0])
+    return (
+        f"{first} to {last}: {all_of_them} evaluations of {segments} segments, {kept} of them as they were known then"
+        + (f" and {all_of_them - kept} estimated again from what is known now" if kept < all_of_them else "")
+        + ".\n\n"
+        + "\n".join(table)
+    )
+
+
+def _figure(value: float) -> Decimal | None:
+    return None if pd.isna(value) else Decimal(f"{value:.0f}" if abs(value) >= 1000 else f"{value:.2f}")
+
+
+def _change(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: what is tried is written as name=number") from None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line, on the database of the connection `leads_db`."""
+    from lead_demand.channels import STEERED
+
+    parser = argparse.ArgumentParser(prog="make backtest", description="Past mornings with other settings.")
+    parser.add_argument("--from", dest="first", type=date.fromisoformat, help=f"default: {USUAL_DAYS} mornings")
+    parser.add_argument("--to", dest="last", type=date.fromisoformat, help="default: yesterday")
+    parser.add_argument("--forecast", choices=list(FORECASTS), help="another one than ours")
+    parser.add_argument("changes", nargs="*", type=_change, help=f"name=number; of {', '.join([*LIMITS, *SETTINGS])}")
+    asked = parser.parse_args(arguments)
+    run_id = f"make backtest {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    try:
+        print(run(STEERED, run_id, asked.first, asked.last, dict(asked.changes), asked.forecast))
+    except NothingToReplay as error:
+        print(f"{error} {error.facts.unchanged} {error.facts.todo}", file=sys.stderr)
+        return 1
+    print(f"\nKept as {run_id!r} in backtest_results and backtest_differences.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""`lead_backtest` in Airflow: reads the past, keeps its report, and touches nothing else."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from lead_demand.backtest_run import main
+from tests.fixtures.morning import Morning
+
+REPORT = ("backtest_results", "backtest_differences")
+
+
+@pytest.fixture
+def with_capacity(morning: Morning) -> Morning:
+    """A morning whose past days have their capacity too, as after some months of running."""
+    morning.db.fetch(
+        "update lead_generation_stats as stats set capacity_total_leads = known.capacity_total_leads from "
+        "lead_generation_stats as known where known.segment_id = stats.segment_id and known.date = lead_today() - 1 "
+        "and stats.capacity_total_leads is null"
+    )
+    return morning
+
+
+def everything_else(morning: Morning) -> dict[str, Any]:
+    """How many rows each table has, and what of it was ever written."""
+    tables = morning.db.fetch(
+        "select relname, n_tup_ins, n_tup_upd, n_tup_del from pg_stat_user_tables where schemaname = 'public'"
+    )
+    return {row.pop("relname"): row for row in tables if row["relname"] not in REPORT}
+
+
+def rows(morning: Morning, table: str) -> list[dict[str, Any]]:
+    return morning.db.fetch(f"select * from {table} order by replayed_at, segment_id")
+
+
+def test_larger_steps_are_tried_beside_todays_and_nothing_but_the_report_is_written(
+    with_capacity: Morning, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="lead_demand")
+    morning, live = with_capacity, with_capacity.sandbox.budgets()
+    before = everything_else(morning)
+    run = morning.run("lead_backtest", conf={"max_increase_pct": 50, "max_decrease_pct": 50})
+    assert run.state == "success"
+    morning.db.fetch("select pg_stat_force_next_flush()")
+    assert everything_else(morning) == before
+    assert morning.sandbox.budgets() == live
+    results = rows(morning, "backtest_results")
+    assert {row["trial"] for row in results} == {"decided", "today", "changed"}
+    assert {row["tried"] for row in results} == {None, "max_increase_pct 50, max_decrease_pct 50"}
+    sums = {
+        row["trial"]: row
+        for row in morning.db.fetch(
+            "select trial, sum(evaluations) as evaluations, sum(increases + decreases) as changes, sum(differing) as "
+            "differing from backtest_results group by trial"
+        )
+    }
+    assert sums["today"]["evaluations"] == sums["changed"]["evaluations"] > 100
+    assert sums["decided"]["changes"] == 0 < sums["today"]["changes"]
+    assert len(rows(morning, "backtest_differences")) == sums["changed"]["differing"] > 0
+    assert "today's settings  max_increase_pct 50" in caplog.text
+
+
+def test_each_run_adds_a_report_and_an_unknown_forecast_adds_none(
+    with_capacity: Morning, caplog: pytest.LogCaptureFixture
+) -> None:
+    morning = with_capacity
+    assert morning.run("lead_backtest", conf={"forecast": "last_28_days"}).state == "success"
+    first = rows(morning, "backtest_results")
+    refused = morning.run("lead_backtest", conf={"forecast": "tea leaves"})
+    assert refused.state == "failed"
+    assert "What to do: Choose one of rates, last_28_days" in caplog.text
+    assert rows(morning, "backtest_results") == first
+    assert morning.run("lead_backtest", conf={"forecast": None}).state == "success"
+    assert {row["trial"] for row in rows(morning, "backtest_results")[len(first) :]} == {"decided", "today"}
+
+
+def test_on_the_command_line_a_past_without_statistics_says_what_to_do(
+    morning: Morning, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--from", "2020-01-01", "--to", "2020-02-01"]) == 1
+    told = capsys.readouterr().err
+    assert "No morning from 2020-01-01 to 2020-02-01" in told and "lead_stats" in told
+    assert main(["--from", "2026-02-01", "--to", "2026-01-01"]) == 1
+    assert "lies after the last one" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["max_increase_pct=lots"])
+    assert "name=number" in capsys.readouterr().err
