@@ -192,7 +192,7 @@ def _segments(
     judged, unread = _judged_capacity(connection)
     unreadable += unread
     given = [
-        (segment_id, capacity if pd.isna(absent) else capacity + absent)
+        (segment_id, capacity if capacity is None or absent is None else capacity + absent)
         for segment_id, capacity, absent in zip(
             segments["segment_id"], segments["capacity_total_leads"], segments["capacity_absent_leads"], strict=True
         )
