@@ -7,6 +7,7 @@ leave            every partner of the segments becomes inactive
 return           every partner of the segments becomes active again
 enter            the first partner of each segment enters ``daily_leads``: 99999, 0, a figure that cannot be
 forget           the first partner of each segment has no figure any more: an empty field
+away             the first partner of each segment announces that it is away from ``absent_from`` to ``absent_to``
 never_entered    the first partner of each segment has no row of capacity at all
 quiet_weekday    each segment took ``daily_leads`` on every recorded day of yesterday's weekday, and does now
 steady           each segment took ``daily_leads`` on each of the last 28 recorded days; what it takes now stays
@@ -24,6 +25,7 @@ repaired         grants and row level security are as they were
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 
 import psycopg
 
@@ -61,6 +63,10 @@ _SHAPES = {
         "alter table public.partner_capacity alter column daily_leads drop not null",
         f"update public.partner_capacity set daily_leads = null where partner_id in ({_FIRST})",
     ),
+    "away": (
+        "update public.partner_capacity set absent_from = %(absent_from)s, absent_to = %(absent_to)s "
+        f"where partner_id in ({_FIRST})",
+    ),
     "never_entered": (f"delete from public.partner_capacity where partner_id in ({_FIRST})",),
     "quiet_weekday": (
         _RECORDED.format(
@@ -93,7 +99,14 @@ _SHAPES = {
 
 
 def play(
-    url: str, shape: str, segments: Sequence[str] = (), *, daily_leads: int | str | None = None, days: int = 0
+    url: str,
+    shape: str,
+    segments: Sequence[str] = (),
+    *,
+    daily_leads: int | str | None = None,
+    days: int = 0,
+    absent_from: date | None = None,
+    absent_to: date | None = None,
 ) -> None:
     """Let it happen, in one transaction.
 
@@ -101,9 +114,17 @@ def play(
     :param shape: of the table above.
     :param segments: codes of the segments that it happens to, where the shape is about segments.
     :param daily_leads: leads a day; text where no integer is meant.
+    :param absent_from: the first day of an absence, None = there is none.
+    :param absent_to: its last day, None = until further notice.
     Raises KeyError for a shape that is not in the table.
     """
-    values = {"segments": list(segments), "daily_leads": daily_leads, "days": days}
+    values = {
+        "segments": list(segments),
+        "daily_leads": daily_leads,
+        "days": days,
+        "absent_from": absent_from,
+        "absent_to": absent_to,
+    }
     with psycopg.connect(url) as connection:
         for statement in _SHAPES[shape]:
             connection.execute(statement, values)

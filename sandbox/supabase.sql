@@ -77,6 +77,8 @@ create table if not exists public.partner_capacity (
     branch text not null,
     region text not null,
     daily_leads integer not null check (daily_leads >= 0),
+    absent_from date,
+    absent_to date,
     primary key (partner_id, country, branch, region)
 );
 revoke all on public.partners, public.partner_capacity from anon, authenticated;
@@ -105,6 +107,8 @@ alter table public.leads alter column branch drop not null;
 alter table public.leads add column if not exists country text default 'NL';
 alter table public.leads drop constraint if exists leads_status_check;
 alter table public.partner_capacity add column if not exists country text not null default 'NL';
+alter table public.partner_capacity add column if not exists absent_from date;
+alter table public.partner_capacity add column if not exists absent_to date;
 do $$
 begin
     if not exists (

@@ -32,7 +32,8 @@ DECIDED, TODAY, CHANGED = "decided", "today", "changed"
 WEEK, HALF = 7, 1.2816
 #: What a replay sets itself; of a recorded decision, what else the planner was given.
 LIMITS = ("min_daily_budget", "max_daily_budget", "max_increase_pct", "max_decrease_pct", "cooldown_days")
-RECORDED = ("capacity_total_leads", "target_override", "budget_limited", "limited_budget", "last_change_date")
+CAPACITY = ("capacity_total_leads", "capacity_absent_leads", "capacity_absent_week", "capacity_absent_until")
+RECORDED = (*CAPACITY, "target_override", "budget_limited", "limited_budget", "last_change_date")
 #: What a person had switched off or not set yet is no reason to hold in a replay: it asks what would have been decided.
 SET_BY_PEOPLE = (
     Reason.AUTOMATION_OFF,
@@ -208,7 +209,7 @@ class _Replaying:
 
     def _with_path(self, read: Morning, segments: pd.DataFrame, path: _Path, day: np.datetime64) -> Morning:
         """What was read, with the budgets of the trial's own past."""
-        known = replace(read_segments(segments, day), capacity=read.known.capacity)
+        known = replace(read_segments(segments, day), capacity=read.known.capacity, absent_week=read.known.absent_week)
         at = (read.days.dates - self.first).astype(int)
         own = at >= 0
         budgets = read.days["google_ads_budget"].copy()
@@ -338,7 +339,7 @@ def _given(row: dict[str, Any], budget: int | None) -> dict[str, Any]:
     inputs = row["inputs"]
     if inputs is None:
         # Whether Google called it limited that day is not known; what it spent of its budget tells as well.
-        known: dict[str, Any] = {"capacity_total_leads": row["capacity_total_leads"], "budget_limited": True}
+        known: dict[str, Any] = {name: row[name] for name in CAPACITY} | {"budget_limited": True}
         codes: list[str] = [] if budget is not None else [Reason.NO_CAMPAIGN]
     else:
         known = {name: inputs.get(name) for name in RECORDED}

@@ -3,7 +3,8 @@
 Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in the order of the code:
 
 1. estimate the leads a day that today's budget brings (`planner_estimate`), and the target: what partners can take,
-   divided by the share of leads that they accept; both as the mean of the week, for which the budget is chosen;
+   divided by the share of leads that they accept; both as the mean of the week, for which the budget is chosen, with
+   the absences that partners announced for it taken out;
 2. act only when the gap is material (dead band) and real (more than its uncertainty explains); else hold;
 3. move toward the budget that closes the gap, at most one step, within the segment's floor and cap;
 4. wait out the cool-down after a change, unless capacity moved, a full step left the gap plainly open, or the month's
@@ -29,7 +30,7 @@ import pandas as pd
 from lead_demand.planner_estimate import Assumptions, Estimate, Estimator, estimate
 from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, decimal, is_none, micros, read_days, read_segments
 from lead_demand.planner_sentences import sentences
-from lead_demand.planner_week import Calendar, weekly_level
+from lead_demand.planner_week import Calendar, coming_week
 from lead_demand.reasons import Reason
 
 
@@ -238,12 +239,16 @@ class LeadDemandPlanner:
         `history`: one row a (segment_id, date), as known this morning; rows of today and later are ignored.
           Needed: leads_generated, leads_accepted, leads_rejected, leads_pending, google_ads_leads (leads a day),
           google_ads_spend (EUR), and leads_without_source where the frame has that column: without it the caller
-          vouches for the sources. Used where known: google_ads_budget (EUR in force that day), capacity_total_leads.
+          vouches for the sources. Used where known: google_ads_budget (EUR in force that day), capacity_total_leads and
+          what of it was away, capacity_absent_leads and capacity_absent_week as below.
         `segments`: one row a segment_id: current_budget, min_daily_budget, max_daily_budget (EUR), max_increase_pct,
           max_decrease_pct (20 means 20%), cooldown_days, capacity_total_leads, target_override (leads a day),
           last_change_date (NULL = never changed), budget_limited (bool), blocks (codes that stop the segment), and
           optionally country (of whose public holidays the settings know), branch (whose season it shares), code and
-          name for the sentence. NULL means unknown; an absent column is all NULL.
+          name for the sentence; where partners announced that they are away, capacity_absent_leads (leads per day that
+          are missing from today's capacity), capacity_absent_week (mean of today and the six days after it; NULL = no
+          absence) and capacity_absent_until (the last day of it; NULL = until further notice). Else NULL means unknown;
+          an absent column is all NULL.
 
         Returns one row a segment_id, in the order given:
           action ('increase', 'decrease', 'hold'), is_blocked (a hold for want of data: may be evaluated again today),
@@ -273,8 +278,7 @@ class LeadDemandPlanner:
             history, known.ids, day, settings.window_days, settings.min_history_days, settings.missing_days
         )
         calendar = Calendar.of(known.country, settings.holidays)
-        capacity = known.capacity
-        return Morning(day, calendar, capacity, *weekly_level(known, days, calendar))
+        return Morning(day, calendar, known.capacity, *coming_week(known, days, calendar))
 
     def estimate(self, morning: Morning) -> Estimate:
         """What each segment may expect."""
@@ -397,6 +401,7 @@ class LeadDemandPlanner:
             Reason.CAPACITY_ZERO: nothing_wanted,
             Reason.BELOW_CAPACITY: wants_more,
             Reason.ABOVE_CAPACITY: act & (gap < 0) & ~nothing_wanted,
+            Reason.PARTNERS_ABSENT: (known.absent_week > 0) & np.isnan(known.target_override),
             Reason.CAPACITY_MOVED: changed & recent & (moved != 0),
             Reason.FOLLOW_THROUGH: changed & recent & (moved == 0),
         }

@@ -34,7 +34,7 @@ NEEDED = {
 #: The one of them that a caller may leave out altogether.
 MAY_BE_ABSENT = "leads_without_source"
 #: Day columns that are used where they are known.
-OPTIONAL = ("google_ads_budget", "capacity_total_leads")
+OPTIONAL = ("google_ads_budget", "capacity_total_leads", "capacity_absent_leads", "capacity_absent_week")
 
 Flags = dict[Reason, np.ndarray]
 
@@ -58,6 +58,9 @@ class Segments:
     cooldown_days: np.ndarray
     last_change: np.ndarray  # datetime64[D], NaT = never changed
     capacity: np.ndarray
+    absent: np.ndarray  # leads a day of partners who are away today, 0 where none announced it
+    absent_week: np.ndarray  # the same, mean of the seven days from today on
+    absent_until: np.ndarray  # datetime64[D], the last day of it; NaT = until further notice
     target_override: np.ndarray
     budget_limited: np.ndarray  # 1, 0 or NaN
     blocks: list[list[str]]
@@ -167,6 +170,9 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
     bad, bad_limits = np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
     current = _money(frame, "current_budget", bad)
     capacity = _amounts(frame, "capacity_total_leads", bad)
+    absent, absent_week = (
+        np.nan_to_num(_amounts(frame, name, bad)) for name in ("capacity_absent_leads", "capacity_absent_week")
+    )
     override = _amounts(frame, "target_override", bad)
     last_change = dates(frame, "last_change_date")
     bad |= last_change > today
@@ -199,6 +205,9 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
         cooldown_days=np.minimum(cooldown, LONGEST_COOL_DOWN),
         last_change=last_change,
         capacity=capacity,
+        absent=absent,
+        absent_week=absent_week,
+        absent_until=dates(frame, "capacity_absent_until"),
         target_override=override,
         budget_limited=np.array(limited, dtype=float),
         blocks=[_codes(value) for value in _objects(frame, "blocks")],

@@ -53,14 +53,22 @@ def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, to
         plan["reasons"],
         (np.where(changed, today, known.last_change).astype("datetime64[D]") + wait).tolist(),
         days.missing[:, -LATELY:],
+        known.capacity,
+        known.absent_week,
+        known.absent_until.tolist(),
         strict=True,
     )
+    year = today.astype("datetime64[Y]").item().year
     lately = days.dates[-LATELY:].tolist()
     return [
-        f"{name}: {forecast}{_stays(symbol, old, reasons, next_change, list(compress(lately, missing)))}"
-        if old is None or old == new
-        else f"{name}: {forecast}{_moves(symbol, old, new, after, reasons, next_change)}"
-        for name, forecast, old, new, after, reasons, next_change, missing in rows
+        f"{name}: {forecast}"
+        + (_away(there, away, until, year) if Reason.PARTNERS_ABSENT in reasons else "")
+        + (
+            _stays(symbol, old, reasons, next_change, list(compress(lately, missing)))
+            if old is None or old == new
+            else _moves(symbol, old, new, after, reasons, next_change)
+        )
+        for name, forecast, old, new, after, reasons, next_change, missing, there, away, until in rows
     ]
 
 
@@ -73,6 +81,12 @@ def _forecast(expected: float, low: float, high: float, target: float, of_week: 
         return f"{today}, {_count(of_week)} of {_count(week_target)} a day over the week. "
     wanted = f"of {_count(target)} leads a day expected" if target else "leads a day expected, none wanted"
     return f"{_count(expected)} {wanted} ({_count(low)}–{_count(high)}). "
+
+
+def _away(there: float, away: float, until: dt.date | None, year: int) -> str:
+    end = "further notice" if until is None else _day(until) + (f" {until.year}" if until.year != year else "")
+    taken = f"{_count(there)} of {_count(there + away)} leads a day over the coming week"
+    return f"Partners are away until {end}: they take {taken}. "
 
 
 def _moves(symbol: str, old: Decimal, new: Decimal, after: float, reasons: list[str], next_change: dt.date) -> str:

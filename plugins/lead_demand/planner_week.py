@@ -1,4 +1,4 @@
-"""The week: which weekday a day counts as, and capacity that breathes with it as a weekly level.
+"""The week: which weekday a day counts as, capacity that breathes with it as a weekly level, and who is away in it.
 
 Partners who take little on Saturdays did not shrink, and on a public holiday leads come as on a Sunday.
 """
@@ -42,6 +42,33 @@ class Calendar:
         for country, free in enumerate(self.holidays):
             on[country] = np.where(np.isin(dates, free), SUNDAY, weekday(dates))
         return on if len(on) == 1 else on[self.country]
+
+
+def coming_week(known: Segments, days: Days, calendar: Calendar) -> tuple[Segments, Days]:
+    """Both with their capacity as the mean of the seven days from its morning on: the weekly level, less the part that
+    is announced to be away. `absent_week` becomes what that takes from the level.
+
+    The pattern is learned from what all partners take together: no absence is a habit.
+    """
+    capacity, absent = days["capacity_total_leads"], np.nan_to_num(days["capacity_absent_leads"])
+    together, now = capacity + absent, known.capacity + known.absent
+    part = _last_known(_present(together, np.nan_to_num(days["capacity_absent_week"])))
+    # On a weekday on which partners take nothing at all, who is away is as on the day before.
+    part_now = np.where(now > 0, _present(now, known.absent_week), part[:, -1])
+    part, part_now = np.nan_to_num(part, nan=1.0), np.nan_to_num(part_now, nan=1.0)
+    known, days = weekly_level(
+        replace(known, capacity=now), replace(days, values={**days.values, "capacity_total_leads": together}), calendar
+    )
+    return (
+        replace(known, capacity=known.capacity * part_now, absent_week=known.capacity * (1 - part_now)),
+        replace(days, values={**days.values, "capacity_total_leads": days["capacity_total_leads"] * part}),
+    )
+
+
+def _present(together: np.ndarray, away: np.ndarray) -> np.ndarray:
+    """Which part of a capacity is there; NaN where there is none. Of figures that were rounded more may be away."""
+    there = np.maximum(together - away, 0)
+    return np.divide(there, together, out=np.full(together.shape, np.nan), where=together > 0)
 
 
 def weekly_level(known: Segments, days: Days, calendar: Calendar) -> tuple[Segments, Days]:

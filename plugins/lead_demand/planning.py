@@ -192,7 +192,12 @@ def _segments(
     segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
     judged, unread = _judged_capacity(connection)
     unreadable += unread
-    given = list(zip(segments["segment_id"], segments["capacity_total_leads"], strict=True))
+    given = [
+        (segment_id, capacity if capacity is None or absent is None else capacity + absent)
+        for segment_id, capacity, absent in zip(
+            segments["segment_id"], segments["capacity_total_leads"], segments["capacity_absent_leads"], strict=True
+        )
+    ]
     # Another capacity than was judged has just been written: it is not known whether that one leaps.
     leaps = {
         segment_id

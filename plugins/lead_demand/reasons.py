@@ -466,6 +466,13 @@ class Reason(StrEnum):
         "More leads are expected than wanted, by more than the dead band and more than chance.",
         "Nothing.",
     )
+    PARTNERS_ABSENT = (
+        "partners_absent",
+        "partners are away",
+        "Partners announced that they are away in the coming week, so its mean capacity, which the budget is chosen "
+        "for, is lower than what all of them take together.",
+        "Nothing; if a partner is not away, correct its absent_from and absent_to.",
+    )
     CAPACITY_MOVED = (
         "capacity_moved",
         "capacity moved, no cool-down",

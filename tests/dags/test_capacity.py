@@ -275,6 +275,48 @@ def test_one_partner_of_unknown_capacity_makes_the_sum_unknown_and_is_named(morn
     assert BRABANT not in str([row["detail"] for row in still_open(morning, "capacity_unknown")])
 
 
+# Absences that are announced
+
+
+def test_a_partner_who_will_be_away_lowers_the_budget_of_the_week_before_it_leaves(morning: Morning) -> None:
+    first, last = day.today() + timedelta(days=2), day.today() + timedelta(days=40)
+    happens(morning, "away", UTRECHT, absent_from=first, absent_to=last)
+    read_partners(morning)
+    assert capacities(morning)[UTRECHT] == (2, 5), "today everybody is there"
+    decide(morning)
+    decision, other = morning.decisions()[UTRECHT], morning.decisions()[BRABANT]
+    # The first of the two takes 3 of the 5, and is away on five of the seven days.
+    assert decision["inputs"]["target_week"] == pytest.approx(
+        float(decision["target_leads_per_day"]) * (1 - 3 / 7), rel=0.01
+    )
+    assert decision["action"] == "decrease" and Reason.PARTNERS_ABSENT in decision["reasons"]
+    assert f"away until {last.day} {last:%B}" in decision["sentence"]
+    assert "they take 2.9 of 5 leads a day over the coming week" in decision["sentence"]
+    assert Reason.PARTNERS_ABSENT not in other["reasons"] and "away" not in other["sentence"]
+
+
+def test_an_absence_is_no_leap_when_it_begins_nor_when_it_ends(morning: Morning) -> None:
+    happens(morning, "steady", BRABANT, daily_leads=12)
+    on = [day.today() - timedelta(days=3), day.today() + timedelta(days=9)]
+    everybody = "update partner_capacity set absent_from = %s, absent_to = %s where partner_id between 101 and 199"
+    morning.db.fetch(everybody, on)
+    assert not leap_of(morning)
+    decide(morning)
+    gone = morning.decisions()[BRABANT]
+    assert capacities(morning)[BRABANT] == (4, 0) and gone["action"] == "decrease"
+    assert {Reason.PARTNERS_ABSENT, Reason.CAPACITY_ZERO} <= set(gone["reasons"])
+
+    # Weeks later: nobody was there on any day that is looked at, and today all are back.
+    for table in ("channel_metrics", "lead_generation_stats"):
+        morning.db.fetch(
+            f"update {table} set capacity_absent_leads = capacity_total_leads, capacity_total_leads = 0 "
+            "where date < lead_today() - 1 and capacity_total_leads is not null"
+        )
+    morning.db.fetch(everybody, [None, None])
+    assert not leap_of(morning)
+    assert capacities(morning)[BRABANT] == (4, 12)
+
+
 # Capacity that leaps
 
 

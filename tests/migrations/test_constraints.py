@@ -23,12 +23,12 @@ REFUSED = {
         for table, columns in {
             STATS: "leads_generated leads_accepted leads_rejected leads_pending google_ads_spend google_ads_clicks "
             "google_ads_impressions seo_clicks seo_visits microsite_visits microsite_leads capacity_partners "
-            "capacity_total_leads",
+            "capacity_total_leads capacity_absent_leads capacity_absent_week",
             PLANS: "target_leads_per_day expected_leads_per_day target_daily_budget_google_ads "
             "actual_daily_budget_google_ads",
             LIMITS: "min_daily_budget max_daily_budget max_increase_pct max_decrease_pct cooldown_days",
             METRICS: "spend impressions clicks conversions daily_budget visits microsite_visits microsite_leads "
-            "leads_generated capacity_partners capacity_total_leads",
+            "leads_generated capacity_partners capacity_total_leads capacity_absent_leads capacity_absent_week",
         }.items()
         for column in columns.split()
         for value in ("-1",)
@@ -36,10 +36,10 @@ REFUSED = {
     **{
         f"{table.split()[2]}.{column} NaN": table.format(column, "'NaN'")
         for table, columns in {
-            STATS: "google_ads_spend",
+            STATS: "google_ads_spend capacity_absent_week",
             PLANS: "target_daily_budget_google_ads actual_daily_budget_google_ads",
             LIMITS: "min_daily_budget max_daily_budget max_increase_pct max_decrease_pct",
-            METRICS: "spend conversions daily_budget",
+            METRICS: "spend conversions daily_budget capacity_absent_week",
         }.items()
         for column in columns.split()
     },

@@ -46,8 +46,9 @@ def decided(segments: pd.DataFrame, known: pd.DataFrame, morning: dt.date) -> li
 
 def undecided(segment_id: str = "a", capacity: float | None = 5) -> list[dict[str, Any]]:
     nothing = dict.fromkeys(("action", "old_budget", "new_budget", "reasons", "inputs"))
+    absent = dict.fromkeys(("capacity_absent_leads", "capacity_absent_week", "capacity_absent_until"))
     known = {"segment_id": segment_id, "code": segment_id, "country": "NL", "branch": "schilder"}
-    return [{**known, **nothing, "capacity_total_leads": capacity}]
+    return [{**known, **nothing, **absent, "capacity_total_leads": capacity}]
 
 
 def played(known: pd.DataFrame, mornings: Rows, *changes: Trial, limits: pd.DataFrame | None = None) -> Replay:

@@ -18,7 +18,8 @@ recorded as (
         stats.segment_id,
         stats.date,
         stats.capacity_partners as partners,
-        stats.capacity_total_leads::double precision as capacity
+        -- Who announced an absence has not left: what all take together leaps neither when it begins nor when it ends.
+        (stats.capacity_total_leads + coalesce(stats.capacity_absent_leads, 0))::double precision as capacity
     from lead_generation_stats as stats
     inner join lead_segments as segments on stats.segment_id = segments.id and segments.is_active
     where stats.date between lead_today() - 29 and lead_today() - 1 and stats.capacity_total_leads is not null

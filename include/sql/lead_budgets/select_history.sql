@@ -10,6 +10,8 @@ select
     stats.leads_pending,
     stats.google_ads_spend,
     stats.capacity_total_leads,
+    stats.capacity_absent_leads,
+    stats.capacity_absent_week,
     case
         when leads.leads_by_source is not null
             then coalesce((leads.leads_by_source -> %(channel)s ->> 'generated')::int, 0)

@@ -88,6 +88,23 @@ found as (
     cross join day
     group by partners.segment_id, partners.code, day.date
     having bool_and(partners.is_possible) and sum(partners.daily_leads) > 2147483647
+    union all
+    select
+        'absence_impossible',
+        'warn',
+        partners.segment_id,
+        'partner_capacity',
+        null,
+        'partner ' || partners.partner_id,
+        format(
+            'Partner %%s of %%s is announced to be away %%s, which cannot be; that was ignored, and its capacity counts.',
+            partners.partner_id, partners.code, partners.impossible_absence
+        ),
+        'Correct its absent_from and absent_to, or empty both; then clear pull_partner_capacity and what comes after it.',
+        day.date
+    from partners
+    cross join day
+    where partners.impossible_absence is not null
 ),
 
 -- What holds now replaces whatever was found on any day before.
@@ -99,7 +116,9 @@ checked as (
         '-infinity'::date as first,
         day.date as last
     from day
-    cross join (values ('segment_without_partners'), ('capacity_unknown'), ('capacity_impossible')) as names (name)
+    cross join (
+        values ('segment_without_partners'), ('capacity_unknown'), ('capacity_impossible'), ('absence_impossible')
+    ) as names (name)
 ),
 
 {% include 'findings/record_found.sql' %}

@@ -1,10 +1,11 @@
 -- Grain: one active segment, on the latest whole day only; a segment that the adapter does not name has no partners.
 -- Why: capacity is known only as it is now; past days keep what was recorded then, so a backfill cannot rewrite a year. An
 -- adapter that lost most of the segments is a source that failed: then nothing is written, and the row that is returned says so.
+-- Who is away today is not in the total: it stands beside it, so that what all take together is known on every day.
 with partners as ({% include 'lead_stats/select_partner_capacity.sql' %}
 ),
 
-capacity as (
+added_up as (
     select
         segments.id as segment_id,
         count(distinct partners.partner_id) as partners,
@@ -13,11 +14,36 @@ capacity as (
         case
             when count(partners.segment_id) = count(partners.daily_leads) filter (where partners.is_possible)
                 then coalesce(round(sum(partners.daily_leads)), 0)
-        end as total_leads
+        end as all_leads,
+        coalesce(round(sum(partners.daily_leads) filter (where not partners.is_absent)), 0) as leads_today,
+        sum(partners.daily_leads * partners.absent_days) filter (where partners.absent_days > 0) / 7 as absent_week,
+        nullif(
+            max(coalesce(partners.absent_until, 'infinity')) filter (where partners.absent_days > 0), 'infinity'
+        ) as absent_until
     from lead_segments as segments
     left join partners on segments.id = partners.segment_id
     where segments.is_active and %(last)s::date = lead_today() - 1
     group by segments.id
+),
+
+capacity as (
+    select
+        added_up.segment_id,
+        added_up.partners,
+        added_up.answers,
+        known.total_leads,
+        known.absent_leads,
+        known.absent_week,
+        known.absent_until
+    from added_up
+    left join lateral (
+        select
+            added_up.leads_today as total_leads,
+            case when added_up.absent_week is not null then added_up.all_leads - added_up.leads_today end as absent_leads,
+            added_up.absent_week,
+            added_up.absent_until
+        where added_up.all_leads <= 2147483647
+    ) as known on true
 ),
 
 -- The last recorded day, and what an earlier run of this morning recorded: neither may be lost in one step.
@@ -68,7 +94,8 @@ judged as (
 
 written as (
     insert into channel_metrics (
-        segment_id, channel, account, date, capacity_partners, capacity_total_leads, is_final
+        segment_id, channel, account, date, capacity_partners, capacity_total_leads,
+        capacity_absent_leads, capacity_absent_week, capacity_absent_until, is_final
     )
     select
         capacity.segment_id,
@@ -76,7 +103,10 @@ written as (
         'leads_db',
         %(last)s::date,
         capacity.partners,
-        case when capacity.total_leads <= 2147483647 then capacity.total_leads end,
+        capacity.total_leads,
+        capacity.absent_leads,
+        capacity.absent_week,
+        capacity.absent_until,
         true
     from capacity
     inner join judged on not judged.is_failed
@@ -84,10 +114,18 @@ written as (
     on conflict (segment_id, channel, account, date) do update
     set
         capacity_partners = excluded.capacity_partners,
-        capacity_total_leads = excluded.capacity_total_leads
+        capacity_total_leads = excluded.capacity_total_leads,
+        capacity_absent_leads = excluded.capacity_absent_leads,
+        capacity_absent_week = excluded.capacity_absent_week,
+        capacity_absent_until = excluded.capacity_absent_until
     where
-        (channel_metrics.capacity_partners, channel_metrics.capacity_total_leads)
-        is distinct from (excluded.capacity_partners, excluded.capacity_total_leads)
+        (
+            channel_metrics.capacity_partners, channel_metrics.capacity_total_leads,
+            channel_metrics.capacity_absent_leads, channel_metrics.capacity_absent_week, channel_metrics.capacity_absent_until
+        ) is distinct from (
+            excluded.capacity_partners, excluded.capacity_total_leads,
+            excluded.capacity_absent_leads, excluded.capacity_absent_week, excluded.capacity_absent_until
+        )
     returning 1
 ),
 

@@ -78,7 +78,10 @@ daily as (
         sum(microsite_visits) as microsite_visits,
         sum(microsite_leads) as microsite_leads,
         max(capacity_partners) as capacity_partners,
-        max(capacity_total_leads) as capacity_total_leads
+        max(capacity_total_leads) as capacity_total_leads,
+        max(capacity_absent_leads) as capacity_absent_leads,
+        max(capacity_absent_week) as capacity_absent_week,
+        max(capacity_absent_until) as capacity_absent_until
     from channel_metrics
     where
         date between %(first)s::date and %(last)s::date
@@ -121,7 +124,10 @@ known as (
         case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.microsite_visits end as microsite_visits,
         case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.microsite_leads end as microsite_leads,
         daily.capacity_partners,
-        daily.capacity_total_leads
+        daily.capacity_total_leads,
+        daily.capacity_absent_leads,
+        daily.capacity_absent_week,
+        daily.capacity_absent_until
     from daily
     -- FULL and COALESCE leave no nested loop to choose: of rows just written there are no statistics, and it expects one.
     full join expected on daily.segment_id = expected.segment_id
@@ -134,7 +140,7 @@ insert into lead_generation_stats (
     leads_generated, leads_accepted, leads_rejected, leads_pending,
     google_ads_spend, google_ads_clicks, google_ads_impressions,
     seo_clicks, seo_visits, microsite_visits, microsite_leads,
-    capacity_partners, capacity_total_leads
+    capacity_partners, capacity_total_leads, capacity_absent_leads, capacity_absent_week, capacity_absent_until
 )
 select
     known.segment_id,
@@ -151,7 +157,10 @@ select
     known.microsite_visits,
     known.microsite_leads,
     known.capacity_partners,
-    known.capacity_total_leads
+    known.capacity_total_leads,
+    known.capacity_absent_leads,
+    known.capacity_absent_week,
+    known.capacity_absent_until
 from known
 -- ON CONFLICT locks a row before it compares: what is unchanged is left out first.
 left join lead_generation_stats as stats
@@ -165,12 +174,14 @@ where
         stats.leads_generated, stats.leads_accepted, stats.leads_rejected, stats.leads_pending,
         stats.google_ads_spend, stats.google_ads_clicks, stats.google_ads_impressions,
         stats.seo_clicks, stats.seo_visits, stats.microsite_visits, stats.microsite_leads,
-        stats.capacity_partners, stats.capacity_total_leads
+        stats.capacity_partners, stats.capacity_total_leads,
+        stats.capacity_absent_leads, stats.capacity_absent_week, stats.capacity_absent_until
     ) is distinct from (
         known.leads_generated, known.leads_accepted, known.leads_rejected, known.leads_pending,
         known.google_ads_spend, known.google_ads_clicks, known.google_ads_impressions,
         known.seo_clicks, known.seo_visits, known.microsite_visits, known.microsite_leads,
-        known.capacity_partners, known.capacity_total_leads
+        known.capacity_partners, known.capacity_total_leads,
+        known.capacity_absent_leads, known.capacity_absent_week, known.capacity_absent_until
     )
 order by known.segment_id, known.date
 on conflict (segment_id, date) do update
@@ -187,7 +198,10 @@ set
     microsite_visits = excluded.microsite_visits,
     microsite_leads = excluded.microsite_leads,
     capacity_partners = excluded.capacity_partners,
-    capacity_total_leads = excluded.capacity_total_leads
+    capacity_total_leads = excluded.capacity_total_leads,
+    capacity_absent_leads = excluded.capacity_absent_leads,
+    capacity_absent_week = excluded.capacity_absent_week,
+    capacity_absent_until = excluded.capacity_absent_until
 where
     (
         lead_generation_stats.leads_generated, lead_generation_stats.leads_accepted,
@@ -196,7 +210,8 @@ where
         lead_generation_stats.google_ads_impressions, lead_generation_stats.seo_clicks,
         lead_generation_stats.seo_visits, lead_generation_stats.microsite_visits,
         lead_generation_stats.microsite_leads, lead_generation_stats.capacity_partners,
-        lead_generation_stats.capacity_total_leads
+        lead_generation_stats.capacity_total_leads, lead_generation_stats.capacity_absent_leads,
+        lead_generation_stats.capacity_absent_week, lead_generation_stats.capacity_absent_until
     ) is distinct from (
         excluded.leads_generated, excluded.leads_accepted,
         excluded.leads_rejected, excluded.leads_pending,
@@ -204,5 +219,6 @@ where
         excluded.google_ads_impressions, excluded.seo_clicks,
         excluded.seo_visits, excluded.microsite_visits,
         excluded.microsite_leads, excluded.capacity_partners,
-        excluded.capacity_total_leads
+        excluded.capacity_total_leads, excluded.capacity_absent_leads,
+        excluded.capacity_absent_week, excluded.capacity_absent_until
     )
