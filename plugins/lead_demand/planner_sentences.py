@@ -9,11 +9,13 @@ from itertools import compress
 import numpy as np
 import pandas as pd
 
-from lead_demand.planner_inputs import LATELY, Days, Segments, decimal
+from lead_demand.planner_inputs import LATELY, Days, Segments, decimal, lost_share
 from lead_demand.reasons import Reason, phrase, reason_of
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
 FAR = 0.15  # of the week's mean: from there on a day is told apart from its week
+MUCH_LOST = 0.10  # of a campaign's searches, for want of budget: told where the budget is said not to be the limit
+COUNTED_TO = 0.9  # Google counts no further
 #: Reasons that say how a change was shaped, in the sentence's brackets.
 SHAPING = (
     Reason.STEP_LIMIT,
@@ -53,14 +55,22 @@ def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, to
         plan["reasons"],
         (np.where(changed, today, known.last_change).astype("datetime64[D]") + wait).tolist(),
         days.missing[:, -LATELY:],
+        known.budget_limited == 1,
+        lost_share(known, days)[0],
+        map(decimal, known.recommended),
         strict=True,
     )
     lately = days.dates[-LATELY:].tolist()
     return [
-        f"{name}: {forecast}{_stays(symbol, old, reasons, next_change, list(compress(lately, missing)))}"
-        if old is None or old == new
-        else f"{name}: {forecast}{_moves(symbol, old, new, after, reasons, next_change)}"
-        for name, forecast, old, new, after, reasons, next_change, missing in rows
+        f"{name}: {forecast}"
+        + (
+            _stays(symbol, old, reasons, next_change, list(compress(lately, missing)))
+            if old is None or old == new
+            else _moves(symbol, old, new, after, reasons, next_change)
+        )
+        + _checked(reasons, is_limited, lost)
+        + _recommended(symbol, old, new, reasons, recommended)
+        for name, forecast, old, new, after, reasons, next_change, missing, is_limited, lost, recommended in rows
     ]
 
 
@@ -104,6 +114,31 @@ def _stays(
     elif reason and reason.blocking:
         more = f" {reason.what_to_do}"
     return f"{budget}: {phrase(first)}.{more}"
+
+
+def _checked(reasons: list[str], is_limited: bool, lost: float) -> str:
+    """Where Google says two things of a budget that is not raised, both.
+
+    `is_limited`: Google calls it limited, and it is spent; `lost`: of the searches, at least, for want of budget.
+    """
+    if Reason.NOT_BUDGET_LIMITED not in reasons:
+        return ""
+    if is_limited:
+        return " Google calls it limited, but says that hardly a search was missed for want of budget."
+    if not lost > MUCH_LOST:
+        return ""
+    part = f"{lost:.0%}" if lost <= COUNTED_TO else f"more than {COUNTED_TO:.0%}"
+    return f" Google says that a campaign misses {part} of its searches for want of budget."
+
+
+def _recommended(
+    symbol: str, old: Decimal | None, new: Decimal | None, reasons: list[str], recommended: Decimal | None
+) -> str:
+    """Google's own recommendation, where more is spent or wanted."""
+    is_raised = old is not None and new is not None and new > old
+    if not recommended or recommended == new or not (is_raised or Reason.BELOW_CAPACITY in reasons):
+        return ""
+    return f" Google recommends {symbol}{_amount(recommended)}."
 
 
 def _count(leads: float) -> str:
