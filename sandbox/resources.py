@@ -346,7 +346,8 @@ class _Numbers:
         return dict(zip(METRICS, (spend, clicks, impressions, float(leads), lost, shown), strict=True))
 
     def total(self, campaigns: list[int], of_days: list[bool]) -> Row:
-        sums, searches = self._sums[:, of_days][:, :, campaigns], self._searches[of_days][:, campaigns]
+        # The campaigns first: they are few, and what is picked is copied.
+        sums, searches = self._sums[:, :, campaigns][:, of_days], self._searches[:, campaigns][of_days]
         return self._row(sums.sum(axis=(1, 2)).tolist(), float(searches.sum()))
 
     def by_day(self, campaigns: list[int]) -> Iterator[Row]:
