@@ -17,13 +17,20 @@ import numpy as np
 
 from sandbox import catalogue, gaql
 from sandbox.state import BudgetChange, Edit, State
-from sandbox.world import Day
+from sandbox.world import MAX_LOST_SHARE, Day
 
 Row = dict[str, Any]
 
 BILLABLE_UNIT_MICROS = {"EUR": 10_000, "USD": 10_000, "JPY": 1_000_000}
-METRICS = ("cost_micros", "clicks", "impressions", "conversions", "search_budget_lost_impression_share")
+METRICS = (
+    "cost_micros", "clicks", "impressions", "conversions", "search_budget_lost_impression_share",
+    "search_impression_share",
+)  # fmt: skip
+_NO_SHARES: dict[str, float | None] = dict.fromkeys(METRICS[4:])
+_ON_SEARCH = ("SEARCH", "SHOPPING")  # the types of campaigns that have shares of searches
 _CONSTRAINED = 0.9  # of what the market absorbs: below it the budget is the limit
+_OUTRANKED = 0.3  # of the searches that the budget leaves: other advertisers are shown on them
+_LEAST_SHARE = 0.0999  # Google Ads never reports less
 _CHANGE_EVENT_DAYS, _CHANGE_EVENT_LIMIT = 30, 10_000
 
 
@@ -149,7 +156,8 @@ def _identities(state: State, position: int) -> Iterator[tuple[Row, date, date]]
 def _budget(state: State, position: int) -> Row:
     budget, users = state.catalogue.budgets[position], state.campaigns_of_budget(position)
     micros = state.amounts[budget.resource_name]
-    is_recommended = any(_room(state, c) < _CONSTRAINED for c in users)
+    room = min((_room(state, c) for c in users), default=1.0)
+    is_recommended = room < _CONSTRAINED
     unit = BILLABLE_UNIT_MICROS[catalogue.CURRENCY]
     return {
         "resource_name": budget.resource_name,
@@ -164,7 +172,8 @@ def _budget(state: State, position: int) -> Row:
         "explicitly_shared": budget.shared,
         "reference_count": sum(not _is_gone(state, user) for user in users),
         "has_recommended_budget": is_recommended,
-        "recommended_budget_amount_micros": micros * 13 // 10 // unit * unit if is_recommended else None,
+        # What the markets of its campaigns absorb; where there is nothing to recommend, the amount in force.
+        "recommended_budget_amount_micros": int(micros / room) // unit * unit if is_recommended else micros,
     } | state.edited(budget.resource_name)
 
 
@@ -324,22 +333,27 @@ class _Numbers:
                 for name in ("spend_micros", "clicks", "impressions", "paid_leads")
             ]
         )
-        self._lost_views = self._sums[2] * np.reshape([day.lost_share for day in days], shape)
+        # What it could have been shown on, were it not for other advertisers.
+        self._searches = self._sums[2] / (1 - np.reshape([day.lost_share for day in days], shape))
 
-    def _row(self, sums: list[int], lost_views: float) -> Row:
-        """The lost share is an average over impressions."""
+    def _row(self, sums: list[int], searches: float) -> Row:
+        """Shares are of searches; without any there are none."""
         spend, clicks, impressions, leads = sums
-        shown = (spend, clicks, impressions, float(leads), lost_views / max(1, impressions))
-        return dict(zip(METRICS, shown, strict=True))
+        lost, shown = _NO_SHARES.values()
+        if searches:
+            afforded = impressions / searches
+            lost, shown = min(1 - afforded, MAX_LOST_SHARE), max(afforded * (1 - _OUTRANKED), _LEAST_SHARE)
+        return dict(zip(METRICS, (spend, clicks, impressions, float(leads), lost, shown), strict=True))
 
     def total(self, campaigns: list[int], of_days: list[bool]) -> Row:
-        sums, lost_views = self._sums[:, of_days][:, :, campaigns], self._lost_views[of_days][:, campaigns]
-        return self._row(sums.sum(axis=(1, 2)).tolist(), lost_views.sum())
+        # The campaigns first: they are few, and what is picked is copied.
+        sums, searches = self._sums[:, :, campaigns][:, of_days], self._searches[:, campaigns][of_days]
+        return self._row(sums.sum(axis=(1, 2)).tolist(), float(searches.sum()))
 
     def by_day(self, campaigns: list[int]) -> Iterator[Row]:
         sums = self._sums[:, :, campaigns].sum(axis=2).T.tolist()
-        lost_views = self._lost_views[:, campaigns].sum(axis=1).tolist()
-        return map(self._row, sums, lost_views)
+        searches = self._searches[:, campaigns].sum(axis=1).tolist()
+        return map(self._row, sums, searches)
 
 
 def _with_metrics(state: State, customer: str, query: gaql.Query, entities: Iterable[Entity]) -> Iterator[Row]:
@@ -357,20 +371,22 @@ def _with_metrics(state: State, customer: str, query: gaql.Query, entities: Iter
     selected = [name.removeprefix("metrics.") for name in query.select if name.startswith("metrics.")]
     segments = [{"date": str(day)} for day in dates]
 
+    def given(entity: Entity, metrics: Row) -> Row:
+        kind = entity.row.get("campaign", {}).get("advertising_channel_type", "SEARCH")
+        return metrics if kind in _ON_SEARCH else metrics | _NO_SHARES
+
     def daily() -> Iterator[Row]:
         for entity in entities:
             for day, segment, metrics in zip(dates, segments, numbers.by_day(entity.campaigns), strict=True):
                 if entity.first <= day <= entity.last and any(map(metrics.__getitem__, selected or ("impressions",))):
-                    yield {**entity.row, "segments": segment, "metrics": metrics}
+                    yield {**entity.row, "segments": segment, "metrics": given(entity, metrics)}
 
     if "segments.date" in query.select:
         return daily()
     return (
-        {
-            **entity.row,
-            "metrics": numbers.total(entity.campaigns, [entity.first <= day <= entity.last for day in dates]),
-        }
+        {**entity.row, "metrics": given(entity, numbers.total(entity.campaigns, of_days))}
         for entity in entities
+        for of_days in [[entity.first <= day <= entity.last for day in dates]]
     )
 
 

@@ -33,7 +33,7 @@ WEEK, HALF = 7, 1.2816
 #: What a replay sets itself; of a recorded decision, what else the planner was given.
 LIMITS = ("min_daily_budget", "max_daily_budget", "max_increase_pct", "max_decrease_pct", "cooldown_days")
 CAPACITY = ("capacity_total_leads", "capacity_absent_leads", "capacity_absent_week", "capacity_absent_until")
-RECORDED = (*CAPACITY, "target_override", "budget_limited", "limited_budget", "last_change_date")
+RECORDED = (*CAPACITY, "target_override", "budget_limited", "limited_budget", "budget_lost_share", "last_change_date")
 #: What a person had switched off or not set yet is no reason to hold in a replay: it asks what would have been decided.
 SET_BY_PEOPLE = (
     Reason.AUTOMATION_OFF,

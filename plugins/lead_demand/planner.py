@@ -28,7 +28,18 @@ import numpy as np
 import pandas as pd
 
 from lead_demand.planner_estimate import Assumptions, Estimate, Estimator, estimate
-from lead_demand.planner_inputs import MICROS, Days, Flags, Segments, decimal, is_none, micros, read_days, read_segments
+from lead_demand.planner_inputs import (
+    MICROS,
+    Days,
+    Flags,
+    Segments,
+    decimal,
+    is_none,
+    lost_share,
+    micros,
+    read_days,
+    read_segments,
+)
 from lead_demand.planner_sentences import sentences
 from lead_demand.planner_week import Calendar, coming_week
 from lead_demand.reasons import Reason
@@ -52,6 +63,7 @@ class PlannerSettings:
     significance: float = 0.9  # in standard deviations of the gap
     interval: float = 0.80  # chance that expected_low to expected_high holds the true mean
     least_spent: float = 0.85  # of its budgets in two weeks; a campaign that leaves more is not limited by them
+    least_lost: float = 0.01  # of its searches in two weeks, for want of budget; one that loses less is not raised
     # What waives the cool-down
     capacity_move: float = 0.20  # since the last change, of what it was then
     follow_through: float | None = 1.5  # a gap of so many standard deviations after a full step; None = never
@@ -247,7 +259,9 @@ class LeadDemandPlanner:
           optionally country (of whose public holidays the settings know), branch (whose season it shares), code and
           name for the sentence; where partners announced that they are away, capacity_absent_leads (leads per day that
           are missing from today's capacity), capacity_absent_week (mean of today and the six days after it; NULL = no
-          absence) and capacity_absent_until (the last day of it; NULL = until further notice). Else NULL means unknown;
+          absence) and capacity_absent_until (the last day of it; NULL = until further notice); budget_lost_share (0 to
+          1: of the searches of the last 14 days, what the channel says was missed for want of budget) and
+          recommended_budget (EUR, the channel's own), which only check a raise and are told. Else NULL means unknown;
           an absent column is all NULL.
 
         Returns one row a segment_id, in the order given:
@@ -369,7 +383,9 @@ class LeadDemandPlanner:
 
         limits = _Limits.of(known, stopped, self._unit)
         wants_more = act & (gap > 0)
-        may_rise = known.budget_limited == 1
+        # Called limited, and yet it missed next to nothing: one of the two is wrong, so nothing is added.
+        _, lost_at_most = lost_share(known, days)
+        may_rise = (known.budget_limited == 1) & ~(lost_at_most < self.settings.least_lost)
         desired = np.where(act, limits.whole_units(forecast.wanted), limits.current)
         desired = np.where(wants_more & ~may_rise, limits.current, desired)
         reachable = limits.clamp(desired)

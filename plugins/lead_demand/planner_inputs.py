@@ -20,6 +20,7 @@ from lead_demand.reasons import Reason
 MICROS = 1_000_000
 LONGEST_COOL_DOWN = 3650  # days; longer is a typing error
 LATELY = 28  # days in which missing ones are counted
+LOST_DAYS = 14  # whole days of which the channel says what a budget missed
 
 #: Day columns without which a day is not complete, and the reason when yesterday lacks one.
 NEEDED = {
@@ -63,6 +64,8 @@ class Segments:
     absent_until: np.ndarray  # datetime64[D], the last day of it; NaT = until further notice
     target_override: np.ndarray
     budget_limited: np.ndarray  # 1, 0 or NaN
+    lost_share: np.ndarray  # of the searches of LOST_DAYS, what was missed for want of budget; 0 to 1 or NaN
+    recommended: np.ndarray  # by the channel itself
     blocks: list[list[str]]
     flags: Flags
     given_order: np.ndarray  # positions that bring the arrays back to the order of the frame
@@ -188,6 +191,8 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
     crossed = [low is not None and high is not None and low > high for low, high in limits]
     bad_limits |= np.array(crossed, dtype=bool) | (decrease > 100) | (cooldown > LONGEST_COOL_DOWN)
 
+    # A check and a line of the sentence: what is missing or cannot be true of them stops nothing.
+    lost, recommended = numbers(frame, "budget_lost_share"), _money(frame, "recommended_budget", np.zeros_like(bad))
     current[doubled] = None
     unknown = np.isnan(increase) | np.isnan(decrease) | np.isnan(cooldown) | is_none(floor) | is_none(cap)
     limited = [{True: 1.0, False: 0.0}.get(value, np.nan) for value in _objects(frame, "budget_limited")]
@@ -210,6 +215,8 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
         absent_until=dates(frame, "capacity_absent_until"),
         target_override=override,
         budget_limited=np.array(limited, dtype=float),
+        lost_share=np.where((lost >= 0) & (lost <= 1), lost, np.nan),
+        recommended=recommended,
         blocks=[_codes(value) for value in _objects(frame, "blocks")],
         flags={
             Reason.DUPLICATE_SEGMENT: doubled,
@@ -222,6 +229,17 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
         },
         given_order=np.argsort(order, kind="stable"),
     )
+
+
+def lost_share(known: Segments, days: Days) -> tuple[np.ndarray, np.ndarray]:
+    """Of the searches, the part that today's budget misses, at least and at most; NaN where the channel does not say.
+
+    What it says is of LOST_DAYS: a budget that was raised since may miss nothing any more, one that was lowered all.
+    """
+    now = np.array([np.nan if amount is None else amount / MICROS for amount in known.current], dtype=float)[:, None]
+    then = days["google_ads_budget"][:, -LOST_DAYS:]
+    raised, lowered = (then < now).any(axis=1), (then > now).any(axis=1)
+    return np.where(raised, 0.0, known.lost_share), np.where(lowered, 1.0, known.lost_share)
 
 
 def is_none(values: np.ndarray) -> np.ndarray:

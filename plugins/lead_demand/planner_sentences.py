@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from itertools import compress
+from itertools import compress, repeat
 
 import numpy as np
 import pandas as pd
 
-from lead_demand.planner_inputs import LATELY, Days, Segments, decimal
+from lead_demand.planner_inputs import LATELY, Days, Segments, decimal, lost_share
 from lead_demand.reasons import Reason, phrase, reason_of
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
 FAR = 0.15  # of the week's mean: from there on a day is told apart from its week
+MUCH_LOST = 0.10  # of a campaign's searches, for want of budget: told where the budget is said not to be the limit
+COUNTED_TO = 0.9  # Google counts no further
 #: Reasons that say how a change was shaped, in the sentence's brackets.
 SHAPING = (
     Reason.STEP_LIMIT,
@@ -36,40 +38,36 @@ def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, to
     symbol = SYMBOLS.get(currency, f"{currency} ")
     wait = np.maximum(np.nan_to_num(known.cooldown_days), 1).astype("timedelta64[D]")
     changed = (plan["action"] != "hold").to_numpy()
+    names = [f"{name}: " for name in known.names]
+    columns = ("expected_leads_per_day", "expected_low", "expected_high", "target_leads_per_day")
+    forecasts = map(_forecast, *(plan[column] for column in (*columns, "expected_week", "target_week")))
+    year = today.astype("datetime64[Y]").item().year
+    away = [
+        _away(there, gone, until, year) if Reason.PARTNERS_ABSENT in reasons else ""
+        for there, gone, until, reasons in zip(
+            known.capacity, known.absent_week, known.absent_until.tolist(), plan["reasons"], strict=True
+        )
+    ]
+    checked = map(_checked, plan["reasons"], known.budget_limited == 1, lost_share(known, days)[0])
+    amounts = (map(decimal, known.current), plan["new_budget"], plan["reasons"], map(decimal, known.recommended))
+    recommended = map(_recommended, repeat(symbol), *amounts)
     rows = zip(
-        known.names,
-        map(
-            _forecast,
-            plan["expected_leads_per_day"],
-            plan["expected_low"],
-            plan["expected_high"],
-            plan["target_leads_per_day"],
-            plan["expected_week"],
-            plan["target_week"],
-        ),
         map(decimal, known.current),
         plan["new_budget"],
         plan["expected_after"],
         plan["reasons"],
         (np.where(changed, today, known.last_change).astype("datetime64[D]") + wait).tolist(),
         days.missing[:, -LATELY:],
-        known.capacity,
-        known.absent_week,
-        known.absent_until.tolist(),
         strict=True,
     )
-    year = today.astype("datetime64[Y]").item().year
     lately = days.dates[-LATELY:].tolist()
-    return [
-        f"{name}: {forecast}"
-        + (_away(there, away, until, year) if Reason.PARTNERS_ABSENT in reasons else "")
-        + (
-            _stays(symbol, old, reasons, next_change, list(compress(lately, missing)))
-            if old is None or old == new
-            else _moves(symbol, old, new, after, reasons, next_change)
-        )
-        for name, forecast, old, new, after, reasons, next_change, missing, there, away, until in rows
+    decided = [
+        _stays(symbol, old, reasons, next_change, list(compress(lately, missing)))
+        if old is None or old == new
+        else _moves(symbol, old, new, after, reasons, next_change)
+        for old, new, after, reasons, next_change, missing in rows
     ]
+    return ["".join(parts) for parts in zip(names, forecasts, away, decided, checked, recommended, strict=True)]
 
 
 def _forecast(expected: float, low: float, high: float, target: float, of_week: float, week_target: float) -> str:
@@ -118,6 +116,31 @@ def _stays(
     elif reason and reason.blocking:
         more = f" {reason.what_to_do}"
     return f"{budget}: {phrase(first)}.{more}"
+
+
+def _checked(reasons: list[str], is_limited: bool, lost: float) -> str:
+    """Where Google says two things of a budget that is not raised, both.
+
+    `is_limited`: Google calls it limited, and it is spent; `lost`: of the searches, at least, for want of budget.
+    """
+    if Reason.NOT_BUDGET_LIMITED not in reasons:
+        return ""
+    if is_limited:
+        return " Google calls it limited, but says that hardly a search was missed for want of budget."
+    if not lost > MUCH_LOST:
+        return ""
+    part = f"{lost:.0%}" if lost <= COUNTED_TO else f"more than {COUNTED_TO:.0%}"
+    return f" Google says that a campaign misses {part} of its searches for want of budget."
+
+
+def _recommended(
+    symbol: str, old: Decimal | None, new: Decimal | None, reasons: list[str], recommended: Decimal | None
+) -> str:
+    """Google's own recommendation, where more is spent or wanted."""
+    is_raised = old is not None and new is not None and new > old
+    if not recommended or recommended == new or not (is_raised or Reason.BELOW_CAPACITY in reasons):
+        return ""
+    return f" Google recommends {symbol}{_amount(recommended)}."
 
 
 def _count(leads: float) -> str:

@@ -23,6 +23,7 @@ from lead_demand.channels.paid import (
     PaidChannel,
     findings_of_budgets,
     impossible_budgets,
+    without_impossible_hints,
 )
 from lead_demand.findings import Finding
 from lead_demand.outside import plain
@@ -91,6 +92,7 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
     frame = frame.astype({"amount_micros": "Int64", "campaigns_on_budget": "Int64"})
     texts = ("campaign_name", "not_steerable_detail", "currency", "time_zone", "changed_by")
     frame = frame.assign(**{name: frame[name].map(plain, na_action="ignore") for name in texts})
+    frame = without_impossible_hints(frame)
     with sql.connect() as connection:
         connection.execute(sql.render("lead_budgets/create_read_budgets.sql"))
         sql.copy_frame(connection, "read_budgets", frame)

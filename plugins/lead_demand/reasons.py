@@ -380,7 +380,8 @@ class Reason(StrEnum):
     NOT_BUDGET_LIMITED = (
         "not_budget_limited",
         "its budget does not limit it",
-        "More leads are wanted, but the campaign does not spend what it already has.",
+        "More leads are wanted, but the campaign does not spend what it already has; or Google calls it limited, and "
+        "says that less than 1% of its searches were missed for want of budget in two weeks.",
         "Look for more demand (keywords, bids, area): money will not bring it.",
     )
     AT_CAP = (

@@ -82,6 +82,10 @@ REFUSED = {
     "status that means nothing": "insert into lead_spellings (kind, spelling, meaning) values ('status', 'x', 'y')",
     "country of a status": "insert into lead_spellings (kind, spelling, country, meaning)"
     " values ('status', 'x', 'NL', 'pending')",
+    "share of more than all": "update channel_budgets set budget_lost_share = 1.01",
+    "share below nothing": "update channel_budgets set search_impression_share = -0.01",
+    "share that is no number": "update channel_budgets set budget_lost_share = 'NaN'",
+    "recommended budget that is no number": "update channel_budgets set recommended_budget = 'NaN'",
     "more unknown statuses than pending": "update channel_metrics set leads_pending = 1, leads_status_unknown = 2",
 }
 

@@ -54,7 +54,7 @@ READ = """
 insert into read_budgets
 select
     external_id, description, external_id, 50000000, 1, true, false, true, null, null, null, null, 'EUR',
-    'Europe/Amsterdam', null, null
+    'Europe/Amsterdam', null, null, 0.25, 0.1, 60000000
 from channel_sources
 where channel = %(channel)s and account = %(account)s
 """

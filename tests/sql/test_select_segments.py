@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,11 +19,12 @@ values ('google_ads', '1234567890', %(campaign)s, %(segment)s)
 BUDGET = """
 insert into channel_budgets (
     channel, account, campaign_id, budget_id, amount, campaigns_on_budget, is_budget_limited, is_learning, is_serving,
-    currency, time_zone, changed_at, changed_by, dag_run_id
+    currency, time_zone, changed_at, changed_by, budget_lost_share, recommended_budget, dag_run_id
 )
 values (
     'google_ads', '1234567890', %(campaign)s, %(campaign)s, 50, 1, %(limited)s, false, %(serving)s, 'EUR',
-    'Europe/Amsterdam', now() - %(hours)s * interval '1 hour', %(by)s, 'a run'
+    'Europe/Amsterdam', now() - %(hours)s * interval '1 hour', %(by)s, %(lost)s, %(recommended)s,
+    'a run'
 )
 """
 
@@ -31,7 +33,7 @@ def told(db: LeadsDatabase, *campaigns: dict[str, Any]) -> dict[str, Any]:
     """The segment's row, given what was read of each of its campaigns."""
     segment = db.add_segment()
     for number, campaign in enumerate(campaigns):
-        row = {"limited": True, "serving": True, "hours": None, "by": None} | campaign
+        row = {"limited": True, "serving": True, **dict.fromkeys(("hours", "by", "lost", "recommended"))} | campaign
         for statement in (SOURCE, BUDGET):
             db.fetch(statement, {**row, "campaign": str(number), "segment": segment})
     (answer,) = db.fetch(sql.render("lead_budgets/select_segments.sql"), KEY | VALUES, role="lead_pipeline")
@@ -77,3 +79,28 @@ def test_how_much_of_the_budget_limits_is_told_beside_the_whole(
 def test_where_no_campaign_serves_nothing_is_in_force_and_nothing_limits(leads_db: LeadsDatabase) -> None:
     row = told(leads_db, {"limited": None, "serving": False}, {"limited": True, "serving": False})
     assert (row["current_budget"], row["budget_limited"]) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("lost", "of_segment"),
+    [(["0.004", "0.23"], "0.23"), (["0.004", None], None), ([None, None], None), (["0", "0"], "0")],
+)
+def test_the_campaign_that_lost_most_speaks_for_the_segment_once_all_have_said(
+    leads_db: LeadsDatabase, lost: list[str | None], of_segment: str | None
+) -> None:
+    found = told(leads_db, *({"lost": each} for each in lost))["budget_lost_share"]
+    assert found == (of_segment and Decimal(of_segment))
+
+
+@pytest.mark.parametrize(
+    ("recommended", "of_segment"), [([60, 80], 140), ([60, None], None), ([None, None], None), ([60], 60)]
+)
+def test_a_recommendation_for_a_part_of_the_budgets_is_none_for_the_segment(
+    leads_db: LeadsDatabase, recommended: list[int | None], of_segment: int | None
+) -> None:
+    assert told(leads_db, *({"recommended": each} for each in recommended))["recommended_budget"] == of_segment
+
+
+def test_what_is_said_of_a_paused_campaign_does_not_count(leads_db: LeadsDatabase) -> None:
+    row = told(leads_db, {"lost": "0.02", "recommended": 60}, {"lost": "0.9", "recommended": None, "serving": False})
+    assert (row["budget_lost_share"], row["recommended_budget"]) == (Decimal("0.02"), 60)

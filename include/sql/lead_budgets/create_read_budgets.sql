@@ -16,5 +16,8 @@ create temporary table read_budgets (
     currency text not null,
     time_zone text not null,
     changed_at timestamptz,
-    changed_by text
+    changed_by text,
+    search_impression_share numeric,
+    budget_lost_share numeric,
+    recommended_micros numeric
 ) on commit drop

@@ -9,6 +9,8 @@ with campaigns as (
         budgets.campaigns_on_budget,
         budgets.is_budget_limited,
         budgets.is_learning,
+        budgets.budget_lost_share,
+        budgets.recommended_budget,
         budgets.is_serving,
         budgets.not_serving,
         budgets.not_steerable,
@@ -78,6 +80,17 @@ budgets as (
             when bool_and(is_budget_limited is not null) filter (where is_serving)
                 then bool_or(is_budget_limited) filter (where is_serving)
         end as is_budget_limited,
+        -- The largest: a mean would hide a campaign that misses many searches behind one that misses none, and keep a raise from it.
+        -- What is not known of one is not known of the segment.
+        case
+            when bool_and(budget_lost_share is not null) filter (where is_serving)
+                then max(budget_lost_share) filter (where is_serving)
+        end as budget_lost_share,
+        -- Of a part of its budgets a sum is no recommendation for the segment.
+        case
+            when bool_and(recommended_budget is not null) filter (where is_serving)
+                then sum(recommended_budget) filter (where place_on_budget = 1 and is_serving)
+        end as recommended_budget,
         bool_or(is_learning) filter (where is_serving) as is_learning,
         bool_or(budget_id is not null and is_learning is null) filter (where is_serving) as is_learning_unknown,
         case
@@ -192,6 +205,8 @@ select
     budgets.changed_at as budget_changed_at,
     budgets.changed_by as budget_changed_by,
     budgets.limited_budget,
+    budgets.budget_lost_share,
+    budgets.recommended_budget,
     array_remove(
         array[
             case when not %(is_complete)s then 'settings_missing' end,

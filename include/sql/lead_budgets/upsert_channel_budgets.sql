@@ -4,7 +4,7 @@
 insert into channel_budgets (
     channel, account, campaign_id, campaign_name, budget_id, amount, campaigns_on_budget,
     is_budget_limited, is_learning, is_serving, not_serving, not_steerable, not_steerable_detail, base_campaign_id,
-    currency, time_zone, changed_at, changed_by, dag_run_id
+    currency, time_zone, changed_at, changed_by, search_impression_share, budget_lost_share, recommended_budget, dag_run_id
 )
 select
     %(channel)s,
@@ -25,6 +25,9 @@ select
     time_zone,
     changed_at,
     changed_by,
+    search_impression_share,
+    budget_lost_share,
+    recommended_micros / 1000000,
     %(dag_run_id)s
 from read_budgets
 order by campaign_id
@@ -50,4 +53,7 @@ set
     time_zone = excluded.time_zone,
     changed_at = excluded.changed_at,
     changed_by = excluded.changed_by,
+    search_impression_share = excluded.search_impression_share,
+    budget_lost_share = excluded.budget_lost_share,
+    recommended_budget = excluded.recommended_budget,
     dag_run_id = excluded.dag_run_id

@@ -7,6 +7,7 @@ never budgeted.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,10 +32,14 @@ from lead_demand.errors import SourceRefused, SourceUnavailable
 from lead_demand.findings import Level
 from lead_demand.outside import plain
 
+log = logging.getLogger(__name__)
+
 API_VERSION = "v26"
 # How many names one query may list.
 NAMES_PER_QUERY = 1_000
 MOST_CHANGE_EVENTS = 10_000
+# Whole days whose searches tell whether a budget limits its campaign: no weekday counts more than another.
+SHARE_DAYS = 14
 # The fields whose change by a person is left alone for the length of a cool-down.
 MONEY_FIELDS = {
     "CAMPAIGN_BUDGET": {"amount_micros", "total_amount_micros"},
@@ -70,6 +75,9 @@ BUDGET_COLUMNS = [
     "time_zone",
     "changed_at",
     "changed_by",
+    "search_impression_share",
+    "budget_lost_share",
+    "recommended_micros",
     "unreadable",
 ]
 
@@ -222,10 +230,12 @@ class GoogleAds:
         not_steerable, not_steerable_detail (why its budget is not changed, as a reason and in words),
         base_campaign_id (of an experiment or a draft), unreadable (str or None: what is no date or time), currency,
         time_zone (str), changed_at, changed_by (str or None): the last change in `history`, of the budget or of the
-        campaign, that we did not make.
+        campaign, that we did not make; search_impression_share, budget_lost_share (float or None: see
+        `_search_shares`), recommended_micros (int or None: Google recommends no other budget).
         """
         changes = _by_others(history) if history else {}
         rows = list(self.hook.rows(account, sql.render_gaql("campaign_budgets.gaql")))
+        shares = self._search_shares(account) if history else {}
         now = datetime.now(tz=AMSTERDAM).replace(tzinfo=None)
         facts = {row.campaign.resource_name: _facts(row) for row in rows}
         stops = {name: campaigns.not_serving(each, now) for name, each in facts.items()}
@@ -256,6 +266,7 @@ class GoogleAds:
             users = budget.reference_count
             both = [changes[name] for name in (budget.resource_name, campaign.resource_name) if name in changes]
             changed_at, changed_by = max(both, default=(None, None))
+            shown, lost = shares.get(campaign.id, (None, None))
             records.append(
                 {
                     "campaign_id": str(campaign.id),
@@ -276,10 +287,44 @@ class GoogleAds:
                     "time_zone": row.customer.time_zone,
                     "changed_at": changed_at,
                     "changed_by": changed_by,
+                    "search_impression_share": shown,
+                    "budget_lost_share": lost,
+                    # Without a recommendation Google repeats the amount in force.
+                    "recommended_micros": budget.recommended_budget_amount_micros
+                    if budget.has_recommended_budget
+                    else None,
                     "unreadable": ", ".join(wrong) or None,
                 }
             )
         return pd.DataFrame(records, columns=BUDGET_COLUMNS)
+
+    def _search_shares(self, account: str) -> dict[int, tuple[float | None, float | None]]:
+        """Campaign -> of the searches of the last two weeks, the part on which it was shown and the part lost for want
+        of budget, as Google gives them: 0.0999 is less than 10%, 0.9001 more than 90%. None: it does not say, as of a
+        campaign without searches.
+
+        Only a check needs them: where Google does not give them, none is known and the budgets are read all the same.
+        """
+        query = sql.render_gaql(
+            "search_shares.gaql", first=today() - timedelta(days=SHARE_DAYS), last=today() - timedelta(days=1)
+        )
+        try:
+            return {
+                row.campaign.id: (
+                    _given(row.metrics, "search_impression_share"),
+                    _given(row.metrics, "search_budget_lost_impression_share"),
+                )
+                for row in self.hook.rows(account, query)
+            }
+        except (SourceRefused, SourceUnavailable) as refused:
+            log.warning(
+                "The budgets of account %s were read, the shares of its searches were not; nothing waits for them, but "
+                "whether a budget truly limits its campaign is not checked today. %s %s",
+                account,
+                refused.facts.happened,
+                refused.facts.todo,
+            )
+            return {}
 
     def removed_campaigns(self, account: str, campaigns: Sequence[str]) -> set[str]:
         removed: set[str] = set()
@@ -418,6 +463,11 @@ def _facts(row: Any) -> campaigns.Facts:
         amount_micros=budget.amount_micros,
         total_micros=budget.total_amount_micros,
     )
+
+
+def _given(message: Any, field: str) -> Any:
+    """A field that may be left out; None where it is."""
+    return getattr(message, field) if message.HasField(field) else None
 
 
 def _moment(account_time: str) -> datetime | None:

@@ -20,6 +20,8 @@ MICROS = Decimal(1_000_000)
 # A daily budget beyond it is a mistake of a source; also, the budgets of a segment add up to what a column holds.
 LARGEST_BUDGET_MICROS = 1_000_000 * 1_000_000
 IMPOSSIBLE_BUDGET = "impossible_budget"
+# What a channel may say beside a budget, and the range in which it can be true.
+HINTS = {"search_impression_share": 1, "budget_lost_share": 1, "recommended_micros": LARGEST_BUDGET_MICROS}
 # How far back changes by people are looked for: as far as Google keeps them. A longer cool-down cannot see further.
 FOREIGN_CHANGE_DAYS = 29
 
@@ -85,7 +87,7 @@ class PaidChannel(Channel, Protocol):
     def read_budgets(self, account: str, history: ChangeHistory | None = None) -> pd.DataFrame:
         """Every campaign of an account with the budget in force; see `channel_budgets` for the columns.
 
-        :param history: where changes by others are looked for; None = nowhere.
+        :param history: where changes by others are looked for; None = nowhere, and only what is in force is asked for.
         """
         ...
 
@@ -144,6 +146,16 @@ def impossible_budgets(campaigns: pd.DataFrame) -> dict[str, str]:
         if wrong:
             found[row.campaign_id] = ", ".join(wrong)
     return found
+
+
+def without_impossible_hints(campaigns: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `read_budgets` with NULL for what cannot be true of HINTS: they are a check, so nothing is held for
+    them. A column that the channel does not give stays absent.
+    """
+    import pandas as pd
+
+    hints = {name: pd.to_numeric(campaigns[name], errors="coerce") for name in HINTS if name in campaigns}
+    return campaigns.assign(**{name: said.where(said.between(0, HINTS[name])) for name, said in hints.items()})
 
 
 def findings_of_budgets(
