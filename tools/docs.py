@@ -2,15 +2,18 @@
 
     python -m tools.docs [--check]
 
-docs/DAGS.md comes from the docstrings in dags/, docs/REASONS.md from the table of reason codes, docs/LICENCES.md from
-the metadata of the locked packages. `--check` writes nothing and fails where a page is stale, or a licence unreviewed.
+docs/DAGS.md comes from the docstrings in dags/, docs/REASONS.md from the table of reason codes, docs/SETTINGS.md from
+the comments of the migrations and of the planner's settings, docs/LICENCES.md from the metadata of the locked
+packages. `--check` writes nothing and fails where a page is stale, or a licence unreviewed.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import re
 import sys
+from collections.abc import Iterator
 
 from tools import REPOSITORY, licences
 
@@ -45,6 +48,63 @@ def reasons_page() -> str:
     return GENERATED + head + markdown_table() + refused + refusal_table()
 
 
+def settings_page() -> str:
+    """Every value that a person may turn: in the database, in the planner, in the channels."""
+    sys.path.insert(0, str(REPOSITORY / "plugins"))
+    from lead_demand import channels
+
+    head = (
+        "# Settings\n\n"
+        "What a person may turn, where it lies, and what it is unless somebody sets it. The tables are edited in\n"
+        "Supabase by admins and take effect at once; `limit_changes` keeps who changed what. The rest is code, and\n"
+        "takes a deployment.\n"
+    )
+    tables = {
+        "orchestration_settings": "Of everything together",
+        "lead_segment_channels": "Of one segment on one channel",
+    }
+    parts = [head]
+    for table, title in tables.items():
+        rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in _columns(table)]
+        parts += [f"\n## {title}: `{table}`\n\n| column | unless set | |\n|---|---|---|\n" + "\n".join(rows) + "\n"]
+    rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in _planner_settings()]
+    parts += [
+        "\n## Of the planner: `PlannerSettings` in `plugins/lead_demand/planner.py`\n\n"
+        "`lead_backtest` tries `dead_band`, `significance`, `follow_through` and every limit on the past.\n\n"
+        "| field | default | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+    ]
+    rows = [
+        f"| {name} | {days} | {channels.READ_AT_ONCE.get(name, 1)} |"
+        for name, days in sorted(channels.RESTATED_DAYS.items())
+    ]
+    parts += [
+        "\n## Of the channels: `plugins/lead_demand/channels/__init__.py`\n\n"
+        "| channel | days restated every morning | accounts read at once |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+    ]
+    return GENERATED + "".join(parts)
+
+
+def _columns(table: str) -> Iterator[tuple[str, str, str]]:
+    """Each commented column of a table, with its default and its comment, from the migrations in their order."""
+    text = "\n".join(path.read_text() for path in sorted((REPOSITORY / "include" / "migrations").glob("*.sql")))
+    for name, quoted in re.findall(rf"comment on column public\.{table}\.(\w+) is\s+((?:'(?:[^']|'')*'\s*)+);", text):
+        meaning = "".join(re.findall(r"'((?:[^']|'')*)'", quoted)).replace("''", "'")
+        found = re.search(rf"\b{name} \w+(?:\([^)]*\))?(?: not null)? default (?:date )?('[^']*'|\w+)", text)
+        yield name, found[1].strip("'") if found else "NULL", meaning
+
+
+def _planner_settings() -> Iterator[tuple[str, str, str]]:
+    """Each field of PlannerSettings, with its default and the comment on its line."""
+    source = (REPOSITORY / "plugins" / "lead_demand" / "planner.py").read_text()
+    (body,) = re.findall(r"^class PlannerSettings:\n(.*?)\n    def ", source, flags=re.DOTALL | re.MULTILINE)
+    for name, default, meaning in re.findall(
+        r"^    (\w+): [^=\n]+ = ([^#\n]+?)(?:  # (.*))?$", body, flags=re.MULTILINE
+    ):
+        if default.startswith("field("):  # what the database or a calendar says
+            continue
+        yield name, f"`{default}`", meaning
+
+
 def licences_page() -> str:
     """Every locked package with its licence."""
     return GENERATED + licences.page()
@@ -55,7 +115,8 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="fail where a page is stale, write nothing")
     check = parser.parse_args().check
     stale = []
-    pages = {"DAGS.md": dags_page(), "REASONS.md": reasons_page(), "LICENCES.md": licences_page()}
+    pages = {"DAGS.md": dags_page(), "REASONS.md": reasons_page(), "SETTINGS.md": settings_page()}
+    pages |= {"LICENCES.md": licences_page()}
     for name, text in pages.items():
         path = DOCS / name
         if path.exists() and path.read_text() == text:

@@ -52,6 +52,7 @@ EXEMPT = ("fixed 10% daily, raw", "PID daily, matured", "PID daily, corrected")
 #: The planner, and those that know more than any rule can.
 OTHERS: dict[str, Callable[[], Policy]] = {
     "planner": Planner,
+    "planner, steps of 50%": lambda: Planner(step_up=1.5, step_down=0.5),
     "insider": Insider,
     "insider, no gate": lambda: Insider(dead_band=0.0, significance=0.0),
     "insider, unbound": lambda: Insider(dead_band=0.0, significance=0.0, unbound=True),

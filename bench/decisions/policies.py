@@ -128,6 +128,8 @@ class Planner:
     """The planner of this repository, called exactly as the DAG calls it."""
 
     settings: PlannerSettings = field(default_factory=PlannerSettings)
+    step_up: float = STEP_UP
+    step_down: float = STEP_DOWN
     covered: list[float] = field(default_factory=list)
     _last_change: np.ndarray | None = None
 
@@ -163,8 +165,8 @@ class Planner:
                 "current_budget": budget.round(2),
                 "min_daily_budget": company.floor,
                 "max_daily_budget": company.cap,
-                "max_increase_pct": (STEP_UP - 1) * 100,
-                "max_decrease_pct": (1 - STEP_DOWN) * 100,
+                "max_increase_pct": (self.step_up - 1) * 100,
+                "max_decrease_pct": (1 - self.step_down) * 100,
                 "cooldown_days": COOL_DOWN,
                 "last_change_date": pd.Series(changed, dtype=object),
                 "capacity_total_leads": company.capacity[:, today],

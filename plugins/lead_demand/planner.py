@@ -53,9 +53,9 @@ class PlannerSettings:
     """
 
     # The estimate
-    window_days: int = 112
+    window_days: int = 112  # days of history that the estimate looks at
     elasticity: float = 0.7  # leads grow with spend to this power
-    min_history_days: int = 14
+    min_history_days: int = 14  # complete days before anything is decided
     missing_days: int = 3  # of the last 28 so many may be missing, but not yesterday
     holidays: Mapping[str, Collection[dt.date]] = field(default_factory=dict)  # by country code; they count as Sundays
     # The gate
@@ -68,10 +68,10 @@ class PlannerSettings:
     capacity_move: float = 0.20  # since the last change, of what it was then
     follow_through: float | None = 1.5  # a gap of so many standard deviations after a full step; None = never
     # What makes the counts unusable
-    max_share_without_source: float = 0.10
+    max_share_without_source: float = 0.10  # of a segment's leads
     recent_source_days: int = 14  # judged by themselves as well: a tag that just broke is lost in the window
-    outage_expected_leads: float = 5.0
-    outage_min_days: int = 2
+    outage_expected_leads: float = 5.0  # so many paid leads had to come, and none did
+    outage_min_days: int = 2  # days in a row, up to yesterday
     # Money
     currency: str = "EUR"
     currency_unit: Decimal = Decimal("0.01")  # the smallest amount that can be billed
