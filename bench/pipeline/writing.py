@@ -34,7 +34,7 @@ STATEMENT = "lead_stats/upsert_lead_generation_stats.sql"
 COLUMNS = (
     "segment_id, date, leads_generated, leads_accepted, leads_rejected, leads_pending, google_ads_spend, "
     "google_ads_clicks, google_ads_impressions, seo_clicks, seo_visits, microsite_visits, microsite_leads, "
-    "capacity_partners, capacity_total_leads"
+    "capacity_partners, capacity_total_leads, capacity_absent_leads, capacity_absent_week, capacity_absent_until"
 )
 _NAMES = COLUMNS.split(", ")
 WRITING = (
@@ -52,7 +52,8 @@ select
     segment_id, date, max(leads_generated), max(leads_accepted), max(leads_rejected), max(leads_pending), sum(spend),
     sum(clicks) filter (where channel = 'google_ads'), sum(impressions) filter (where channel = 'google_ads'),
     sum(clicks) filter (where channel = 'search_console'), sum(visits), sum(microsite_visits), sum(microsite_leads),
-    max(capacity_partners), max(capacity_total_leads)
+    max(capacity_partners), max(capacity_total_leads), max(capacity_absent_leads), max(capacity_absent_week),
+    max(capacity_absent_until)
 from channel_metrics
 where date between '{first}' and '{last}'
 group by segment_id, date

@@ -7,7 +7,7 @@ set local lock_timeout = '5s';
 create table public.backtest_results (
     run_id text not null,
     trial text not null,
-    segment_id uuid not null references public.lead_segments (id) on delete cascade,
+    segment_id uuid not null references public.lead_segments (id) on delete restrict,
     date_from date not null,
     date_to date not null,
     tried text,
@@ -58,7 +58,7 @@ comment on column public.backtest_results.missed_by is 'Sum over them of how far
 
 create table public.backtest_differences (
     run_id text not null,
-    segment_id uuid not null references public.lead_segments (id) on delete cascade,
+    segment_id uuid not null references public.lead_segments (id) on delete restrict,
     date date not null,
     decided_action text,
     decided_budget numeric(14, 6),
@@ -78,7 +78,7 @@ comment on column public.backtest_differences.decided_budget is 'EUR per day; NU
 comment on column public.backtest_differences.today_budget is 'EUR per day; NULL = not known.';
 comment on column public.backtest_differences.changed_budget is 'EUR per day; NULL = not known.';
 
--- Indexes (a segment that goes takes its rows along) -------------------------------------------------------------------
+-- Indexes --------------------------------------------------------------------------------------------------------------
 
 create index backtest_results_segment_idx on public.backtest_results (segment_id);
 create index backtest_differences_segment_idx on public.backtest_differences (segment_id);

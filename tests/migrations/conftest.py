@@ -76,6 +76,14 @@ def seed(database: LeadsDatabase) -> SeededDatabase:
             insert into capacity_confirmations (segment_id, confirmed_capacity) select id, 12 from lead_segments;
             insert into approval_questions (id, channel, dag_run_id, asked)
             values (gen_random_uuid(), 'google_ads', 'seed', '[]');
+            insert into backtest_results (
+                run_id, trial, segment_id, date_from, date_to, evaluations, kept, increases, decreases, differing,
+                leads, wanted, target, spend, judged, held, missed_by
+            )
+            select 'seed', 'today', id, lead_today() - 9, lead_today() - 1, 9, 9, 1, 0, 0, 9, 9, 9, 9, 0, 0, 0
+            from lead_segments;
+            insert into backtest_differences (run_id, segment_id, date, today_action, changed_action)
+            select 'seed', id, lead_today() - 1, 'hold', 'increase' from lead_segments;
             insert into pipeline_findings (name, level, detail) values ('no_capacity', 'stop', 'None was recorded.');
             """
         )
