@@ -8,11 +8,14 @@ in Google Ads or changed, and nothing that a decision depends on is written.
 **When.** Only by hand: Trigger, then fill the form. An empty form replays the last 90 mornings with today's settings.
 
 **Inputs.** `lead_generation_stats`, `budget_decisions` (a morning that was decided is replayed from what was known
-then; one before that from its days as they are known now), `lead_segment_channels`, `orchestration_settings`.
+then; one before that from its days as they are known now), `lead_segment_channels` and `orchestration_settings` as they
+are today; segments that are active today.
 
 **Params.** `date_from` and `date_to`; what to try, the same for every segment; `forecast`, another one than ours. A
-budget goes on from morning to morning as the tried settings left it. What a person had switched off is replayed as if
-it were on; a month's budget is no part of it.
+budget goes on from morning to morning as the tried settings left it, until a person moves the real one. What a person
+had switched off is replayed as if it were on, an increase that would have waited for approval as if it had been
+approved; a month's budget is no part of it. A segment without a known capacity or budget is left out on that morning:
+capacity is recorded from the first run of `lead_stats` on, and cannot be restated.
 
 **Re-run rule.** Clear it or start a new run: each adds a report to `backtest_results` and `backtest_differences`.
 
@@ -21,6 +24,8 @@ it were on; a month's budget is no part of it.
 """
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import pendulum
 from airflow.sdk import Param, dag, task
@@ -70,7 +75,11 @@ def number(title: str, description: str, **bounds: float) -> Param:
     tags=["tier:2", "rerun:clear"],
 )
 def lead_backtest():
-    @task(doc_md="Replays the mornings, keeps the report, and tells it in a table.")
+    @task(
+        # A year of ten thousand segments.
+        execution_timeout=timedelta(hours=2),
+        doc_md="Replays the mornings, keeps the report, and tells it in a table.",
+    )
     def replay_mornings(dag_run=None, params=None) -> None:
         tasks.replay_mornings(STEERED, dag_run, params)
 

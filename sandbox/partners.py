@@ -8,6 +8,7 @@ return           every partner of the segments becomes active again
 enter            the first partner of each segment enters ``daily_leads``: 99999, 0, a figure that cannot be
 forget           the first partner of each segment has no figure any more: an empty field
 away             the first partner of each segment announces that it is away from ``absent_from`` to ``absent_to``
+all_away         the same of all of them
 never_entered    the first partner of each segment has no row of capacity at all
 quiet_weekday    each segment took ``daily_leads`` on every recorded day of yesterday's weekday, and does now
 steady           each segment took ``daily_leads`` on each of the last 28 recorded days; what it takes now stays
@@ -66,6 +67,10 @@ _SHAPES = {
     "away": (
         "update public.partner_capacity set absent_from = %(absent_from)s, absent_to = %(absent_to)s "
         f"where partner_id in ({_FIRST})",
+    ),
+    "all_away": (
+        "update public.partner_capacity set absent_from = %(absent_from)s, absent_to = %(absent_to)s "
+        f"where partner_id in ({_OF_ALL})",
     ),
     "never_entered": (f"delete from public.partner_capacity where partner_id in ({_FIRST})",),
     "quiet_weekday": (

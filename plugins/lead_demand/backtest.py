@@ -4,14 +4,15 @@ Each morning that was decided is replayed from what was known then: the estimate
 segment are kept with the decision. A morning before the first decision is estimated again from its days as they are
 known now, in which late verdicts are no longer late; how many these are is said.
 
-A budget goes on from morning to morning as the replayed settings left it, and what it brings is what that morning's
-estimate says, so a replay compares settings by the planner's own picture of the market. How far that picture can be
-believed is told beside it: how often the forecasts held of what really came.
+A budget goes on from morning to morning as the replayed settings left it, until a person moves the real one, and what
+it brings is what that morning's estimate says, so a replay compares settings by the planner's own picture of the
+market. How far that picture can be believed is told beside it: how often the forecasts held of what really came.
 """
 
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -21,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from lead_demand.planner import LeadDemandPlanner, Morning, PlannerSettings, spend_at
-from lead_demand.planner_estimate import Estimate, Estimator
+from lead_demand.planner_estimate import KEPT, Estimate, Estimator
 from lead_demand.planner_inputs import MICROS, Segments, decimal, is_none, micros, read_segments
 from lead_demand.planning import step_of_limited
 from lead_demand.reasons import Reason, reason_of
@@ -53,7 +54,7 @@ class Trial:
     name: str
     settings: PlannerSettings
     limits: Mapping[str, Any] = field(default_factory=dict)
-    estimator: Estimator | None = None  # None = what was kept, and else ours
+    estimator: Estimator | None = None  # None = what was kept, and else ours; another one sees the days as known now
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,12 @@ class Replay:
     (sum of |came − promised|, leads per day).
     `differences`: one row per (segment_id, date) on which `changed` decides otherwise than `today`: the action and the
     budget of both, and what was decided.
+    `left_out`: evaluations of which something is not known, by the first reason code, the most frequent first.
     """
 
     results: pd.DataFrame
     differences: pd.DataFrame
+    left_out: dict[str, int]
 
 
 def replay(
@@ -98,8 +101,24 @@ class _Path:
     """The budgets in micros that one trial leaves: object arrays, None = not known."""
 
     def __init__(self, segments: int, days: int) -> None:
-        self.budgets = np.full((segments, days), None, dtype=object)
+        self.now = np.full(segments, None, dtype=object)
+        self.budgets = np.full((segments, days), None, dtype=object)  # after each morning's decision
         self.last_change = np.full(segments, np.datetime64("NaT"), dtype="datetime64[D]")
+        self.begun = np.zeros(segments, dtype=bool)
+
+    def begin(self, of: np.ndarray, found: np.ndarray, last_change: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """This morning's budgets: what the trial left, or what was found where it left none or a person moved it."""
+        new = ~self.begun[of]
+        self.last_change[of[new]] = last_change[new]
+        self.begun[of] = True
+        self.now[of] = np.where(~is_none(found) & (is_none(self.now[of]) | moved), found, self.now[of])
+        return self.now[of]
+
+    def end(self, of: np.ndarray, new: np.ndarray, changed: np.ndarray, column: int, day: np.datetime64) -> None:
+        """Keep what was decided, until the next morning that has a decision."""
+        self.now[of] = np.where(is_none(new), self.now[of], new)
+        self.last_change[of[changed]] = day
+        self.budgets[:, column:] = self.now[:, None]
 
 
 class _Replaying:
@@ -125,6 +144,8 @@ class _Replaying:
         self.in_force = self._grid("google_ads_budget", first - np.timedelta64(1, "D"), days + WEEK)
         self.sums = {name: {count: np.zeros(len(self.ids)) for count in COUNTS} for name in [DECIDED, *self.paths]}
         self.bounds = {name: np.full((2, len(self.ids)), np.nan) for name in self.sums}
+        self.recorded: dict[int, set[int | None]] = {}  # the last morning's budget, found and decided
+        self.left_out: Counter[str] = Counter()
         self.differences: list[pd.DataFrame] = []
 
     def _grid(self, column: str, first: np.datetime64, days: int) -> np.ndarray:
@@ -143,33 +164,44 @@ class _Replaying:
         of = self.ids.get_indexer([row["segment_id"] for row in rows])
         found = np.array(
             [
-                micros(row["old_budget"]) if row["inputs"] else _micros(budget)
+                micros(row["old_budget"]) if row["inputs"] is not None else _micros(budget)
                 for row, budget in zip(rows, self.in_force[of, column], strict=True)
             ],
             dtype=object,
         )
+        moved = self._moved(rows, of, found)
         given = [_given(row, budget) for row, budget in zip(rows, found, strict=True)]
-        edited = np.array([Reason.FOREIGN_EDIT in segment["blocks"] for segment in given]) & ~is_none(found)
+        last_change = np.array([row.pop("last_change_date") for row in given], dtype="datetime64[D]")
         told: dict[str, pd.DataFrame] = {}
         estimated: dict[int, tuple[Morning, Estimate]] = {}  # by estimator: it does not ask for the budgets
         for trial in self.trials:
             planner, path = self.planners[trial.name], self.paths[trial.name]
-            left = path.budgets[of, column - 1] if column else np.full(len(of), None, dtype=object)
-            # Where a person moved the budget, every trial goes on from there.
-            current = np.where(is_none(left) | edited, found, left)
+            current = path.begin(of, found, last_change, moved)
             segments = self._segments(given, trial, current, path.last_change[of])
             if id(trial.estimator) not in estimated:
                 estimated[id(trial.estimator)] = self._estimate(planner, trial, segments, rows, morning)
             read, rates = estimated[id(trial.estimator)]
-            decided = planner.decide(self._with_path(read, segments, path, day), rates)
+            decided = planner.decide(self._with_path(read, rates, segments, path, found, day), rates)
             told[trial.name] = decided
-            path.budgets[of, column] = [micros(amount) for amount in decided["new_budget"]]
-            path.last_change[of[(decided["action"] != "hold").to_numpy()]] = day
-            self._judge(trial.name, planner.truly_limited(read.known, rates), rates, column)
+            new = np.array([micros(amount) for amount in decided["new_budget"]], dtype=object)
+            path.end(of, new, (decided["action"] != "hold").to_numpy(), column, day)
+            self._judge(trial.name, planner.truly_limited(read.known, rates), rates, decided, of, column)
         read, rates = estimated[id(self.trials[0].estimator)]
         known = self.planners[self.trials[0].name].truly_limited(read.known, rates)
         self._count(told, self._really(rows, known, rates, column), rows, of)
         self._compare(told, rows, morning)
+
+    def _moved(self, rows: list[dict[str, Any]], of: np.ndarray, found: np.ndarray) -> np.ndarray:
+        """Where the budget is neither what the morning before found nor what it decided: somebody moved, stopped or
+        started it, and every trial goes on from there.
+        """
+        moved = np.zeros(len(rows), dtype=bool)
+        for index, (row, amount) in enumerate(zip(rows, found, strict=True)):
+            before = self.recorded.get(of[index])
+            moved[index] = before is not None and amount is not None and amount not in before
+            if amount is not None:
+                self.recorded[of[index]] = {amount, micros(row["new_budget"])}
+        return moved
 
     def _segments(
         self, given: list[dict[str, Any]], trial: Trial, current: np.ndarray, changed: np.ndarray
@@ -186,8 +218,7 @@ class _Replaying:
         frame["max_increase_pct"] = pd.Series(
             [step_of_limited(_decimal(step), *rest) for step, *rest in steps], dtype=object
         )
-        own = pd.Series(changed)
-        frame["last_change_date"] = own.where(own.notna(), pd.to_datetime(frame["last_change_date"]))
+        frame["last_change_date"] = pd.Series(changed)
         return frame
 
     def _estimate(
@@ -203,17 +234,40 @@ class _Replaying:
         read = planner.read(self.history.iloc[begin:end], segments, morning)
         rates = planner.estimate(read)
         if trial.estimator is None:
-            kept = {row["segment_id"]: (row["inputs"] or {}).get("estimate") for row in rows}
+            kept = {row["segment_id"]: _kept(row) for row in rows}
             rates = rates.with_kept([kept[segment_id] for segment_id in read.known.ids])
         return read, rates
 
-    def _with_path(self, read: Morning, segments: pd.DataFrame, path: _Path, day: np.datetime64) -> Morning:
-        """What was read, with the budgets of the trial's own past."""
-        known = replace(read_segments(segments, day), capacity=read.known.capacity, absent_week=read.known.absent_week)
+    def _with_path(
+        self,
+        read: Morning,
+        rates: Estimate,
+        segments: pd.DataFrame,
+        path: _Path,
+        found: np.ndarray,
+        day: np.datetime64,
+    ) -> Morning:
+        """What was read, with the budgets of the trial's own past.
+
+        What Google said of a budget it said of the real one: another may be limited where that was not, and how many
+        searches another misses is not known.
+        """
+        known = read_segments(segments, day)
+        of = self.ids.get_indexer(known.ids)
+        real = dict(zip(self.ids.get_indexer(segments["segment_id"]), found, strict=True))
+        other = np.array([amount != real[index] for amount, index in zip(known.current, of, strict=True)], dtype=bool)
+        spends_all = _euros(known.current) < rates.recent_spend
+        known = replace(
+            known,
+            capacity=read.known.capacity,
+            absent_week=read.known.absent_week,
+            budget_limited=np.where(other & spends_all & (known.budget_limited == 0), 1.0, known.budget_limited),
+            lost_share=np.where(other, np.nan, known.lost_share),
+        )
         at = (read.days.dates - self.first).astype(int)
         own = at >= 0
         budgets = read.days["google_ads_budget"].copy()
-        past = path.budgets[np.ix_(self.ids.get_indexer(known.ids), at[own])]
+        past = path.budgets[np.ix_(of, at[own])]
         budgets[:, own] = np.where(pd.isna(past), np.nan, past).astype(float) / MICROS
         return replace(
             read, known=known, days=replace(read.days, values={**read.days.values, "google_ads_budget": budgets})
@@ -228,10 +282,15 @@ class _Replaying:
         budget = self.in_force[self.ids.get_indexer(known.ids), column + 1]
         spend = spend_at(budget, known, rates)
         order = known.given_order
+        in_force = budget[order]
+        old = np.array([row["old_budget"] for row in rows], dtype=float)
+        decided = np.array([row["action"] or "hold" for row in rows], dtype=object)
         return {
-            "action": np.array([row["action"] or "hold" for row in rows], dtype=object),
+            "action": decided,
+            # A dry run, a refusal or a no changed nothing.
+            "made": np.where(in_force == old, "hold", decided),
             "new": np.array([row["new_budget"] for row in rows], dtype=float),
-            "budget": budget[order],
+            "budget": in_force,
             "leads": rates.leads(spend)[order],
             "spend": spend[order],
         }
@@ -247,6 +306,7 @@ class _Replaying:
         by_name = {
             name: {
                 **_moves(frame),
+                "made": frame["action"].to_numpy(),
                 "budget": frame["new_budget"].astype(float).to_numpy(),
                 "leads": frame["expected_after"].to_numpy(dtype=float),
                 "spend": frame["spend_after"].to_numpy(dtype=float),
@@ -254,11 +314,13 @@ class _Replaying:
             for name, frame in told.items()
         }
         by_name = {DECIDED: really, **by_name}
-        target = told[self.trials[0].name]["target_week"].to_numpy(dtype=float)
-        kept = np.array([bool((row["inputs"] or {}).get("estimate")) for row in rows])
+        today = told[self.trials[0].name]
+        target = today["target_week"].to_numpy(dtype=float)
+        kept = np.array([_kept(row) is not None for row in rows]) & (self.trials[0].estimator is None)
         whole = np.isfinite(target) & np.logical_and.reduce(
             [np.isfinite(found[column]) for found in by_name.values() for column in ("budget", "leads", "spend")]
         )
+        self.left_out.update(str(codes[0]) if codes else "budget_unknown" for codes in today["reasons"][~whole])
         before = None
         for name, found in by_name.items():
             sums, at = self.sums[name], of[whole]
@@ -267,8 +329,8 @@ class _Replaying:
             for count, values in {
                 "evaluations": np.ones(len(rows)),
                 "kept": kept,
-                "increases": found["action"] == "increase",
-                "decreases": found["action"] == "decrease",
+                "increases": found["made"] == "increase",
+                "decreases": found["made"] == "decrease",
                 "differing": differing,
                 "leads": found["leads"],
                 "wanted": np.minimum(found["leads"], target),
@@ -280,14 +342,17 @@ class _Replaying:
             first[at] = np.where(np.isnan(first[at]), found["budget"][whole], first[at])
             last[at] = found["budget"][whole]
 
-    def _judge(self, name: str, known: Segments, rates: Estimate, column: int) -> None:
-        """Hold the forecast against the seven days that came, where the budget stayed what it was."""
-        of = self.ids.get_indexer(known.ids)
-        came = self.leads[of, column : column + WEEK].mean(axis=1)
+    def _judge(
+        self, name: str, known: Segments, rates: Estimate, told: pd.DataFrame, of: np.ndarray, column: int
+    ) -> None:
+        """Hold each forecast that was shown against the seven days that came, where the budget stayed what it was."""
+        order = known.given_order
         budgets = self.in_force[of, column + 1 : column + 1 + WEEK]
-        spend = spend_at(budgets[:, 0], known, rates)
-        promised, variance = rates.leads(spend), rates.leads_variance(spend)
-        over = np.isfinite(came) & np.isfinite(promised) & (budgets == budgets[:, :1]).all(axis=1)
+        spend = spend_at(self.in_force[self.ids.get_indexer(known.ids), column + 1], known, rates)
+        promised, variance = rates.leads(spend)[order], rates.leads_variance(spend)[order]
+        came = self.leads[of, column : column + WEEK].mean(axis=1)
+        shown = told["expected_week"].notna().to_numpy()
+        over = shown & np.isfinite(came) & np.isfinite(promised) & (budgets == budgets[:, :1]).all(axis=1)
         # What is not known of the rates, and the chance of seven days.
         near = np.abs(came - promised) <= HALF * np.sqrt(variance + promised / WEEK)
         for count, values in {"judged": over, "held": over & near, "missed_by": np.abs(came - promised)}.items():
@@ -331,7 +396,7 @@ class _Replaying:
         results[INTEGERS] = results[INTEGERS].astype(int)
         results = results[(results["evaluations"] > 0) | (results["judged"] > 0)]
         differences = pd.concat(self.differences, ignore_index=True) if self.differences else pd.DataFrame()
-        return Replay(results.reset_index(drop=True), differences)
+        return Replay(results.reset_index(drop=True), differences, dict(self.left_out.most_common()))
 
 
 def _given(row: dict[str, Any], budget: int | None) -> dict[str, Any]:
@@ -357,6 +422,12 @@ def _given(row: dict[str, Any], budget: int | None) -> dict[str, Any]:
     }
 
 
+def _kept(row: dict[str, Any]) -> dict[str, float] | None:
+    """The estimate that was kept with a decision; None where there is none, or not all of one."""
+    kept = (row["inputs"] or {}).get("estimate")
+    return kept if kept and {*KEPT} <= kept.keys() else None
+
+
 def _blocks(code: str) -> bool:
     reason = reason_of(code)
     return reason is None or reason.blocking
@@ -374,6 +445,10 @@ def _moves(told: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def _decimal(value: Any) -> Decimal | None:
     return None if value is None or pd.isna(value) else Decimal(str(value))
+
+
+def _euros(amounts: np.ndarray) -> np.ndarray:
+    return np.where(pd.isna(amounts), np.nan, amounts).astype(float) / MICROS
 
 
 def _micros(euros: float) -> int | None:

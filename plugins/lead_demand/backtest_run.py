@@ -27,8 +27,18 @@ from lead_demand.switches import read_switches
 if TYPE_CHECKING:
     import psycopg
 
-#: What may be tried besides the limits of a segment: fields of the planner's settings.
-SETTINGS = ("total_daily_cap", "max_daily_increase", "dead_band", "significance", "follow_through")
+#: What may be tried, and from what to what: limits of every segment, and settings of the planner.
+BOUNDS = dict.fromkeys(LIMITS, (0, 1_000_000)) | {
+    "max_increase_pct": (0, 1000),
+    "max_decrease_pct": (0, 100),
+    "cooldown_days": (0, 365),
+    "total_daily_cap": (0, 1_000_000_000),
+    "max_daily_increase": (0, 1_000_000_000),
+    "dead_band": (0, 1),
+    "significance": (0, 10),
+    "follow_through": (0, 100),
+}
+SETTINGS = tuple(BOUNDS.keys() - {*LIMITS})
 #: How many mornings are looked at unless somebody says otherwise, and how many differences are kept.
 USUAL_DAYS, MOST_DIFFERENCES = 90, 1000
 
@@ -38,7 +48,7 @@ def run(
     run_id: str,
     first: date | None = None,
     last: date | None = None,
-    changes: Mapping[str, float | str] | None = None,
+    changes: Mapping[str, float] | None = None,
     forecast: str | None = None,
 ) -> str:
     """Replay the mornings from `first` to `last` with today's settings and, where something is to be tried, with
@@ -48,11 +58,7 @@ def run(
     else is written. Raises NothingToReplay.
     """
     changes = dict(changes or {})
-    if forecast is not None and forecast not in FORECASTS:
-        raise NothingToReplay(f"There is no forecast {forecast!r}.", todo=f"Choose one of {', '.join(FORECASTS)}.")
-    if unknown := sorted(changes.keys() - {*LIMITS, *SETTINGS}):
-        todo = f"Try one of {', '.join([*LIMITS, *SETTINGS])}."
-        raise NothingToReplay(f"{', '.join(unknown)} cannot be tried.", todo=todo)
+    _refuse_impossible(changes, forecast)
     last = min(last or day.latest_whole_day(), day.latest_whole_day())
     first = first or last - timedelta(days=USUAL_DAYS - 1)
     if first > last:
@@ -63,38 +69,77 @@ def run(
         values = {"channel": channel, "first": first - timedelta(days=PlannerSettings().window_days)}
         history = sql.read_numbers(connection, sql.render("lead_budgets/select_history.sql"), values)
         limits = sql.read_frame(connection, sql.render("lead_budgets/select_limits.sql"), {"channel": channel})
+        _refuse_crossed(limits, changes)
         countries = sql.read_frame(connection, sql.render("lead_backtest/select_countries.sql"))["country"]
         holidays = public_holidays(countries, first - timedelta(days=PlannerSettings().window_days), last)
         trials = [replace(trial, settings=replace(trial.settings, holidays=holidays)) for trial in trials]
         found = replay(history, _mornings(connection, channel, first, last), limits, trials, first, last)
         if not found.results["evaluations"].any():
             raise NothingToReplay(
-                f"No morning from {first} to {last} has {PlannerSettings().min_history_days} days of statistics before."
+                f"No morning from {first} to {last} has all that a replay needs: {_left_out(found) or 'no statistics'}."
             )
         tried = _told(changes, forecast)
         _keep(connection, run_id, first, last, tried, found)
     return told(found, first, last, tried)
 
 
-def _trials(
-    connection: psycopg.Connection[Any], changes: Mapping[str, float | str], forecast: str | None
-) -> list[Trial]:
+def _refuse_impossible(changes: Mapping[str, float], forecast: str | None) -> None:
+    if forecast is not None and forecast not in FORECASTS:
+        raise NothingToReplay(f"There is no forecast {forecast!r}.", todo=f"Choose one of {', '.join(FORECASTS)}.")
+    if unknown := sorted(changes.keys() - BOUNDS.keys()):
+        raise NothingToReplay(f"{', '.join(unknown)} cannot be tried.", todo=f"Try one of {', '.join(BOUNDS)}.")
+    for name, value in changes.items():
+        low, high = BOUNDS[name]
+        if not low <= float(value) <= high:
+            raise NothingToReplay(f"{name} {value} lies outside {low} to {high}.", todo="Try a value within.")
+
+
+def _refuse_crossed(limits: pd.DataFrame, changes: Mapping[str, float]) -> None:
+    """A floor above a cap would hold every morning, and look like a calm planner."""
+    floor, cap = (
+        pd.to_numeric(limits[name]) if name not in changes else pd.Series(float(changes[name]), index=limits.index)
+        for name in ("min_daily_budget", "max_daily_budget")
+    )
+    if (crossed := int((floor > cap).sum())) and {"min_daily_budget", "max_daily_budget"} & changes.keys():
+        raise NothingToReplay(
+            f"With what is tried, the floor of {crossed} segments lies above their cap.",
+            todo="Try a floor and a cap that go together.",
+        )
+
+
+def _trials(connection: psycopg.Connection[Any], changes: Mapping[str, float], forecast: str | None) -> list[Trial]:
     """Today's settings, and the changed ones where something is changed. A month's budget is no part of a replay."""
     switches = read_switches(connection)
+    if not switches.is_complete:
+        raise NothingToReplay(
+            "What bounds all budgets together is not known: orchestration_settings "
+            + (
+                f"has no {', no '.join(switches.missing)}."
+                if switches.missing
+                else f"cannot be read ({switches.error})."
+            ),
+            todo="Fill in or repair the row of orchestration_settings.",
+        )
     now = PlannerSettings(
         total_daily_cap=switches.total_daily_cap,
         max_daily_increase=switches.max_daily_increase,
         approval_threshold=switches.approval_threshold,
     )
-    trials = [Trial(TODAY, now)]
-    if changes or forecast:
-        settings: dict[str, Any] = {name: _of_planner(name, changes[name]) for name in SETTINGS if name in changes}
-        limits = {name: Decimal(str(changes[name])) for name in LIMITS if name in changes}
-        trials.append(Trial(CHANGED, replace(now, **settings), limits, FORECASTS[forecast] if forecast else None))
-    return trials
+    if not changes and not forecast:
+        return [Trial(TODAY, now)]
+    settings: dict[str, Any] = {name: _of_planner(name, changes[name]) for name in SETTINGS if name in changes}
+    limits = {name: Decimal(str(changes[name])) for name in LIMITS if name in changes}
+    changed = replace(now, **settings)
+    if forecast:
+        # Both forecasts from the same days: one of them as known then would be at a disadvantage.
+        return [
+            Trial(TODAY, now, estimator=FORECASTS["rates"]),
+            Trial(CHANGED, changed, limits, estimator=FORECASTS[forecast]),
+        ]
+    return [Trial(TODAY, now), Trial(CHANGED, changed, limits)]
 
 
-def _of_planner(name: str, value: float | str) -> Decimal | float:
+def _of_planner(name: str, value: float) -> Decimal | float:
     is_money = name in ("total_daily_cap", "max_daily_increase")
     return Decimal(str(value)) if is_money else float(value)
 
@@ -109,9 +154,9 @@ def _mornings(
         yield morning, sql.read_rows(connection, statement, {"channel": channel, "morning": morning})
 
 
-def _told(changes: Mapping[str, float | str], forecast: str | None) -> str:
+def _told(changes: Mapping[str, float], forecast: str | None) -> str:
     """What is tried, in words; empty where nothing is."""
-    told = [f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in changes.items()]
+    told = [f"{name} {Decimal(str(value)).normalize():f}" for name, value in changes.items()]
     return ", ".join([*told, *([f"forecast {forecast}"] if forecast else [])])
 
 
@@ -146,7 +191,7 @@ def told(found: Replay, first: date, last: date, tried: str) -> str:
         "share of the target filled, %": 100 * of["wanted"] / of["target"],
         "spend per segment and day, EUR": of["spend"] / evaluations,
         "EUR per wanted lead": of["spend"] / of["wanted"].where(of["wanted"] > 0),
-        "decisions unlike the column to the left": of["differing"].where(of.index != DECIDED),
+        "decisions unlike the column to the left": of["differing"].where(of.index != DECIDED).astype("Int64"),
         "weeks that came as forecast, % (80 is honest)": 100 * of["held"] / of["judged"].where(of["judged"] > 0),
         "forecast missed by, leads per day": of["missed_by"] / of["judged"].where(of["judged"] > 0),
     }
@@ -156,13 +201,20 @@ def told(found: Replay, first: date, last: date, tried: str) -> str:
     return (
         f"{first} to {last}: {all_of_them} evaluations of {segments} segments, {kept} of them as they were known then"
         + (f" and {all_of_them - kept} estimated again from what is known now" if kept < all_of_them else "")
+        + (f"; left out: {left_out}" if (left_out := _left_out(found)) else "")
         + ".\n\n"
         + "\n".join(table)
     )
 
 
-def _figure(value: float) -> Decimal | None:
-    return None if pd.isna(value) else Decimal(f"{value:.0f}" if abs(value) >= 1000 else f"{value:.2f}")
+def _left_out(found: Replay) -> str:
+    return ", ".join(f"{count} for {code}" for code, count in found.left_out.items())
+
+
+def _figure(value: Any) -> Decimal | None:
+    if pd.isna(value):
+        return None
+    return Decimal(f"{value:.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.2f}")
 
 
 def _change(text: str) -> tuple[str, float]:

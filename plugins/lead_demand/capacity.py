@@ -4,7 +4,8 @@ A segment that the adapter does not name has no partners and capacity 0. That is
 of them at once it is far more often a table that is not readable or not loaded, so the source counts as failed:
 
 - the adapter names no active segment at all, unless it is known that none had partners before; or
-- of the segments that had a capacity when it was last recorded (and at least three of them), more than half have none.
+- of the segments that had a capacity when it was last recorded (and at least three of them), more than half have none,
+  or only of partners who are all away since today.
 
 A person confirms that it is true with a row of `capacity_confirmations` without a segment, written on the same day.
 """
@@ -40,8 +41,8 @@ def failure_of(read: dict[str, Any]) -> CapacitySourceFailed | None:
             "when it was last recorded."
         )
     return CapacitySourceFailed(
-        f"The partners' tables give no capacity for {read['lost']} of the {read['had']} segments that had one when it "
-        "was last recorded."
+        f"The partners' tables give no capacity, or say that all partners are away, for {read['lost']} of the "
+        f"{read['had']} segments that had one when it was last recorded."
     )
 
 

@@ -101,13 +101,18 @@ class Estimate:
     def kept(self) -> list[dict[str, float]]:
         """What has to be kept of each segment to have the same estimate again, see `with_kept`."""
         columns = {name: getattr(self, name).tolist() for name in KEPT}
-        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+        rows = zip(*columns.values(), strict=True)
+        return [dict(zip(columns, row, strict=True)) | {"elasticity": self.elasticity} for row in rows]
 
     def with_kept(self, kept: Sequence[Mapping[str, float] | None]) -> Estimate:
-        """The same with what was kept of an earlier one, segment by segment; None = this one's."""
-        there = np.array([row is not None for row in kept], dtype=bool)
+        """The same with what was kept of an earlier one, segment by segment; None, or numbers of another curve or of
+        another release = this one's.
+        """
+        same = {*KEPT, "elasticity"}
+        rows = [row if row and row.keys() == same and row["elasticity"] == self.elasticity else None for row in kept]
+        there = np.array([row is not None for row in rows], dtype=bool)
         earlier: dict[str, Any] = {
-            name: np.where(there, [row[name] if row is not None else np.nan for row in kept], getattr(self, name))
+            name: np.where(there, [np.nan if row is None else row[name] for row in rows], getattr(self, name))
             for name in KEPT
         }
         return replace(self, **earlier, known=self.known | there, outage=self.outage & ~there)

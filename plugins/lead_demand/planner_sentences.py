@@ -83,8 +83,8 @@ def _forecast(expected: float, low: float, high: float, target: float, of_week: 
 
 def _away(there: float, away: float, until: dt.date | None, year: int) -> str:
     end = "further notice" if until is None else _day(until) + (f" {until.year}" if until.year != year else "")
-    taken = f"{_count(there)} of {_count(there + away)} leads a day over the coming week"
-    return f"Partners are away until {end}: they take {taken}. "
+    taken = f"{_count(there)} of {_count(there + away)} leads a day over it"
+    return f"Partners are away in the coming week, the last until {end}: they take {taken}. "
 
 
 def _moves(symbol: str, old: Decimal, new: Decimal, after: float, reasons: list[str], next_change: dt.date) -> str:

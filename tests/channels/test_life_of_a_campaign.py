@@ -174,10 +174,16 @@ def test_a_budget_recorded_before_the_successor_was_known_is_recorded_again_and_
 
 
 def test_sources_that_were_all_switched_off_by_mistake_keep_their_figures(morning: Morning) -> None:
-    before = spend(morning, "schilder_utrecht")
+    reported = "select date, metric, reported from channel_totals where channel = 'google_ads' order by 1, 2, 3"
+    before, totals = spend(morning, "schilder_utrecht"), morning.db.fetch(reported)
+    assert any(row["reported"] for row in totals)
     morning.db.fetch("update channel_sources set is_active = false")
     restate(accounts=())
+    with sql.connect() as connection:
+        window = {"first": MONTH.first, "last": MONTH.last}
+        connection.execute(sql.render("lead_stats/update_channel_totals.sql"), window)
     assert spend(morning, "schilder_utrecht") == before
+    assert morning.db.fetch(reported) == totals
     morning.db.fetch("update channel_sources set is_active = true")
     restate()
     assert spend(morning, "schilder_utrecht") == before

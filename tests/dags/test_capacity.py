@@ -191,6 +191,17 @@ def test_most_segments_without_partners_at_once_are_a_failed_source_and_some_are
     assert f"{half + 2} of the {len(known)} segments" in advised(morning, "capacity_source_failed")["detail"]
 
 
+def test_most_segments_whose_partners_are_all_away_since_today_are_a_failed_source(morning: Morning) -> None:
+    before = capacities(morning)
+    happens(morning, "all_away", *before, absent_from=day.today() - timedelta(days=1))
+    with pytest.raises(CapacitySourceFailed, match="all partners are away"):
+        read_partners(morning)
+    assert capacities(morning) == before, "nothing of it was recorded"
+    happens(morning, "all_away", *(before.keys() - {UTRECHT}))
+    read_partners(morning)
+    assert capacities(morning)[UTRECHT][1] == 0, "of one segment it is believed"
+
+
 @pytest.mark.advice("capacity_source_failed")
 def test_a_person_confirms_for_the_day_that_the_partners_are_gone(morning: Morning) -> None:
     happens(morning, "partners_emptied")
@@ -290,8 +301,8 @@ def test_a_partner_who_will_be_away_lowers_the_budget_of_the_week_before_it_leav
         float(decision["target_leads_per_day"]) * (1 - 3 / 7), rel=0.01
     )
     assert decision["action"] == "decrease" and Reason.PARTNERS_ABSENT in decision["reasons"]
-    assert f"away until {last.day} {last:%B}" in decision["sentence"]
-    assert "they take 2.9 of 5 leads a day over the coming week" in decision["sentence"]
+    assert f"the last until {last.day} {last:%B}" in decision["sentence"]
+    assert "they take 2.9 of 5 leads a day over it" in decision["sentence"]
     assert Reason.PARTNERS_ABSENT not in other["reasons"] and "away" not in other["sentence"]
 
 
@@ -471,3 +482,20 @@ def test_an_increase_that_was_decided_is_not_sent_once_the_partners_have_left(mo
     sent = {row["code"] for row in morning.log() if row["action_type"] == "budget_increase"}
     assert sent == decided - {BRABANT}
     morning.assert_log_is_the_truth()
+
+
+@pytest.mark.parametrize(("begins", "days", "is_sent"), [(1, 30, False), (0, 1, True)], ids=["from tomorrow", "today"])
+def test_an_increase_that_was_decided_is_sent_by_the_capacity_of_the_week_that_is_known_then(
+    morning: Morning, begins: int, days: int, is_sent: bool
+) -> None:
+    for account in ("1234567890", "2345678901"):
+        planning.read_budgets("google_ads", account, "a run that died")
+    planning.plan("google_ads", "a run that died")
+    decided = {code for code, decision in morning.decisions().items() if decision["action"] == "increase"}
+    assert BRABANT in decided
+    first = day.today() + timedelta(days=begins)
+    happens(morning, "all_away", BRABANT, absent_from=first, absent_to=first + timedelta(days=days - 1))
+    read_partners(morning)
+    morning.run("lead_budgets")
+    sent = {row["code"] for row in morning.log() if row["action_type"] == "budget_increase"}
+    assert sent == decided - (set() if is_sent else {BRABANT})

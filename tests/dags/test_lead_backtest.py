@@ -24,6 +24,12 @@ def with_capacity(morning: Morning) -> Morning:
     return morning
 
 
+def replay(morning: Morning, **form: Any) -> str:
+    """The state of a run with this form; what is not in it is empty, whatever the run before was given."""
+    fields = dict.fromkeys(("forecast", "max_increase_pct", "max_decrease_pct"))
+    return morning.run("lead_backtest", conf=fields | form).state
+
+
 def everything_else(morning: Morning) -> dict[str, Any]:
     """How many rows each table has, and what of it was ever written."""
     tables = morning.db.fetch(
@@ -42,8 +48,7 @@ def test_larger_steps_are_tried_beside_todays_and_nothing_but_the_report_is_writ
     caplog.set_level(logging.INFO, logger="lead_demand")
     morning, live = with_capacity, with_capacity.sandbox.budgets()
     before = everything_else(morning)
-    run = morning.run("lead_backtest", conf={"max_increase_pct": 50, "max_decrease_pct": 50})
-    assert run.state == "success"
+    assert replay(morning, max_increase_pct=50, max_decrease_pct=50) == "success"
     morning.db.fetch("select pg_stat_force_next_flush()")
     assert everything_else(morning) == before
     assert morning.sandbox.budgets() == live
@@ -67,13 +72,12 @@ def test_each_run_adds_a_report_and_an_unknown_forecast_adds_none(
     with_capacity: Morning, caplog: pytest.LogCaptureFixture
 ) -> None:
     morning = with_capacity
-    assert morning.run("lead_backtest", conf={"forecast": "last_28_days"}).state == "success"
+    assert replay(morning, forecast="last_28_days") == "success"
     first = rows(morning, "backtest_results")
-    refused = morning.run("lead_backtest", conf={"forecast": "tea leaves"})
-    assert refused.state == "failed"
+    assert replay(morning, forecast="tea leaves") == "failed"
     assert "What to do: Choose one of rates, last_28_days" in caplog.text
     assert rows(morning, "backtest_results") == first
-    assert morning.run("lead_backtest", conf={"forecast": None}).state == "success"
+    assert replay(morning) == "success"
     assert {row["trial"] for row in rows(morning, "backtest_results")[len(first) :]} == {"decided", "today"}
 
 
@@ -85,6 +89,12 @@ def test_on_the_command_line_a_past_without_statistics_says_what_to_do(
     assert "No morning from 2020-01-01 to 2020-02-01" in told and "lead_stats" in told
     assert main(["--from", "2026-02-01", "--to", "2026-01-01"]) == 1
     assert "lies after the last one" in capsys.readouterr().err
+    for wrong in ("max_decrease_pct=200", "dead_band=nan", "total_daily_cap=-5", "min_daily_budget=999999", "budget=5"):
+        assert main([wrong]) == 1, wrong
+        assert "No budget was read or changed" in capsys.readouterr().err
+    morning.set(total_daily_cap=None)
+    assert main([]) == 1
+    assert "orchestration_settings has no total_daily_cap" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["max_increase_pct=lots"])
     assert "name=number" in capsys.readouterr().err

@@ -61,7 +61,8 @@ def test_a_partner_who_will_be_away_lowers_the_week_and_not_today() -> None:
     assert row.target_week == pytest.approx(1.8 / 0.75, rel=0.01)
     assert row.action == "decrease" and Reason.PARTNERS_ABSENT in row.reasons
     assert (
-        "Partners are away until 20 March: they take 1.8 of 3 leads a day over the coming week. Budget" in row.sentence
+        "Partners are away in the coming week, the last until 20 March: they take 1.8 of 3 leads a day over it. Budget"
+        in row.sentence
     )
 
 
@@ -76,7 +77,7 @@ def test_partners_who_are_all_away_for_the_whole_week_take_nothing_of_it() -> No
     row = company(present=0, absent=3, absent_week=3)
     assert row.target_week == 0 and row.action == "decrease"
     assert {Reason.CAPACITY_ZERO, Reason.PARTNERS_ABSENT} <= set(row.reasons)
-    assert "Partners are away until further notice: they take 0 of 3 leads a day" in row.sentence
+    assert "Partners are away in the coming week, the last until further notice: they take 0 of 3" in row.sentence
 
 
 def test_an_absence_that_ends_in_another_year_says_which() -> None:

@@ -150,6 +150,94 @@ def test_a_budget_that_a_person_moved_is_where_every_trial_goes_on() -> None:
     assert of(found, TODAY).last_budget == of(found, CHANGED).last_budget == 60
 
 
+def test_a_budget_that_somebody_stopped_and_started_is_followed_by_every_trial() -> None:
+    paused = history()
+    paused["google_ads_budget"] = [
+        Decimal(0) if LAST_DAY - 14 * DAY <= day <= LAST_DAY - 9 * DAY else Decimal(80) for day in paused["date"]
+    ]
+    mornings: Rows = [(LAST_DAY - n * DAY, undecided(capacity=8)) for n in range(12, 0, -1)]
+    found = of(played(paused, mornings), TODAY)
+    assert found.first_budget == 0 and found.last_budget > 80
+    still = of(played(paused, mornings[:3]), TODAY)
+    assert (still.last_budget, still.spend) == (0, 0)
+
+
+def test_a_morning_without_statistics_leaves_each_trial_where_it_was() -> None:
+    mornings: Rows = [(LAST_DAY - n * DAY, undecided(capacity=8)) for n in range(12, 0, -1)]
+    whole = of(played(history(), mornings), TODAY)
+    mornings[8] = (mornings[8][0], [])
+    assert of(played(history(), mornings), TODAY).last_budget == pytest.approx(whole.last_budget, rel=0.25)
+    assert of(played(history(), mornings), TODAY).last_budget > 96
+
+
+def test_what_was_really_changed_meanwhile_cools_no_trial_down() -> None:
+    mornings: Rows = []
+    for n in range(3):
+        morning = LAST_DAY - (6 - n) * DAY
+        until = history()[history()["date"] < morning]
+        blocks = ["learning"] if n == 0 else []
+        given = segment(capacity_total_leads=5, blocks=blocks, last_change_date=morning - DAY if n else None)
+        mornings.append((morning, decided(given, until, morning)))
+    assert of(played(history(), mornings), TODAY).increases, "its own last change is none"
+
+
+def test_what_google_said_of_another_budget_bars_no_trial() -> None:
+    morning = LAST_DAY - 30 * DAY
+    until = history()[history()["date"] < morning]
+    rows = decided(segment(capacity_total_leads=9, budget_lost_share=0.0), until, morning)
+    assert rows[0]["reasons"][0] == "not_budget_limited"
+    assert of(played(history(), [(morning, rows)]), TODAY).increases == 0, "the same budget"
+    before = (morning - DAY, undecided(capacity=9))
+    assert of(played(history(), [before, (morning, rows)]), TODAY).increases == 2, "a raised one"
+
+
+def test_a_dry_run_changed_nothing() -> None:
+    mornings: Rows = []
+    for n in (6, 5):
+        morning = LAST_DAY - n * DAY
+        mornings.append(
+            (morning, decided(segment(capacity_total_leads=5), history()[history()["date"] < morning], morning))
+        )
+    really = of(played(history(), mornings), DECIDED)
+    assert (really.increases, really.last_budget) == (0, 80)
+
+
+def test_two_forecasts_are_judged_on_the_same_days() -> None:
+    morning = LAST_DAY - 10 * DAY
+    rows = decided(segment(capacity_total_leads=5), history()[history()["date"] < morning], morning)
+    later = history(leads_accepted=1, leads_rejected=3)
+    ours = FORECASTS["rates"]
+    found = replay(
+        later,
+        [(morning, rows)],
+        segment()[["segment_id", *LIMITS]],
+        [Trial(name, PlannerSettings(), estimator=ours) for name in (TODAY, CHANGED)],
+        morning,
+        morning,
+    )
+    today, changed = of(found, TODAY), of(found, CHANGED)
+    assert today.kept == 0
+    assert (today.target, today.missed_by) == (changed.target, changed.missed_by)
+
+
+def test_what_is_left_out_is_counted_by_its_reason_and_no_forecast_of_it_is_judged() -> None:
+    mornings: Rows = [(LAST_DAY - n * DAY, undecided(capacity=None)) for n in range(12, 6, -1)]
+    found = played(history(), mornings)
+    assert found.left_out == {"missing_capacity": 6}
+    short = history(days=18)
+    mornings = [(LAST_DAY - n * DAY, undecided()) for n in range(12, 6, -1)]
+    assert played(short, mornings).results["judged"].sum() == 0, "nothing was foretold of so short a past"
+
+
+def test_a_decision_of_an_older_release_is_estimated_again() -> None:
+    morning = LAST_DAY - 10 * DAY
+    rows = decided(segment(capacity_total_leads=5), history()[history()["date"] < morning], morning)
+    del rows[0]["inputs"]["estimate"]["free_today"]
+    assert of(played(history(), [(morning, rows)]), TODAY).kept == 0
+    rows[0]["inputs"] = {"blocks": []}
+    assert played(history(), [(morning, rows)]).left_out == {"missing_capacity": 1}
+
+
 def test_nothing_changed_decides_nothing_otherwise() -> None:
     mornings: Rows = [(LAST_DAY - n * DAY, undecided(capacity=8)) for n in range(20, 0, -1)]
     found = played(history(), mornings, Trial(CHANGED, PlannerSettings()))

@@ -16,7 +16,14 @@ select
     -- Hours may lie between a decision and its approval; where a person set the target, capacity decided nothing.
     decisions.inputs ->> 'target_override' is null
     and (
-        coalesce(stats.capacity_total_leads, 0) < 0.8 * (decisions.inputs ->> 'capacity_total_leads')::numeric
+        -- Of the coming week, as it was decided on: who is away only today has not left, who will be away is missed.
+        coalesce(
+            stats.capacity_total_leads + coalesce(stats.capacity_absent_leads, 0) - coalesce(stats.capacity_absent_week, 0), 0
+        ) < 0.8 * (
+            (decisions.inputs ->> 'capacity_total_leads')::numeric
+            + coalesce((decisions.inputs ->> 'capacity_absent_leads')::numeric, 0)
+            - coalesce((decisions.inputs ->> 'capacity_absent_week')::numeric, 0)
+        )
         or exists (
             select 1
             from pipeline_findings as failed

@@ -1,7 +1,8 @@
 -- Grain: one (channel, account, day, metric) of the window whose sources were changed; runs in the transaction that has just taken
 -- from segments what is not theirs any more.
 -- Why: the pull kept its sums while the segment that had the figures before still held them. Where an earlier value of what was not
--- believed may be held too, the sum is not known until the next pull; an account that is not read any more was not asked.
+-- believed may be held too, the sum is not known until the next pull; an account that is not read any more was not asked. A table
+-- without any active source is a mistake, and takes nothing away.
 with touched as materialized (
     select distinct
         changes.channel,
@@ -20,7 +21,8 @@ held as materialized (
         touched.account,
         touched.date,
         {% include 'sums/held.sql' %},
-        not exists (
+        exists (select 1 from channel_sources where is_active)
+        and not exists (
             select 1
             from channel_sources as sources
             where

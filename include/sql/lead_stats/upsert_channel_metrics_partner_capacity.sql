@@ -51,7 +51,8 @@ before as (
     select
         segment_id,
         max(capacity_partners) > 0 as had_partners,
-        bool_or(capacity_partners > 0 and capacity_total_leads is not null) as had_capacity
+        bool_or(capacity_partners > 0 and capacity_total_leads is not null) as had_capacity,
+        bool_or(capacity_total_leads > 0) as had_some
     from channel_metrics
     where
         channel = 'partner_capacity'
@@ -69,7 +70,11 @@ counted as (
         count(*) as segments,
         count(*) filter (where capacity.partners > 0) as named,
         count(*) filter (where before.had_capacity) as had,
-        count(*) filter (where before.had_capacity and capacity.answers = 0) as lost,
+        -- One partner on holiday is nothing; that all of most segments went on the same morning is a column gone wrong.
+        count(*) filter (
+            where before.had_capacity
+            and (capacity.answers = 0 or (before.had_some and capacity.total_leads = 0 and capacity.absent_leads > 0))
+        ) as lost,
         -- A company that is known to have no partner has none today either.
         coalesce(bool_and(not before.had_partners), false) as had_none
     from capacity
