@@ -70,7 +70,7 @@ def settings_page() -> str:
     rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in _planner_settings()]
     parts += [
         "\n## Of the planner: `PlannerSettings` in `plugins/lead_demand/planner.py`\n\n"
-        "`lead_backtest` tries `dead_band`, `significance`, `follow_through` and every limit on the past.\n\n"
+        "`lead_backtest` tries `dead_band`, `significance`, `follow_through` and limits of segments on the past.\n\n"
         "| field | default | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     ]
     rows = [
@@ -87,9 +87,10 @@ def settings_page() -> str:
 def _columns(table: str) -> Iterator[tuple[str, str, str]]:
     """Each commented column of a table, with its default and its comment, from the migrations in their order."""
     text = "\n".join(path.read_text() for path in sorted((REPOSITORY / "include" / "migrations").glob("*.sql")))
+    made = "\n".join(re.findall(rf"(?:create|alter) table public\.{table}\b.*?;\n", text, flags=re.DOTALL))
     for name, quoted in re.findall(rf"comment on column public\.{table}\.(\w+) is\s+((?:'(?:[^']|'')*'\s*)+);", text):
         meaning = "".join(re.findall(r"'((?:[^']|'')*)'", quoted)).replace("''", "'")
-        found = re.search(rf"\b{name} \w+(?:\([^)]*\))?(?: not null)? default (?:date )?('[^']*'|\w+)", text)
+        found = re.search(rf"\b{name} \w+(?:\([^)]*\))?(?: not null)? default (?:date )?('[^']*'|\w+)", made)
         yield name, found[1].strip("'") if found else "NULL", meaning
 
 
@@ -97,12 +98,11 @@ def _planner_settings() -> Iterator[tuple[str, str, str]]:
     """Each field of PlannerSettings, with its default and the comment on its line."""
     source = (REPOSITORY / "plugins" / "lead_demand" / "planner.py").read_text()
     (body,) = re.findall(r"^class PlannerSettings:\n(.*?)\n    def ", source, flags=re.DOTALL | re.MULTILINE)
-    for name, default, meaning in re.findall(
-        r"^    (\w+): [^=\n]+ = ([^#\n]+?)(?:  # (.*))?$", body, flags=re.MULTILINE
-    ):
-        if default.startswith("field("):  # what the database or a calendar says
-            continue
-        yield name, f"`{default}`", meaning
+    body = body.partition("    # Money\n")[0]  # amounts come from the database every morning
+    field = r"^    (\w+): [^=\n]+ = ([^#\n]+?)(?:  # (.*))?$"
+    for name, default, meaning in re.findall(field, body, flags=re.MULTILINE):
+        if not default.startswith("field("):  # what a calendar says
+            yield name, f"`{default}`", meaning
 
 
 def licences_page() -> str:
