@@ -52,6 +52,7 @@ def test_the_report_judges_every_aim_by_what_was_played() -> None:
     """Two small companies; holding stands for the rules of thumb, and is judged in the planner's place as well."""
     policies: dict[str, Callable[[], Policy]] = {"hold": Hold, "planner": Planner, "insider": Insider, "oracle": Oracle}
     policies |= {"insider, no gate": Insider, "oracle, no gate": lambda: Oracle(dead_band=0.0)}
+    policies |= {"planner, steps of 50%": lambda: Planner(step_up=1.5, step_down=0.5)}
     policies |= {"insider, unbound": lambda: Insider(dead_band=0.0, significance=0.0, unbound=True)}
     worlds = [replace(BASE, segments=8), replace(BASE, name="capacity shock", shock=True, segments=8)]
     table = {
@@ -65,6 +66,7 @@ def test_the_report_judges_every_aim_by_what_was_played() -> None:
     assert "10 × one pandas group-by of the same rows), 400 MB at most in the whole process | met |" in page
     assert "reads 112 days: 10,000 segments × 112 days take 1.5 s of CPU (8 × " in page
     assert f"a gap of\n{PlannerSettings.dead_band:.0%} of the target alone" in page
+    assert "With 50% either way the gap is" in page
 
     idle = {world: runs | {"planner": runs["hold"]} for world, runs in table.items()}
     page = report_page(idle, ["hold"], names, fast | {56: replace(fast[56], seconds=2.1)})
