@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -214,7 +215,7 @@ def _left_out(found: Replay) -> str:
 def _figure(value: Any) -> Decimal | None:
     if pd.isna(value):
         return None
-    return Decimal(f"{value:.0f}" if isinstance(value, int) or abs(value) >= 1000 else f"{value:.2f}")
+    return Decimal(f"{value:.0f}" if isinstance(value, Integral) or abs(value) >= 1000 else f"{value:.2f}")
 
 
 def _change(text: str) -> tuple[str, float]:
