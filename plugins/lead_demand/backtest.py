@@ -23,7 +23,8 @@ import pandas as pd
 
 from lead_demand.planner import LeadDemandPlanner, Morning, PlannerSettings, spend_at
 from lead_demand.planner_estimate import KEPT, Estimate, Estimator
-from lead_demand.planner_inputs import MICROS, Segments, decimal, is_none, micros, read_segments
+from lead_demand.planner_inputs import MICROS, Segments, as_euros, decimal, is_none, micros, read_segments
+from lead_demand.planning import LIMITS as ALL_LIMITS
 from lead_demand.planning import step_of_limited
 from lead_demand.reasons import Reason, reason_of
 
@@ -32,7 +33,7 @@ DECIDED, TODAY, CHANGED = "decided", "today", "changed"
 #: The days that a forecast is about, and the standard deviations either way that hold 80%.
 WEEK, HALF = 7, 1.2816
 #: What a replay sets itself; of a recorded decision, what else the planner was given.
-LIMITS = ("min_daily_budget", "max_daily_budget", "max_increase_pct", "max_decrease_pct", "cooldown_days")
+LIMITS = tuple(name for name in ALL_LIMITS if name != "is_automated")
 CAPACITY = ("capacity_total_leads", "capacity_absent_leads", "capacity_absent_week", "capacity_absent_until")
 RECORDED = (*CAPACITY, "target_override", "budget_limited", "limited_budget", "budget_lost_share", "last_change_date")
 #: What a person had switched off or not set yet is no reason to hold in a replay: it asks what would have been decided.
@@ -256,7 +257,7 @@ class _Replaying:
         of = self.ids.get_indexer(known.ids)
         real = dict(zip(self.ids.get_indexer(segments["segment_id"]), found, strict=True))
         other = np.array([amount != real[index] for amount, index in zip(known.current, of, strict=True)], dtype=bool)
-        spends_all = _euros(known.current) < rates.recent_spend
+        spends_all = as_euros(known.current) < rates.recent_spend
         known = replace(
             known,
             capacity=read.known.capacity,
@@ -268,7 +269,7 @@ class _Replaying:
         own = at >= 0
         budgets = read.days["google_ads_budget"].copy()
         past = path.budgets[np.ix_(of, at[own])]
-        budgets[:, own] = np.where(pd.isna(past), np.nan, past).astype(float) / MICROS
+        budgets[:, own] = as_euros(past)
         return replace(
             read, known=known, days=replace(read.days, values={**read.days.values, "google_ads_budget": budgets})
         )
@@ -445,10 +446,6 @@ def _moves(told: pd.DataFrame) -> dict[str, np.ndarray]:
 
 def _decimal(value: Any) -> Decimal | None:
     return None if value is None or pd.isna(value) else Decimal(str(value))
-
-
-def _euros(amounts: np.ndarray) -> np.ndarray:
-    return np.where(pd.isna(amounts), np.nan, amounts).astype(float) / MICROS
 
 
 def _micros(euros: float) -> int | None:

@@ -79,9 +79,9 @@ def run(
             raise NothingToReplay(
                 f"No morning from {first} to {last} has all that a replay needs: {_left_out(found) or 'no statistics'}."
             )
-        tried = _told(changes, forecast)
+        tried = _in_words(changes, forecast)
         _keep(connection, run_id, first, last, tried, found)
-    return told(found, first, last, tried)
+    return as_table(found, first, last, tried)
 
 
 def _refuse_impossible(changes: Mapping[str, float], forecast: str | None) -> None:
@@ -155,10 +155,10 @@ def _mornings(
         yield morning, sql.read_rows(connection, statement, {"channel": channel, "morning": morning})
 
 
-def _told(changes: Mapping[str, float], forecast: str | None) -> str:
+def _in_words(changes: Mapping[str, float], forecast: str | None) -> str:
     """What is tried, in words; empty where nothing is."""
-    told = [f"{name} {Decimal(str(value)).normalize():f}" for name, value in changes.items()]
-    return ", ".join([*told, *([f"forecast {forecast}"] if forecast else [])])
+    words = [f"{name} {Decimal(str(value)).normalize():f}" for name, value in changes.items()]
+    return ", ".join([*words, *([f"forecast {forecast}"] if forecast else [])])
 
 
 def _keep(connection: psycopg.Connection[Any], run_id: str, first: date, last: date, tried: str, found: Replay) -> None:
@@ -178,7 +178,7 @@ def _json(frame: pd.DataFrame) -> str:
     return json.dumps(plain.to_dict("records"), default=str)
 
 
-def told(found: Replay, first: date, last: date, tried: str) -> str:
+def as_table(found: Replay, first: date, last: date, tried: str) -> str:
     """The replay as a table for people, and in a sentence what it rests on."""
     sums = found.results.drop(columns=["segment_id"]).groupby("trial").sum(numeric_only=True)
     heads = {DECIDED: "as decided", TODAY: "today's settings", CHANGED: tried}

@@ -33,6 +33,7 @@ from lead_demand.planner_inputs import (
     Days,
     Flags,
     Segments,
+    as_euros,
     decimal,
     is_none,
     lost_share,
@@ -319,7 +320,7 @@ class LeadDemandPlanner:
 
     def _forecast(self, known: Segments, capacity: np.ndarray, rates: Estimate) -> _Forecast:
         """`capacity` is that of today, that of `known` the week's."""
-        spend = spend_at(_euros(known.current), known, rates)
+        spend = spend_at(as_euros(known.current), known, rates)
         expected, variance = rates.leads(spend), rates.leads_variance(spend)
         by_person = ~np.isnan(known.target_override)
         target = np.where(by_person, known.target_override, known.capacity / rates.acceptance)
@@ -444,7 +445,7 @@ class LeadDemandPlanner:
         0. What the step asks of the limits is as they are now.
         """
         then = _before_change(known, days, "google_ads_budget")
-        ratio = np.divide(_euros(known.current), then, out=np.ones(len(then)), where=then > 0)
+        ratio = np.divide(as_euros(known.current), then, out=np.ones(len(then)), where=then > 0)
         up = (known.max_increase_pct > 0) & (ratio - 1 >= NEARLY * known.max_increase_pct / 100)
         down = (known.max_decrease_pct > 0) & (1 - ratio >= NEARLY * known.max_decrease_pct / 100)
         return np.where(known.last_change < today, up.astype(int) - down.astype(int), 0)
@@ -516,7 +517,7 @@ class LeadDemandPlanner:
         limits = _Limits.of(known, stopped, self._unit)
         lowest = np.minimum(limits.clamp(np.zeros(len(new), dtype=object)), planned)
         wanted = (forecast.gap > 0) & (known.budget_limited == 1)
-        worth = rates.elasticity * _per_euro(rates, spend_at(_euros(known.current), known, rates)) * rates.acceptance
+        worth = rates.elasticity * _per_euro(rates, spend_at(as_euros(known.current), known, rates)) * rates.acceptance
         worth = np.where(wanted, np.nan_to_num(worth), 0.0)
         queue = np.lexsort((forecast.gap, worth))
         queue = queue[(lowest < planned)[queue]]
@@ -578,11 +579,11 @@ class LeadDemandPlanner:
                 "expected_week": forecast.week_expected,
                 "gap_exact": forecast.gap,
                 "sd": forecast.sd,
-                "expected_after": rates.leads(spend_at(_euros(new), known, rates)),
+                "expected_after": rates.leads(spend_at(as_euros(new), known, rates)),
                 "acceptance_rate": rates.acceptance,
                 "free_rate": rates.free_rate,
-                "paid_rate": _per_euro(rates, spend_at(_euros(known.current), known, rates)),
-                "spend_after": spend_at(_euros(new), known, rates),
+                "paid_rate": _per_euro(rates, spend_at(as_euros(known.current), known, rates)),
+                "spend_after": spend_at(as_euros(new), known, rates),
                 "wanted_budget": np.where(np.isfinite(forecast.wanted), forecast.wanted, np.nan),
             }.items()
         }
@@ -637,8 +638,3 @@ def _gamma_interval(mean: np.ndarray, variance: np.ndarray, level: float) -> tup
 
 def _bools(values: Iterable[bool]) -> np.ndarray:
     return np.array(list(values), dtype=bool)
-
-
-def _euros(amounts: np.ndarray) -> np.ndarray:
-    """Micros as float euros for the estimate; amounts themselves are never computed from these."""
-    return np.array([np.nan if amount is None else amount / MICROS for amount in amounts], dtype=float)

@@ -59,7 +59,7 @@ class Segments:
     cooldown_days: np.ndarray
     last_change: np.ndarray  # datetime64[D], NaT = never changed
     capacity: np.ndarray
-    absent: np.ndarray  # leads a day of partners who are away today, 0 where none announced it
+    absent: np.ndarray  # leads per day of partners who are away today, 0 where none announced it
     absent_week: np.ndarray  # the same, mean of the seven days from today on
     absent_until: np.ndarray  # datetime64[D], the last day of it; NaT = until further notice
     target_override: np.ndarray
@@ -100,6 +100,11 @@ def micros(value: Any) -> int | None:
 def decimal(amount: int | None) -> Decimal | None:
     """Micros as an exact amount."""
     return None if amount is None else Decimal(amount) / MICROS
+
+
+def as_euros(amounts: np.ndarray) -> np.ndarray:
+    """Micros as float euros for the estimate; amounts themselves are never computed from these."""
+    return np.where(pd.isna(amounts), np.nan, amounts).astype(float) / MICROS
 
 
 def numbers(frame: pd.DataFrame, column: str) -> np.ndarray:
@@ -236,7 +241,7 @@ def lost_share(known: Segments, days: Days) -> tuple[np.ndarray, np.ndarray]:
 
     What it says is of LOST_DAYS: a budget that was raised since may miss nothing any more, one that was lowered all.
     """
-    now = np.array([np.nan if amount is None else amount / MICROS for amount in known.current], dtype=float)[:, None]
+    now = as_euros(known.current)[:, None]
     then = days["google_ads_budget"][:, -LOST_DAYS:]
     raised, lowered = (then < now).any(axis=1), (then > now).any(axis=1)
     return np.where(raised, 0.0, known.lost_share), np.where(lowered, 1.0, known.lost_share)
