@@ -65,6 +65,7 @@ lint: $(READY) ## style, types, SQL, migrations, dependencies, licences, Dockerf
 	$(PYTHON) -m ruff check --quiet .
 	$(PYTHON) -m ruff format --check --quiet .
 	$(PYTHON) -m mypy
+	PYTHONPATH=plugins .venv/bin/lint-imports --no-logo --cache-dir .local/import_linter
 	$(PYTHON) -m tools.lint_sql
 	$(PYTHON) -m tools.docs --check
 	$(PYTHON) -m deptry --no-ansi plugins dags

@@ -25,14 +25,12 @@ capacity is recorded from the first run of `lead_stats` on, and cannot be restat
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pendulum
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, dag
 
-from lead_demand import tasks
 from lead_demand.channels import STEERED
-from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.tasks.lead_backtest import replay_mornings
 
 
 def number(title: str, description: str, **bounds: float) -> Param:
@@ -64,7 +62,7 @@ def number(title: str, description: str, **bounds: float) -> Param:
             None,
             type=["null", "string"],
             title="Forecast",
-            description="One of FORECASTS in plugins/lead_demand/forecasts.py, to be judged beside ours.",
+            description="One of FORECASTS in plugins/lead_demand/planner/forecasts.py, to be judged beside ours.",
         ),
     },
     default_args={
@@ -75,15 +73,7 @@ def number(title: str, description: str, **bounds: float) -> Param:
     tags=["tier:2", "rerun:clear"],
 )
 def lead_backtest():
-    @task(
-        # A year of ten thousand segments.
-        execution_timeout=timedelta(hours=2),
-        doc_md="Replays the mornings, keeps the report, and tells it in a table.",
-    )
-    def replay_mornings(dag_run=None, params=None) -> None:
-        tasks.replay_mornings(STEERED, dag_run, params)
-
-    replay_mornings()
+    replay_mornings(STEERED)
 
 
 lead_backtest()

@@ -28,11 +28,11 @@ starts the cool-down: the planner leaves the budget alone until it is over. To k
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import Param, dag, task
+from airflow.sdk import Param, dag
 
-from lead_demand import tasks
 from lead_demand.channels import STEERED
-from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.tasks.lead_budget_revert import revert_budgets, settle_open_changes
 
 UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 
@@ -69,15 +69,7 @@ UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
     tags=["tier:1", "rerun:new-run"],
 )
 def lead_budget_revert():
-    @task(doc_md="Reads back every change that was claimed and never closed, so that no revert meets an open one.")
-    def settle_open_changes(dag_run=None) -> None:
-        tasks.settle(STEERED, dag_run)
-
-    @task(doc_md="Claim, compare, put back, settle: only where the live budget still is what the change made it.")
-    def revert_budgets(dag_run=None, ti=None) -> None:
-        tasks.revert_budgets(STEERED, dag_run, ti)
-
-    settle_open_changes() >> revert_budgets()
+    settle_open_changes(STEERED) >> revert_budgets(STEERED)
 
 
 lead_budget_revert()

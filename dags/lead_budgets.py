@@ -31,13 +31,24 @@ refuse another day, and Postgres refuses a second change of a budget on one day.
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import TriggerRule, dag, task
+from airflow.sdk import TriggerRule, dag
 
-from lead_demand import tasks
-from lead_demand.assets import LATEST_DAY
+from lead_demand.budgets.approval_operator import AskForApproval
 from lead_demand.channels import STEERED
-from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
-from lead_demand.operators import AskForApproval
+from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.runs.assets import LATEST_DAY
+from lead_demand.runs.task_ids import ASK_FOR_APPROVAL, DIRECTIONS
+from lead_demand.tasks.lead_budgets import (
+    change_approved_budgets,
+    change_budgets,
+    choose_directions,
+    hold_budgets,
+    plan_budgets,
+    read_accounts,
+    read_budgets,
+    report,
+    settle_open_changes,
+)
 
 
 @dag(
@@ -58,73 +69,29 @@ from lead_demand.operators import AskForApproval
     tags=["tier:1", "rerun:new-run"],
 )
 def lead_budgets():
-    @task(doc_md="Refuses every day but today, then names the ads accounts to read.")
-    def read_accounts(dag_run=None, triggering_asset_events=None) -> list[str]:
-        events = [event for group in triggering_asset_events.values() for event in group]
-        return tasks.paid_accounts(STEERED, dag_run, [event.extra.get("stats_date") for event in events])
-
-    @task(doc_md="Reads back every change that was claimed and never closed, before anything new is planned.")
-    def settle_open_changes(dag_run=None) -> None:
-        tasks.settle(STEERED, dag_run)
-
-    @task(
-        map_index_template="{{ account }}",
-        doc_md="The live budgets of one account; if it fails, only its own segments hold.",
-    )
-    def read_budgets(account: str, dag_run=None) -> None:
-        tasks.read_account_budgets(STEERED, account, dag_run)
-
-    @task(
-        trigger_rule=TriggerRule.ALL_DONE,
-        doc_md="Every segment without a decision of today, in one evaluation.",
-    )
-    def plan_budgets(dag_run=None) -> None:
-        tasks.plan_budgets(STEERED, dag_run)
-
-    @task.branch(doc_md="The directions that have work; decreases go before increases.")
-    def choose_directions(dag_run=None, ti=None) -> list[str]:
-        return tasks.directions_with_work(STEERED, dag_run, ti)
-
-    @task(doc_md="Claim, compare, apply, settle: each budget on its own feet, each change sent at most once.")
-    def change_budgets(action: str, dag_run=None, ti=None) -> None:
-        tasks.change_budgets(action, STEERED, dag_run, ti)
-
-    @task(doc_md="Sends what was approved; what was rejected, or not answered in time, is logged so.")
-    def change_approved_budgets(dag_run=None, ti=None) -> None:
-        tasks.change_approved_budgets(STEERED, dag_run, ti)
-
-    @task(doc_md="Marks today's holds; no budget is touched.")
-    def hold_budgets(dag_run=None) -> None:
-        tasks.hold_budgets(STEERED, dag_run)
-
-    @task(
-        trigger_rule=TriggerRule.ALL_DONE,
-        doc_md="Today in one table; red when any task before it is, so that a refused change never hides.",
-    )
-    def report(dag_run=None, ti=None) -> None:
-        tasks.report_budgets(STEERED, dag_run, ti)
-
-    accounts = read_accounts()
-    settled = settle_open_changes()
-    live = read_budgets.expand(account=accounts)
-    branch = choose_directions()
-    decrease = change_budgets.override(task_id="decrease_budgets")("decrease")
+    accounts = read_accounts(STEERED)
+    settled = settle_open_changes(STEERED)
+    live = read_budgets.partial(channel=STEERED).expand(account=accounts)
+    branch = choose_directions(STEERED)
+    decrease = change_budgets.override(task_id=DIRECTIONS["decrease"])("decrease", STEERED)
     # Neither a refused decrease nor a day without any may keep back the increases: only ALL_DONE runs after both. What
     # it would let through as well, a plan that failed, the task itself refuses.
-    increase = change_budgets.override(task_id="increase_budgets", trigger_rule=TriggerRule.ALL_DONE)("increase")
-    hold = hold_budgets()
+    increase = change_budgets.override(task_id=DIRECTIONS["increase"], trigger_rule=TriggerRule.ALL_DONE)(
+        "increase", STEERED
+    )
+    hold = hold_budgets(STEERED)
     ask = AskForApproval(
-        task_id=tasks.ASK,
+        task_id=ASK_FOR_APPROVAL,
         channel=STEERED,
         doc_md="One question to a person about all large increases; no answer by the deadline is a no.",
     )
 
-    accounts >> settled >> live >> plan_budgets() >> branch >> [decrease, increase, hold, ask]
+    accounts >> settled >> live >> plan_budgets(STEERED) >> branch >> [decrease, increase, hold, ask]
     decrease >> increase
     # The small changes and the report of the morning do not wait for a person.
-    [decrease, increase, hold] >> report()
+    [decrease, increase, hold] >> report(STEERED)
     # Who approved passes between the two through the database: whoever may edit an XCom may not approve.
-    ask >> change_approved_budgets()
+    ask >> change_approved_budgets(STEERED)
 
 
 lead_budgets()

@@ -25,10 +25,11 @@ skipped: it could only tell of today under an earlier date.
 from __future__ import annotations
 
 import pendulum
-from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk import CronTriggerTimetable, dag
 
 from lead_demand.channels import STEERED
-from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.tasks.lead_digest import check_deadline, send_digest
 
 
 @dag(
@@ -46,20 +47,8 @@ from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
     tags=["tier:2", "rerun:new-run"],
 )
 def lead_digest():
-    @task(doc_md="Fails, and so alerts, when a segment is neither decided nor waits for a person.")
-    def check_deadline(dag_run=None) -> None:
-        from lead_demand import digest
-
-        digest.check_deadline(STEERED, dag_run)
-
-    @task(doc_md="Changes, what waits for a person, and freshness, in one message for marketing.")
-    def send_digest(dag_run=None) -> None:
-        from lead_demand import digest
-
-        digest.send_digest(STEERED, dag_run)
-
-    check_deadline()
-    send_digest()
+    check_deadline(STEERED)
+    send_digest(STEERED)
 
 
 lead_digest()

@@ -39,15 +39,17 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pendulum
-from airflow.sdk import Param, TaskGroup, TriggerRule, dag, task
+from airflow.sdk import Param, TaskGroup, TriggerRule, dag
 
-from lead_demand import channels, day, tasks
-from lead_demand.assets import LATEST_DAY
-from lead_demand.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
-from lead_demand.oncall import RUN_CALLBACKS, TASK_DEFAULTS
-from lead_demand.operators import LastDayOperator, PartnerCapacityOperator, WindowOperator
-from lead_demand.sql import LEADS_CONNECTION, SQL_FOLDER
-from lead_demand.timetable import DayAfterTimetable
+from lead_demand import channels
+from lead_demand.channels.partner_capacity import PartnerCapacityOperator
+from lead_demand.database.sql import LEADS_CONNECTION, SQL_FOLDER
+from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.runs import day
+from lead_demand.runs.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
+from lead_demand.runs.operators import LastDayOperator, WindowOperator
+from lead_demand.runs.timetable import DayAfterTimetable
+from lead_demand.tasks.lead_stats import announce_day, pull, read_accounts, report
 
 # The widest restatement: everything derived from the pulls is derived again over all of it.
 WIDEST = max(channels.RESTATED_DAYS.values())
@@ -102,18 +104,6 @@ IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }
     tags=["tier:1", "rerun:clear"],
 )
 def lead_stats():
-    @task(doc_md="The accounts, sites or properties to pull, and the first look at the run's own days.")
-    def read_accounts(channel: str, dag_run=None) -> list[dict]:
-        return tasks.accounts_to_pull(channel, dag_run)
-
-    @task(
-        map_index_template="{{ channel }} {{ accounts | join(', ') }}",
-        doc_md="One account over its window, a month in one transaction: a failed pull leaves the earlier rows as they "
-        "were, and a retry goes on with the month that failed.",
-    )
-    def pull(channel: str, accounts: list[str], dag_run=None, ti=None, task_state_store=None) -> None:
-        tasks.pull_channel(channel, accounts, dag_run, ti, task_state_store)
-
     attribute_leads = WindowOperator(
         task_id="attribute_leads",
         sql="lead_stats/update_leads.sql",
@@ -270,20 +260,6 @@ def lead_stats():
         restated_days=WIDEST,
         doc_md="What came of each decision after 7 and 14 days, so that how often we were right is one query.",
     )
-
-    @task(
-        outlets=[LATEST_DAY],
-        doc_md="Skipped unless this run is about the latest whole day: a success here starts lead_budgets.",
-    )
-    def announce_day(dag_run=None, outlet_events=None) -> None:
-        outlet_events[LATEST_DAY].extra = tasks.announce(dag_run)
-
-    @task(
-        trigger_rule=TriggerRule.ALL_DONE,
-        doc_md="The day in one table; red when any task before it is, so that no run looks green by its last task.",
-    )
-    def report(dag_run=None, ti=None) -> None:
-        tasks.report_stats(dag_run, ti)
 
     pull_channels >> release_moved_metrics >> upsert_lead_generation_stats >> check_stats >> update_lead_gap
     update_lead_gap >> [announce_day(), update_decision_outcomes] >> report()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from airflow.plugins_manager import AirflowPlugin
 
-from lead_demand.answer_check import AnswerCheck
-from lead_demand.timetable import DayAfterTimetable
+from lead_demand.budgets.answer_check import AnswerCheck
+from lead_demand.runs.timetable import DayAfterTimetable
 
 
 class LeadDemandPlugin(AirflowPlugin):

@@ -32,7 +32,7 @@ def dags_page() -> str:
 def reasons_page() -> str:
     """Every reason code, and every code of a claim that was not sent, with its meaning and what to do."""
     sys.path.insert(0, str(REPOSITORY / "plugins"))
-    from lead_demand.reasons import markdown_table, refusal_table
+    from lead_demand.planner.reasons import markdown_table, refusal_table
 
     head = (
         "# Reason codes of a decision\n\n"
@@ -69,7 +69,7 @@ def settings_page() -> str:
         parts += [f"\n## {title}: `{table}`\n\n| column | unless set | |\n|---|---|---|\n" + "\n".join(rows) + "\n"]
     rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in _planner_settings()]
     parts += [
-        "\n## Of the planner: `PlannerSettings` in `plugins/lead_demand/planner.py`\n\n"
+        "\n## Of the planner: `PlannerSettings` in `plugins/lead_demand/planner/planner.py`\n\n"
         "`lead_backtest` tries `dead_band`, `significance`, `follow_through` and limits of segments on the past.\n\n"
         "| field | default | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     ]
@@ -96,7 +96,7 @@ def _columns(table: str) -> Iterator[tuple[str, str, str]]:
 
 def _planner_settings() -> Iterator[tuple[str, str, str]]:
     """Each field of PlannerSettings, with its default and the comment on its line."""
-    source = (REPOSITORY / "plugins" / "lead_demand" / "planner.py").read_text()
+    source = (REPOSITORY / "plugins" / "lead_demand" / "planner" / "planner.py").read_text()
     (body,) = re.findall(r"^class PlannerSettings:\n(.*?)\n    def ", source, flags=re.DOTALL | re.MULTILINE)
     body = body.partition("    # Money\n")[0]  # amounts come from the database every morning
     field = r"^    (\w+): [^=\n]+ = ([^#\n]+?)(?:  # (.*))?$"

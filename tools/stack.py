@@ -699,7 +699,7 @@ def backtest(arguments: Sequence[str]) -> int:
             stack.migrate_leads()
     try:
         environment = stack.airflow_environment() | {"PYTHONPATH": str(REPOSITORY / "plugins")}
-        command = [sys.executable, "-m", "lead_demand.backtest_run", *arguments]
+        command = [sys.executable, "-m", "lead_demand.backtest.run", *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
     finally:
         with stack.starting():

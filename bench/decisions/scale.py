@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "plugins"))
 import numpy as np
 import pandas as pd
 
-from lead_demand.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
 
 SEGMENTS, DAYS, WINDOW = 10_000, 56, PlannerSettings.window_days
 TODAY = dt.date(2026, 3, 11)

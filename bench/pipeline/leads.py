@@ -19,7 +19,7 @@ from bench.pipeline.measure import (
     window_of,
 )
 from bench.pipeline.writing import COLUMNS, STATEMENT, copy_files
-from lead_demand.day import Window
+from lead_demand.runs.day import Window
 
 COUNT = "lead_stats/upsert_channel_metrics_leads.sql"
 METRICS = (

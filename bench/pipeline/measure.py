@@ -17,8 +17,8 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql as composed
 
-from lead_demand import sql
-from lead_demand.day import Window, latest_whole_day
+from lead_demand.database import sql
+from lead_demand.runs.day import Window, latest_whole_day
 from tools.embedded_postgres import EmbeddedPostgres
 from tools.migrate import migrate
 

@@ -27,8 +27,8 @@ from bench.pipeline.measure import (
     where_the_time_goes,
     window_of,
 )
-from lead_demand import sql
-from lead_demand.day import Window
+from lead_demand.database import sql
+from lead_demand.runs.day import Window
 
 STATEMENT = "lead_stats/upsert_lead_generation_stats.sql"
 COLUMNS = (

@@ -1,6 +1,14 @@
-"""Lead demand orchestration: pull channel metrics, measure the lead gap, and move Google Ads budgets toward it.
+"""Lead demand orchestration: pull channel metrics, measure the lead gap, and move paid budgets toward it.
 
-Where to look: `channels/` (one module a source), `planner.py` (the decision), `budgets.py` (the write-ahead protocol
-that moves money), `planning.py` (what the planner is given and what is kept of its answer), `day.py` (which day a run
-is about).
+Rooms, from the top down; a room imports only rooms below it (`make lint` checks it):
+
+- `tasks/`: what each DAG's tasks do, one module per DAG;
+- `backtest/`: past mornings with other settings;
+- `budgets/`: today's decisions, and the write-ahead protocol that applies them;
+- `channels/`: one module or package per source;
+- `planner/`: the decision, pure;
+- `oncall/`: what an error means, retries, alerts;
+- `runs/`: which day a run is about, and how its work is done in chunks;
+- `database/`: connections, SQL files, settings, findings;
+- `errors.py`, `text.py`: every error of our own, and text from outside as one line.
 """

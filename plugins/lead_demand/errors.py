@@ -1,23 +1,17 @@
-"""What can go wrong, once: every error, ours or not, with the four facts that whoever is on call asks for.
+"""Every error that this library raises on purpose, with the four facts that whoever is on call asks for.
 
 What happened is the error's own message. What was left untouched, whether another try can heal it and what to do belong
-to its kind; `explain` gives them for any exception. The retry policy, the last lines of a failed task's log, the alert
-and the sections of docs/runbook.md all come from the two tables here: the classes below and `KINDS`.
+to its class. `oncall.diagnosis` has the same facts for every other error.
 """
 
 from __future__ import annotations
 
-import errno
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import ClassVar
 
-from lead_demand.outside import plain
+from lead_demand.text import plain
 
 RUNBOOK = "docs/runbook.md"
-LONGEST = 1000  # characters of a foreign message
 
 
 @dataclass(frozen=True)
@@ -198,181 +192,3 @@ class UpstreamFailed(LeadDemandError):
     unchanged = "What the other tasks wrote stands."
     todo = "Read the log of the task that is named; this one needs nothing of its own."
     rerun = False
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A kind of error that is not ours.
-
-    :param classes: dotted names, so that nothing heavy is imported where an error cannot be of it; subclasses count.
-    :param only: narrows the classes to some of their errors.
-    """
-
-    name: str
-    happened: str
-    heals: bool
-    todo: str
-    classes: tuple[str, ...]
-    only: Callable[[BaseException], bool] | None = None
-    rerun: bool = True
-
-    def matches(self, error: BaseException) -> bool:
-        """Whether the error is of this kind."""
-        found = tuple(kind for name in self.classes if (kind := _class(name)) is not None)
-        return isinstance(error, found) and (self.only is None or self.only(error))
-
-
-# What holds for every task here: each writes in transactions, and a budget is claimed before it is sent.
-UNCHANGED = (
-    "The transaction it was in was rolled back; what was committed before stands and is not written twice. If this "
-    "task changes budgets: what was under way is pending in channel_orchestration_log, and is read back before "
-    "anything is sent."
-)
-_LOGIN = re.compile(
-    r"password authentication failed|no password supplied|(role|user|database) .* does not exist"
-    r"|no pg_hba.conf entry|tenant or user not found|not permitted to log in|invalid connection option"
-    r"|unsupported startup parameter|SASL",
-    re.IGNORECASE,
-)
-
-
-def _is_login(error: BaseException) -> bool:
-    return getattr(error, "sqlstate", None) is None and _LOGIN.search(str(error)) is not None
-
-
-def _is_full(error: BaseException) -> bool:
-    return getattr(error, "sqlstate", None) == "53100" or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-
-
-# In this order: the first that matches is it.
-KINDS = (
-    Kind(
-        "LoginRefused",
-        "The database did not let us in",
-        False,
-        "Correct the connection leads_db.",
-        ("psycopg.OperationalError", "psycopg.ProgrammingError", "sqlalchemy.exc.OperationalError"),
-        _is_login,
-    ),
-    Kind(
-        "ConnectionMissing",
-        "Airflow has no connection of that name",
-        False,
-        "Add the connection that the message names, or correct the spelling of its AIRFLOW_CONN_ variable.",
-        ("airflow.sdk.exceptions.AirflowNotFoundException",),
-    ),
-    Kind(
-        "MigrationMissing",
-        "The database lacks a table, column or function that the statement needs",
-        False,
-        "Run `make migrate` as the owner of the schema (`make migrate ARGS=--dry-run` lists what is missing). If "
-        "nothing is, a table of the company's own changed: correct include/sql/sources.",
-        (
-            "psycopg.errors.UndefinedTable",
-            "psycopg.errors.UndefinedColumn",
-            "psycopg.errors.UndefinedFunction",
-            "psycopg.errors.UndefinedObject",
-            "psycopg.errors.InvalidSchemaName",
-        ),
-    ),
-    Kind(
-        "DiskFull",
-        "A disk is full",
-        True,
-        "Free space where the message says, of the worker or of the database.",
-        ("psycopg.errors.DiskFull", "builtins.OSError"),
-        _is_full,
-    ),
-    Kind(
-        "TimedOut",
-        "It took longer than it may",
-        True,
-        "See what it waited for: a lock that somebody holds (the runbook has the query), or a service that hangs.",
-        (
-            "psycopg.errors.QueryCanceled",
-            "psycopg.errors.LockNotAvailable",
-            "airflow.sdk.exceptions.AirflowTaskTimeout",
-            "builtins.TimeoutError",
-        ),
-    ),
-    Kind(
-        "DatabaseRefused",
-        "The database refused the statement",
-        False,
-        "Read the refusal: a right that lead_pipeline lacks (`make migrate ARGS=--check` prints the grant), a rule of "
-        "the table, or a guard of the log. Repair that.",
-        # The driver counts the class of our own guards among the operational errors.
-        (
-            "psycopg.errors.ObjectNotInPrerequisiteState",
-            "psycopg.ProgrammingError",
-            "psycopg.IntegrityError",
-            "psycopg.DataError",
-            "psycopg.NotSupportedError",
-        ),
-    ),
-    Kind(
-        "DatabaseUnavailable",
-        "The database was not reachable, or broke off",
-        True,
-        "See whether the database is up and takes connections, and whether leads_db names its address.",
-        ("psycopg.OperationalError", "psycopg.InterfaceError", "sqlalchemy.exc.OperationalError"),
-    ),
-    Kind(
-        "ServiceUnavailable",
-        "A service on the network was not reachable, or broke off",
-        True,
-        "See whether the address in the message answers.",
-        ("builtins.ConnectionError",),
-    ),
-    Kind(
-        "TaskKilled",
-        "The task ran out of memory, or was killed",
-        True,
-        "Look in the scheduler's log and on the worker for what ended it: memory, or a full disk of the logs.",
-        ("builtins.MemoryError", "airflow.sdk.exceptions.AirflowTaskTerminated"),
-    ),
-    Kind(
-        "UnexpectedError",
-        "An error that nobody foresaw, most likely a bug",
-        False,
-        "Give the traceback above to whoever maintains this repository. Trying again does not help.",
-        ("builtins.BaseException",),
-        rerun=False,
-    ),
-)
-
-
-def explain(error: BaseException) -> Facts:
-    """The four facts of any exception."""
-    if isinstance(error, LeadDemandError):
-        return error.facts
-    kind = next(kind for kind in KINDS if kind.matches(error))
-    # What PostgreSQL gives as DETAIL may be a row, and rows of leads are personal data.
-    said = plain(str(error).partition("\nDETAIL:")[0], LONGEST) or "no message"
-    return Facts(
-        kind.name, f"{kind.happened}: {type(error).__name__}: {said}", UNCHANGED, kind.heals, kind.todo, kind.rerun
-    )
-
-
-def explain_silence() -> Facts:
-    """The facts of a task that failed without leaving an error: its process was killed, or never began."""
-    kind = next(kind for kind in KINDS if kind.name == "TaskKilled")
-    return Facts(kind.name, f"{kind.happened}: it left no error behind.", UNCHANGED, kind.heals, kind.todo, kind.rerun)
-
-
-def names() -> list[str]:
-    """Every kind of error: the sections of the runbook."""
-
-    def below(kind: type[LeadDemandError]) -> list[str]:
-        return [name for child in kind.__subclasses__() for name in (child.__name__, *below(child))]
-
-    return [*below(LeadDemandError), *(kind.name for kind in KINDS)]
-
-
-def _class(dotted: str) -> type[BaseException] | None:
-    module, _, name = dotted.rpartition(".")
-    try:
-        found = getattr(import_module(module), name)
-    except (ImportError, AttributeError):  # the library is not installed here, so no error can be of it
-        return None
-    return found if isinstance(found, type) and issubclass(found, BaseException) else None

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import pytest
 
-from lead_demand import approvals
-from lead_demand.budgets import ChangeReport
+from lead_demand.budgets import approvals
+from lead_demand.budgets.protocol import ChangeReport
 from lead_demand.errors import AnswerUnusable, ChangesFailed
-from lead_demand.operators import AskForApproval
+from lead_demand.runs.operators import AskForApproval
 from tests.budgets.conftest import RUN, DayByHand
 
 ANKE = {"id": "anke", "name": "Anke"}

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from lead_demand import budgets, day, planning, sql
+from lead_demand import database
+from lead_demand.budgets import planning, protocol
 from lead_demand.channels.pull import pull
+from lead_demand.database import sql
+from lead_demand.runs import day
 from tests.fixtures.morning import Morning
 
 PAINTERS, ROOFERS = "1234567890", "2345678901"
@@ -35,8 +38,8 @@ def decide(morning: Morning, run: str = "test-run") -> dict[str, dict[str, Any]]
 
 
 def room_taken(morning: Morning) -> Decimal:
-    with sql.connect() as connection:
-        return budgets.room_taken(connection, "google_ads")[0]
+    with database.connect() as connection:
+        return protocol.room_taken(connection, "google_ads")[0]
 
 
 def taken_before(morning: Morning) -> Decimal:
@@ -72,7 +75,7 @@ def test_of_several_campaigns_one_that_ended_is_not_counted_and_the_others_are_s
     morning.sandbox.edit(DEN_HAAG, **BY_GOOGLE, end_date_time=at(-3))
     row = decide(morning)["schilder_zuid_holland"]
     assert (row["action"], row["old_budget"]) == ("increase", 90)
-    budgets.apply_changes("increase", "google_ads", "test-run")
+    protocol.apply_changes("increase", "google_ads", "test-run")
     changed = {entry["external_id"] for entry in morning.log() if entry["code"] == "schilder_zuid_holland"}
     assert changed == {OF_ZUID_HOLLAND}
 
@@ -234,7 +237,7 @@ def test_a_raise_goes_to_the_campaigns_that_their_budget_limits_and_no_further_t
     assert (row["action"], row["old_budget"]) == ("increase", 140)
     rise = row["new_budget"] - 140
     assert step - CENT <= rise <= step
-    budgets.apply_changes("increase", "google_ads", "test-run")
+    protocol.apply_changes("increase", "google_ads", "test-run")
     (changed,) = [entry for entry in morning.log() if entry["code"] == "schilder_zuid_holland"]
     assert (changed["external_id"], changed["old_value"], changed["new_value"]) == (OF_ZUID_HOLLAND, 90, 90 + rise)
     morning.assert_log_is_the_truth()

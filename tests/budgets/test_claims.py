@@ -11,7 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from lead_demand import budgets, reverts, sql
+from lead_demand import database
+from lead_demand.budgets import protocol, reverts
+from lead_demand.database import sql
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
 from tests.faults.cases import STRUCK, write_a_row
 from tests.faults.conftest import wrapped_protocol
@@ -27,7 +29,7 @@ ANY_AMOUNT = Decimal("98765.43")
 def apply(action: str) -> str:
     """One try of the task; gives what Airflow would see, empty where it succeeds."""
     try:
-        budgets.apply_changes(action, "google_ads", "test-run")
+        protocol.apply_changes(action, "google_ads", "test-run")
     except (ChangesFailed, ChangesUnsettled) as error:
         return f"{type(error).__name__}: {error}"
     return ""
@@ -36,13 +38,13 @@ def apply(action: str) -> str:
 def some_budget(morning: Morning, action: str = "hold") -> dict[str, Any]:
     """A budget whose segment's decision is of that kind; `hold`: of none, since its decision is taken away."""
     (row,) = morning.db.fetch(
-        "select decisions.segment_id, segments.code, budgets.account, budgets.budget_id, budgets.amount"
+        "select decisions.segment_id, segments.code, protocol.account, protocol.budget_id, protocol.amount"
         " from budget_decisions as decisions join lead_segments as segments on decisions.segment_id = segments.id"
         " join channel_sources as sources on decisions.segment_id = sources.segment_id"
         " and sources.channel = decisions.channel"
-        " join channel_budgets as budgets on sources.external_id = budgets.campaign_id"
-        " where %s in ('hold', decisions.action) and budgets.account = '1234567890'"
-        " order by decisions.old_budget, budgets.budget_id limit 1",
+        " join channel_budgets as budgets on sources.external_id = protocol.campaign_id"
+        " where %s in ('hold', decisions.action) and protocol.account = '1234567890'"
+        " order by decisions.old_budget, protocol.budget_id limit 1",
         [action],
     )
     if action == "hold":
@@ -155,7 +157,7 @@ def test_a_row_without_a_decision_is_work_so_that_somebody_hears_of_it(ten_perce
     budget = some_budget(ten_percent)
     ten_percent.db.restore("delete from budget_decisions")
     forge_past_the_guard(ten_percent, budget)
-    with sql.connect() as connection:
+    with database.connect() as connection:
         key = {"channel": "google_ads", "dag_run_id": "test-run"}
         (work,) = sql.read_rows(connection, sql.render("lead_budgets/select_work.sql"), key)
     assert (work["increase"], work["decrease"]) == (True, False)
@@ -233,8 +235,8 @@ def test_a_limit_that_was_lowered_after_the_claim_is_kept(ten_percent: Morning, 
 
 @pytest.mark.parametrize("limit", ["total_daily_cap", "max_daily_increase"])
 def test_a_shared_limit_that_was_lowered_after_the_claim_is_not_passed(ten_percent: Morning, limit: str) -> None:
-    with sql.connect() as connection:
-        before, _ = budgets.room_taken(connection, "google_ads")
+    with database.connect() as connection:
+        before, _ = protocol.room_taken(connection, "google_ads")
     steps = ten_percent.db.fetch(
         "select new_budget - old_budget as step from budget_decisions where action = 'increase' order by 1"
     )
@@ -289,7 +291,7 @@ def test_a_large_increase_is_sent_only_with_its_approval(ten_percent: Morning, a
 def test_the_kill_switch_still_stops_and_fails_nothing(ten_percent: Morning) -> None:
     with wrapped_protocol() as strikes:
         strikes.at("increase", "claims_committed", lambda: ten_percent.set(kill_switch=True, total_daily_cap=1))
-        report = budgets.apply_changes("increase", "google_ads", "test-run")
+        report = protocol.apply_changes("increase", "google_ads", "test-run")
     assert report.stopped and not report.failed
     assert {row["status"] for row in ten_percent.log()} == {"pending"}
 

@@ -10,9 +10,11 @@ from uuid import uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from lead_demand import budgets, channels, sql
+from lead_demand import channels, database
+from lead_demand.budgets import protocol
 from lead_demand.channels import google_ads
 from lead_demand.channels.google_ads import GoogleAds
+from lead_demand.database import sql
 from lead_demand.errors import ChangesFailed
 from tests.budgets.conftest import RUN, DayByHand
 
@@ -63,7 +65,7 @@ def open_findings(by_hand: DayByHand) -> list[dict[str, Any]]:
 
 def blocks(by_hand: DayByHand, code: str) -> set[str]:
     values = {"channel": "google_ads", "dag_run_id": RUN, "is_complete": True, "kill_switch": False}
-    with sql.connect() as connection:
+    with database.connect() as connection:
         rows = sql.read_rows(
             connection,
             sql.render("lead_budgets/select_segments.sql"),
@@ -115,8 +117,8 @@ def test_our_own_changes_of_minutes_ago_are_in_both(by_hand: DayByHand, answered
     by_hand.decide({row["code"]: NINE for row in by_hand.segments})
     if not answered:
         by_hand.sandbox.fault("unavailable_after_apply", MUTATE)
-    budgets.apply_changes("increase", channels.STEERED, RUN)
-    budgets.settle_open_changes(channels.STEERED)
+    protocol.apply_changes("increase", channels.STEERED, RUN)
+    protocol.settle_open_changes(channels.STEERED)
     assert {row["status"] for row in by_hand.log()} == {"success"} and by_hand.sandbox.changes()
     by_hand.read()
     assert open_findings(by_hand) == []
@@ -197,7 +199,7 @@ def test_a_campaign_that_got_another_budget_keeps_the_history_of_the_first(
     by_hand: DayByHand, change: dict[str, Any]
 ) -> None:
     by_hand.decide({change["code"]: NINE})
-    budgets.apply_changes("increase", channels.STEERED, RUN)
+    protocol.apply_changes("increase", channels.STEERED, RUN)
     campaign = by_hand.db.value("select campaign_id from channel_budgets where budget_id = %s", [change["budget_id"]])
     by_hand.sandbox.edit(f"customers/{ACCOUNT}/campaigns/{campaign}", campaign_budget=by_hand.segments[1]["budget_id"])
     by_hand.read()
@@ -221,7 +223,7 @@ def test_what_the_history_no_longer_reaches_stays_open_for_a_person(by_hand: Day
     by_hand.read()
     by_hand.db.fetch("update pipeline_findings set date = date - 40 where name = 'change_not_logged'")
     key = {"channel": "google_ads", "account": ACCOUNT, "changes": Jsonb([]), "advice": "{}"}
-    with sql.connect() as connection:
+    with database.connect() as connection:
         now = connection.execute("select now(), now() - interval '29 days'").fetchone()
         assert now
         connection.execute(
@@ -234,6 +236,6 @@ def test_a_change_by_somebody_else_is_refused_and_no_contradiction(by_hand: DayB
     by_hand.decide({change["code"]: NINE})
     by_hand.sandbox.set_budget(change["budget_id"], 77_000_000)
     with pytest.raises(ChangesFailed):
-        budgets.apply_changes("increase", channels.STEERED, RUN)
+        protocol.apply_changes("increase", channels.STEERED, RUN)
     by_hand.read()
     assert open_findings(by_hand) == []

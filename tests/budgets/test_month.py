@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from lead_demand import budgets, digest, month, planning, sql
+from lead_demand import database
+from lead_demand.budgets import month, planning, protocol
 from lead_demand.errors import ChangesFailed
-from lead_demand.reasons import Reason
+from lead_demand.planner.reasons import Reason
+from lead_demand.tasks import lead_digest
 from tests.budgets.conftest import RUN, DayByHand
 from tests.fixtures.morning import Morning
 
@@ -50,7 +52,7 @@ def test_a_month_that_is_short_lowers_budgets_within_their_steps_and_the_changes
     fallen = [row["new_budget"] / row["old_budget"] for row in lowered.values() if row["action"] == "decrease"]
     saved = total(morning, "old_budget") - total(morning)
     assert saved >= 200 or max(fallen) < Decimal("0.71"), "one step of 30% is all that a day allows"
-    budgets.apply_changes("decrease", "google_ads", "test-run")
+    protocol.apply_changes("decrease", "google_ads", "test-run")
     changed = {code for code, row in decisions.items() if row["action"] == "decrease"}
     assert {row["code"] for row in morning.log() if row["status"] == "success"} == changed
     morning.assert_log_is_the_truth()
@@ -73,10 +75,10 @@ def test_a_month_that_was_used_up_after_the_decision_lets_no_increase_through(by
             f" update orchestration_settings set monthly_budget = '{given}'"
         )
     if given == "NaN":
-        assert budgets.apply_changes("increase", "google_ads", RUN).switched_off
+        assert protocol.apply_changes("increase", "google_ads", RUN).switched_off
     else:
         with pytest.raises(ChangesFailed, match="monthly_budget"):
-            budgets.apply_changes("increase", "google_ads", RUN)
+            protocol.apply_changes("increase", "google_ads", RUN)
     assert by_hand.sandbox.budgets() == by_hand.first_budgets
     assert not [row for row in by_hand.log() if row["status"] != "failed"]
 
@@ -93,11 +95,11 @@ def test_a_month_budget_that_is_no_number_holds_everything_and_says_so(morning: 
 
 def test_the_month_is_told_in_the_report_and_in_the_digest(morning: Morning) -> None:
     plan(morning, room=10_000)
-    with sql.connect() as connection:
+    with database.connect() as connection:
         pace = month.pace(connection)
     spent = morning.db.value("select spent from month_pace")
-    assert f"{budgets.euros(spent)} of €" in pace
-    _, lines = digest.compose([], [], pace=pace)
+    assert f"{protocol.euros(spent)} of €" in pace
+    _, lines = lead_digest.compose([], [], pace=pace)
     assert pace in lines
 
 

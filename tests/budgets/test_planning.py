@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from lead_demand import day, planner, planning
+from lead_demand.budgets import planning
+from lead_demand.planner import planner
+from lead_demand.runs import day
 from tests.fixtures.morning import Morning
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand import planning
+from lead_demand.budgets import planning
 from tests.fixtures.morning import Morning
 
 PAINTERS, ROOFERS = "1234567890", "2345678901"

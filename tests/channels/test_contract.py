@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lead_demand.channels.contract import Doubt, Known, match_exactly, match_longest_prefix, to_metrics
-from lead_demand.day import Window
+from lead_demand.runs.day import Window
 
 WINDOW = Window(date(2026, 3, 27), date(2026, 3, 30))
 DAYS = ["2026-03-27", "2026-03-28", "2026-03-29", "2026-03-30"]

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from lead_demand.channels import google_ads_answers as answers
 from lead_demand.channels.google_ads import GoogleAds
 from lead_demand.channels.paid import Outcome
-from lead_demand.day import AMSTERDAM, moment_after
 from lead_demand.errors import SourceRefused, SourceUnavailable
+from lead_demand.runs.day import AMSTERDAM, moment_after
 from tests.fixtures.sandbox import Sandbox
 
 PAINTERS = "1234567890"

@@ -12,9 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from lead_demand import channels, day, planning, sql
+from lead_demand import channels, database
+from lead_demand.budgets import planning
 from lead_demand.channels.pull import pull
-from lead_demand.day import Window
+from lead_demand.database import sql
+from lead_demand.runs import day
+from lead_demand.runs.day import Window
 from sandbox.company import load
 from tests.fixtures.airflow import use_database
 from tests.fixtures.findings import statement_of
@@ -44,7 +47,7 @@ def restate(window: Window = MONTH, accounts: tuple[str, ...] = (PAINTERS, ROOFE
     for account in accounts:
         pull("google_ads", account, window, RUN)
     for statement in ("upsert_channel_metrics_leads.sql", *STEPS):
-        with sql.connect() as connection:
+        with database.connect() as connection:
             connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": statement})
             connection.execute(sql.render(f"lead_stats/{statement}"), values)
 
@@ -61,7 +64,7 @@ def books(postgres_cluster: Any, leads_template: str, sandbox: Sandbox) -> Itera
         use_database(patch, database)
         first = YESTERDAY - timedelta(days=HISTORY_DAYS - 1)
         values = {"first": first, "last": YESTERDAY, "dag_run_id": RUN}
-        with sql.connect() as connection:
+        with database.connect() as connection:
             for statement in ("update_leads.sql", "upsert_channel_metrics_partner_capacity.sql"):
                 connection.execute(sql.render(f"lead_stats/{statement}"), values)
         restate(Window(first, MONTH.first - timedelta(days=1)))
@@ -79,9 +82,9 @@ def morning(postgres_cluster: Any, books: str, sandbox: Sandbox) -> Iterator[Mor
 
 def decide(morning: Morning) -> dict[str, dict[str, Any]]:
     """This morning's decisions by segment."""
-    with sql.connect() as connection:
+    with database.connect() as connection:
         days = {"first": day.today(), "last": YESTERDAY}
-        rows = connection.execute(sql.render("lead_stats/select_accounts.sql"), days).fetchall()
+        rows = connection.execute(sql.render("channels/select_accounts.sql"), days).fetchall()
     for channel, account in rows:
         if channel in channels.PAID:
             planning.read_budgets(channel, account, RUN)
@@ -179,7 +182,7 @@ def test_sources_that_were_all_switched_off_by_mistake_keep_their_figures(mornin
     assert any(row["reported"] for row in totals)
     morning.db.fetch("update channel_sources set is_active = false")
     restate(accounts=())
-    with sql.connect() as connection:
+    with database.connect() as connection:
         window = {"first": MONTH.first, "last": MONTH.last}
         connection.execute(sql.render("lead_stats/update_channel_totals.sql"), window)
     assert spend(morning, "schilder_utrecht") == before
@@ -278,11 +281,11 @@ def test_an_account_whose_sources_ended_is_read_for_its_past_and_is_not_stale(mo
     morning.db.fetch(
         "update channel_sources set valid_to = %s where account = %s", [YESTERDAY - timedelta(days=3), ROOFERS]
     )
-    with sql.connect() as connection:
+    with database.connect() as connection:
         values = {"first": MONTH.first, "last": MONTH.last}
-        rows = connection.execute(sql.render("lead_stats/select_accounts.sql"), values).fetchall()
+        rows = connection.execute(sql.render("channels/select_accounts.sql"), values).fetchall()
         today = connection.execute(
-            sql.render("lead_stats/select_accounts.sql"), {"first": day.today(), "last": YESTERDAY}
+            sql.render("channels/select_accounts.sql"), {"first": day.today(), "last": YESTERDAY}
         ).fetchall()
     assert ("google_ads", ROOFERS) in rows and ("google_ads", ROOFERS) not in today
     morning.db.fetch("delete from channel_fetches where account = %s", [ROOFERS])

@@ -14,12 +14,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lead_demand import channels, findings, planning, sql, tasks
+from lead_demand import channels
+from lead_demand.budgets import planning
 from lead_demand.channels import pull
 from lead_demand.channels.contract import as_numbers, to_metrics, whole
 from lead_demand.channels.ga4 import _by_external_id
-from lead_demand.day import Window, latest_whole_day
+from lead_demand.database import findings, sql
 from lead_demand.errors import InvalidRange
+from lead_demand.runs import windows
+from lead_demand.runs.day import Window, latest_whole_day
 from tests.channels.test_contract import CHANNELS, DAYS, PAGES, SOURCES, WINDOW, full, paid
 from tests.fixtures.airflow import use_database
 from tests.fixtures.postgres import LeadsDatabase
@@ -382,16 +385,16 @@ def test_days_before_the_earliest_are_refused_before_anything_isread(
     use_database(monkeypatch, leads_db)
     early = Window(latest_whole_day().replace(year=1, month=1, day=1), latest_whole_day())
     with pytest.raises(InvalidRange, match=r"start on 0001-01-01; the earliest day is 2015-01-01 \(orchestration_sett"):
-        tasks.refuse_too_early(early)
+        windows.refuse_too_early(early)
     attempt: Any = {}
     with pytest.raises(InvalidRange):
-        tasks.run_statement("attribute_leads", "select 1 / 0", early, attempt, attempt)
+        windows.run_statement("attribute_leads", "select 1 / 0", early, attempt, attempt)
     first = Window(early.first.replace(year=2015), early.last)
-    tasks.refuse_too_early(first)
+    windows.refuse_too_early(first)
     leads_db.fetch("update orchestration_settings set earliest_day = '2020-05-01'")
     with pytest.raises(InvalidRange, match="the earliest day is 2020-05-01"):
-        tasks.refuse_too_early(first)
+        windows.refuse_too_early(first)
     with pytest.raises(psycopg.errors.CheckViolation):
         leads_db.fetch("update orchestration_settings set earliest_day = '0001-01-01'")
     leads_db.fetch("delete from orchestration_settings")
-    tasks.refuse_too_early(first)
+    windows.refuse_too_early(first)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lead_demand.channels.pull import pull
-from lead_demand.day import Window, today
 from lead_demand.errors import SourceUnavailable
+from lead_demand.runs.day import Window, today
 from sandbox.catalogue import GA4_PROPERTY, MAIN_HOST, SITE_URL
 from sandbox.company import load
 from sandbox.reports import _copies

@@ -11,7 +11,7 @@ import pytest
 
 from lead_demand.channels.google_ads import GoogleAds
 from lead_demand.channels.paid import ChangeHistory, without_impossible_hints
-from lead_demand.day import AMSTERDAM
+from lead_demand.runs.day import AMSTERDAM
 from tests.fixtures.sandbox import Sandbox
 
 PAINTERS = "1234567890"

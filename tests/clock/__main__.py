@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from lead_demand.day import AMSTERDAM
+from lead_demand.runs.day import AMSTERDAM
 
 ROOT = Path(__file__).resolve().parents[2]
 PRELOAD = Path(__file__).resolve().parent / "preload"

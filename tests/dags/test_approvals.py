@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from lead_demand import day, planning
+from lead_demand.budgets import planning
 from lead_demand.errors import CapacitySourceFailed, ChangesFailed
+from lead_demand.runs import day
 from sandbox.partners import play
 from tests.budgets.conftest import RUN
 from tests.budgets.test_answers import Asked, put

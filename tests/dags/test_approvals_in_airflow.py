@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand.day import AMSTERDAM
+from lead_demand.runs.day import AMSTERDAM
 from tests.fixtures.airflow import Run
 from tests.fixtures.morning import Morning
 from tests.fixtures.real_airflow import PEOPLE, RealAirflow

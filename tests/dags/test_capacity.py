@@ -11,9 +11,12 @@ from typing import Any, cast
 
 import pytest
 
-from lead_demand import day, planning, sql, tasks
+from lead_demand.budgets import planning
+from lead_demand.channels import partner_capacity
+from lead_demand.database import sql
 from lead_demand.errors import CapacitySourceFailed
-from lead_demand.reasons import Reason
+from lead_demand.planner.reasons import Reason
+from lead_demand.runs import day, windows
 from sandbox.partners import play
 from tests.fixtures.morning import Morning
 
@@ -43,12 +46,12 @@ def read_partners(morning: Morning) -> None:
     restated = day.Window(YESTERDAY - timedelta(days=29), YESTERDAY)
     capacity = sql.render("lead_stats/upsert_channel_metrics_partner_capacity.sql")
     leads = sql.render("lead_stats/upsert_channel_metrics_leads.sql")
-    tasks.run_statement("pull_leads", leads, of_day, task, store)
+    windows.run_statement("pull_leads", leads, of_day, task, store)
     try:
-        tasks.pull_partner_capacity("pull_partner_capacity", capacity, of_day, task, store)
+        partner_capacity.pull_partner_capacity("pull_partner_capacity", capacity, of_day, task, store)
     finally:
         for name, window in (("upsert_lead_generation_stats", restated), ("insert_pipeline_findings", of_day)):
-            tasks.run_statement(name, sql.render(f"lead_stats/{name}.sql"), window, task, store)
+            windows.run_statement(name, sql.render(f"lead_stats/{name}.sql"), window, task, store)
 
 
 def decide(morning: Morning) -> dict[str, dict[str, Any]]:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lead_demand import day
 from lead_demand.errors import InvalidRange, NotToday
+from lead_demand.runs import day
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 DAYS = st.dates(date(2025, 1, 1), date(2035, 12, 31))
@@ -48,7 +48,7 @@ def test_the_timetable_starts_each_local_day_once_at_six_the_morning_after() -> 
     import pendulum
     from airflow.timetables.base import TimeRestriction
 
-    from lead_demand.timetable import DayAfterTimetable
+    from lead_demand.runs.timetable import DayAfterTimetable
 
     timetable = DayAfterTimetable.deserialize(DayAfterTimetable("Europe/Amsterdam").serialize())
     last, days = None, []

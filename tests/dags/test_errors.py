@@ -11,7 +11,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException, AirflowTaskTimeout
 
 from lead_demand import errors
-from lead_demand.retries import RETRY_POLICY
+from lead_demand.oncall import diagnosis
+from lead_demand.oncall.retries import RETRY_POLICY
 from tests.fixtures.postgres import LeadsDatabase
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,15 +34,15 @@ def refused_login(url: str) -> Exception:
 
 
 def test_each_kind_of_error_has_a_section_and_each_section_a_kind() -> None:
-    assert sorted(SECTIONS) == sorted(errors.names())
-    assert len(set(errors.names())) == len(errors.names())
+    assert sorted(SECTIONS) == sorted(diagnosis.names())
+    assert len(set(diagnosis.names())) == len(diagnosis.names())
 
 
 @pytest.mark.parametrize("name", sorted(SECTIONS))
 def test_a_section_says_everything_that_is_needed_at_night(name: str) -> None:
     labels = re.findall(r"^- \*\*([^*]+)\.\*\* \S", SECTIONS[name], flags=re.MULTILINE)
     assert labels == ["Symptom", "Likely causes", "Check", "Fix", "Re-run"]
-    kind = next((kind for kind in errors.KINDS if kind.name == name), None)
+    kind = next((kind for kind in diagnosis.KINDS if kind.name == name), None)
     assert (kind.happened if kind else f"{name}:") in SECTIONS[name], "the symptom is not as it appears in the log"
 
 
@@ -52,14 +53,14 @@ def test_whatever_points_into_the_runbook_arrives_there() -> None:
         wanted = re.findall(r"runbook\.md#([\w-]+)", page.read_text())
         wanted += re.findall(r"\]\(#([\w-]+)\)", page.read_text()) if page.name == "runbook.md" else []
         assert set(wanted) <= anchors, page.name
-    for name in errors.names():
+    for name in diagnosis.names():
         assert errors.Facts(name, "", "", False, "").runbook == f"docs/runbook.md#{name.lower()}"
 
 
 def test_every_error_of_ours_is_raised_somewhere() -> None:
     code = "\n".join(path.read_text() for path in (ROOT / "plugins").rglob("*.py"))
     called = set(re.findall(r"(?:raise|return) (\w+)\(", code))
-    ours = {name for name in errors.names() if name not in {kind.name for kind in errors.KINDS}}
+    ours = {name for name in diagnosis.names() if name not in {kind.name for kind in diagnosis.KINDS}}
     assert ours <= called
 
 
@@ -76,7 +77,7 @@ def test_what_the_database_says_is_told_apart(leads_db: LeadsDatabase) -> None:
         "statement timeout": raised_by(leads_db, "set statement_timeout = 10; select pg_sleep(1)"),
         "session ended": raised_by(leads_db, "select pg_terminate_backend(pg_backend_pid())"),
     }
-    assert {name: errors.explain(error).kind for name, error in found.items()} == {
+    assert {name: diagnosis.explain(error).kind for name, error in found.items()} == {
         "wrong password": "LoginRefused",
         "no such database": "LoginRefused",
         "nobody listens": "DatabaseUnavailable",
@@ -113,7 +114,7 @@ def test_what_the_database_says_is_told_apart(leads_db: LeadsDatabase) -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
 )
 def test_the_log_and_the_retry_agree(error: BaseException, kind: str, retried: bool) -> None:
-    facts = errors.explain(error)
+    facts = diagnosis.explain(error)
     assert (facts.kind, facts.heals) == (kind, retried)
     assert RETRY_POLICY.evaluate(error, 1, 3).action.value == ("retry" if retried else "fail")
     assert all((facts.happened, facts.unchanged, facts.todo))
@@ -121,4 +122,4 @@ def test_the_log_and_the_retry_agree(error: BaseException, kind: str, retried: b
 
 def test_a_row_that_the_database_quotes_never_leaves_it() -> None:
     error = psycopg.errors.CheckViolation("new row violates\nDETAIL:  Failing row contains (jan@example.org, 1012 AB).")
-    assert "jan@" not in errors.explain(error).happened
+    assert "jan@" not in diagnosis.explain(error).happened

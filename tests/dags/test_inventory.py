@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lead_demand import oncall
-from lead_demand.retries import RETRY_POLICY
+from lead_demand.oncall import alerts
+from lead_demand.oncall.retries import RETRY_POLICY
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_FILES = sorted((ROOT / "dags").glob("*.py"))
@@ -65,11 +65,11 @@ def test_each_task_is_tried_again_by_the_kind_of_its_error(dagbag: Any) -> None:
 def test_each_failed_task_ends_with_the_four_lines_and_each_failed_run_with_one_alert(dagbag: Any) -> None:
     for task in all_tasks(dagbag):
         # A mapped task has the function itself, every other one a list of it.
-        assert task.on_failure_callback in (oncall.explain_failure, [oncall.explain_failure]), task.task_id
-        assert task.on_retry_callback in (oncall.explain_retry, [oncall.explain_retry]), task.task_id
+        assert task.on_failure_callback in (alerts.explain_failure, [alerts.explain_failure]), task.task_id
+        assert task.on_retry_callback in (alerts.explain_retry, [alerts.explain_retry]), task.task_id
     for dag in dagbag.dags.values():
-        assert dag.on_failure_callback == oncall.alert_failed_run
-        assert dag.on_success_callback == oncall.forget_failures
+        assert dag.on_failure_callback == alerts.alert_failed_run
+        assert dag.on_success_callback == alerts.forget_failures
 
 
 def all_tasks(dagbag: Any) -> list[Any]:

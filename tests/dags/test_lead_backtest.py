@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand.backtest_run import main
+from lead_demand.backtest.run import main
 from tests.fixtures.morning import Morning
 
 REPORT = ("backtest_results", "backtest_differences")

@@ -37,7 +37,7 @@ def test_a_morning_raises_lowers_and_holds_and_logs_each_change_with_its_outcome
 
 
 def test_every_decision_says_why_in_codes_and_in_one_sentence(morning: Morning) -> None:
-    from lead_demand.reasons import Reason
+    from lead_demand.planner.reasons import Reason
 
     morning.run("lead_budgets")
     decisions = morning.decisions()
@@ -191,12 +191,12 @@ def test_the_pipelines_role_cannot_decide_for_another_day(morning: Morning) -> N
 
 
 def test_a_run_that_died_between_decreases_and_increases_is_finished_by_the_next(morning: Morning) -> None:
-    from lead_demand import budgets, planning
+    from lead_demand.budgets import planning, protocol
 
     for account in ("1234567890", "2345678901"):
         planning.read_budgets("google_ads", account, "died")
     planning.plan("google_ads", "died")
-    budgets.apply_changes("decrease", "google_ads", "died")
+    protocol.apply_changes("decrease", "google_ads", "died")
     assert morning.run("lead_budgets").state == "success"
     changed = {code for code, action in actions(morning).items() if action != "hold"}
     assert {row["code"] for row in morning.log()} == changed

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand import day
+from lead_demand.runs import day
 from tests.fixtures.morning import Morning
 
 

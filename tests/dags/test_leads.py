@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from lead_demand import day, planning
-from lead_demand.reasons import Reason
+from lead_demand.budgets import planning
+from lead_demand.planner.reasons import Reason
+from lead_demand.runs import day
 from sandbox.forms import play
 from tests.fixtures.morning import Morning
 

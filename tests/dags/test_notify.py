@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lead_demand import day, notify
+from lead_demand.oncall import notifier
+from lead_demand.runs import day
 from tests.fixtures.mailbox import MARKETING, ON_CALL, PASSWORD, Mailbox
 from tests.fixtures.morning import Morning
 from tools.embedded_postgres import free_port
 
 pytestmark = pytest.mark.usefixtures("airflow_metadata")
-CONNECTION = f"AIRFLOW_CONN_{notify.CONNECTION.upper()}"
+CONNECTION = f"AIRFLOW_CONN_{notifier.CONNECTION.upper()}"
 
 
 def services(*paths_and_tags: tuple[str, str]) -> str:
@@ -24,11 +25,11 @@ def services(*paths_and_tags: tuple[str, str]) -> str:
 
 @pytest.mark.parametrize(("audience", "reader"), [("alerts", ON_CALL), ("digest", MARKETING)])
 def test_a_message_reaches_who_its_tag_names(
-    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, audience: notify.Audience, reader: str
+    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, audience: notifier.Audience, reader: str
 ) -> None:
     mailbox.take()
     monkeypatch.setenv(CONNECTION, mailbox.connection)
-    assert notify.send(audience, "€ 12 → € 14", ["first", "", f"a line with {PASSWORD} in it"]) is None
+    assert notifier.send(audience, "€ 12 → € 14", ["first", "", f"a line with {PASSWORD} in it"]) is None
     (mail,) = mailbox.wait()
     assert (mail.to, mail.subject) == (reader, "€ 12 → € 14")
     assert "first" in mail.text and PASSWORD not in mail.text, "what the connection keeps secret is masked"
@@ -48,7 +49,7 @@ def test_what_cannot_be_sent_says_why(monkeypatch: pytest.MonkeyPatch, connectio
     monkeypatch.delenv(CONNECTION, raising=False)
     if connection:
         monkeypatch.setenv(CONNECTION, connection)
-    assert why in (notify.send("alerts", "subject", ["line"]) or "sent")
+    assert why in (notifier.send("alerts", "subject", ["line"]) or "sent")
 
 
 def test_a_digest_that_nobody_can_get_is_in_the_log_once_and_fails_nothing(
@@ -95,7 +96,7 @@ def test_no_log_and_no_reason_holds_a_secret_of_an_address_that_fails(
 ) -> None:
     caplog.set_level(logging.DEBUG)  # also what the libraries of the library say of each request
     monkeypatch.setenv(CONNECTION, services((written.format(port=free_port()), "alerts")))
-    why_not = notify.send("alerts", "subject", [f"a line with {SECRET} in it"])
+    why_not = notifier.send("alerts", "subject", [f"a line with {SECRET} in it"])
     logged = [record.getMessage() for record in caplog.records] + [str(record.exc_info) for record in caplog.records]
     assert [record for record in caplog.records if record.name.startswith(("apprise", "urllib3"))], "the library spoke"
     for text in (why_not or "", *logged, *capfd.readouterr()):
@@ -110,6 +111,6 @@ def test_an_address_that_cannot_be_read_is_named_although_the_others_took_the_me
     found = json.loads(mailbox.connection)
     found["extra"]["config"].insert(0, {"path": f"slck://{SECRET}", "tag": ["alerts"]})
     monkeypatch.setenv(CONNECTION, json.dumps(found))
-    assert notify.send("alerts", "subject", ["line"]) is None
+    assert notifier.send("alerts", "subject", ["line"]) is None
     assert len(mailbox.wait()) == 1
     assert "address 1 of the connection lead_demand_alerts cannot be read" in caplog.text

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand import day
+from lead_demand.runs import day
 from tests.fixtures.airflow import Run
 from tests.fixtures.mailbox import MARKETING, ON_CALL, PASSWORD, TOKEN, Mail, Mailbox
 from tests.fixtures.morning import Morning

@@ -8,11 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lead_demand import errors, findings, notify, oncall, report
+from lead_demand import errors, text
 from lead_demand.channels import google_ads, paid
-from lead_demand.day import Window, latest_whole_day
-from lead_demand.errors import SourceRefused, SourceUnavailable, explain
-from lead_demand.outside import plain
+from lead_demand.database import findings
+from lead_demand.errors import SourceRefused, SourceUnavailable
+from lead_demand.oncall import alerts, notifier
+from lead_demand.oncall.diagnosis import explain
+from lead_demand.runs.day import Window, latest_whole_day
+from lead_demand.text import plain
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.sandbox import Sandbox
 
@@ -56,7 +59,7 @@ def test_an_escape_leaves_with_all_of_it_and_a_long_text_says_that_it_is_cut() -
 )
 def test_an_error_is_four_lines_whatever_it_was_told(error: Exception) -> None:
     facts = explain(error)
-    lines = oncall.four_lines(facts.happened, facts.unchanged, FORGED, facts.todo)
+    lines = alerts.four_lines(facts.happened, facts.unchanged, FORGED, facts.todo)
     assert len("\n".join(lines).splitlines()) == 4
     assert all(line.startswith(label) and is_one_line(line) for line, label in zip(lines, LABELS, strict=True))
     assert not isinstance(error, errors.LeadDemandError) or is_one_line(str(error))
@@ -68,7 +71,7 @@ def test_a_finding_an_outcome_and_a_table_take_it_as_one_line() -> None:
     assert all(map(is_one_line, findings.log_lines([finding])))
     outcome = paid.Outcome(None, FORGED, FORGED, FORGED)
     assert all(map(is_one_line, (outcome.detail or "", outcome.error_code or "", outcome.request_id or "")))
-    assert len("\n".join(report.table(["campaign"], [[FORGED], ["b"]])).splitlines()) == 4
+    assert len("\n".join(text.table(["campaign"], [[FORGED], ["b"]])).splitlines()) == 4
 
 
 def test_subjects_that_are_too_long_for_an_index_stay_apart() -> None:
@@ -79,7 +82,7 @@ def test_subjects_that_are_too_long_for_an_index_stay_apart() -> None:
 def test_a_mail_has_the_lines_that_were_written(mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_LEAD_DEMAND_ALERTS", mailbox.connection)
     mailbox.take()
-    assert notify.send("alerts", f"lead_stats failed: {FORGED}", ["first", f"campaign {FORGED}", "last"]) is None
+    assert notifier.send("alerts", f"lead_stats failed: {FORGED}", ["first", f"campaign {FORGED}", "last"]) is None
     (mail,) = mailbox.wait()
     assert len([line for line in mail.text.splitlines() if line.strip()]) == 3
     assert is_one_line(mail.subject)

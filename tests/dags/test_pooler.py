@@ -8,7 +8,9 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from lead_demand import errors, sql
+from lead_demand import database
+from lead_demand.database import sql
+from lead_demand.oncall import diagnosis
 from tests.fixtures.airflow import use_database
 from tests.fixtures.morning import Morning, a_morning
 from tests.fixtures.pgbouncer import PooledDatabase
@@ -81,7 +83,7 @@ def test_a_pooled_session_keeps_nothing_of_ours(
     """Whoever gets the session next finds its own settings, no lock and no temporary table."""
     pooled = pooler_before(leads_db)
     use_database(monkeypatch, pooled)
-    with sql.connect() as connection:
+    with database.connect() as connection:
         connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": "a step"})
         connection.execute(sql.render("lead_budgets/lock_channel.sql"), {"channel": "google_ads"})
         sql.join_whole_sets(connection)
@@ -102,4 +104,4 @@ def test_a_pooler_that_refuses_a_startup_setting_is_told_as_a_wrong_connection(
     url = pooler_before(leads_db).pipeline_url
     with pytest.raises(psycopg.OperationalError) as refused:
         psycopg.connect(f"{url}?options=-c%20jit%3Doff")
-    assert errors.explain(refused.value).kind == "LoginRefused"
+    assert diagnosis.explain(refused.value).kind == "LoginRefused"

@@ -16,8 +16,10 @@ from airflow.sdk.execution_time.context import set_current_context
 from airflow.sdk.execution_time.timeout import timeout
 from psycopg.pq import TransactionStatus
 
-from lead_demand import errors, leads_hook, oncall, sql
-from lead_demand.operators import LeadsOperator
+from lead_demand import database
+from lead_demand.database import leads_hook, sql
+from lead_demand.oncall import alerts, diagnosis
+from lead_demand.runs.operators import LeadsOperator
 from tests.fixtures.airflow import ROOT, use_database
 from tests.fixtures.morning import Morning
 from tests.fixtures.postgres import LeadsDatabase
@@ -63,7 +65,7 @@ def test_every_statement_runs_without_jit_and_ends_before_its_task_is_killed(
     morning: Morning, seen: list[tuple[str, dict[str, str]]]
 ) -> None:
     as_a_project(morning)
-    limit = oncall.TASK_DEFAULTS["execution_timeout"].total_seconds()
+    limit = alerts.TASK_DEFAULTS["execution_timeout"].total_seconds()
     for dag_id in ("lead_stats", "lead_budgets", "lead_digest"):
         seen.clear()
         assert morning.run(dag_id).state == "success"
@@ -89,9 +91,9 @@ def test_a_statement_that_hangs_ends_with_its_own_error_and_not_with_the_tasks(
     leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     use_database(monkeypatch, leads_db)
-    with task_of(3), sql.connect() as connection, pytest.raises(psycopg.errors.QueryCanceled) as hung:
+    with task_of(3), database.connect() as connection, pytest.raises(psycopg.errors.QueryCanceled) as hung:
         connection.execute("select pg_sleep(60)")
-    facts = errors.explain(hung.value)
+    facts = diagnosis.explain(hung.value)
     assert (facts.kind, facts.heals) == ("TimedOut", True) and "statement timeout" in facts.happened
 
 
@@ -101,9 +103,9 @@ def test_a_lock_that_somebody_holds_is_named_as_a_lock(
     use_database(monkeypatch, leads_db)
     with leads_db.connect(autocommit=False) as holder:
         holder.execute("lock table channel_metrics in access exclusive mode")
-        with task_of(3), sql.connect() as connection, pytest.raises(psycopg.errors.LockNotAvailable) as waited:
+        with task_of(3), database.connect() as connection, pytest.raises(psycopg.errors.LockNotAvailable) as waited:
             connection.execute("select from channel_metrics")
-    facts = errors.explain(waited.value)
+    facts = diagnosis.explain(waited.value)
     assert (facts.kind, facts.heals) == ("TimedOut", True) and "lock timeout" in facts.happened
 
 
@@ -118,7 +120,7 @@ def test_an_operator_that_hangs_is_limited_too(leads_db: LeadsDatabase, monkeypa
 def test_limits_shrink_while_a_transaction_lasts(leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     use_database(monkeypatch, leads_db)
     monkeypatch.setattr(leads_hook, "FRESH_SECONDS", 0.0)
-    with sql.connect() as connection:
+    with database.connect() as connection:
         shown = "select extract(epoch from current_setting('statement_timeout')::interval)"
         first = connection.execute(shown).fetchone()
         time.sleep(0.05)
@@ -129,7 +131,7 @@ def test_limits_shrink_while_a_transaction_lasts(leads_db: LeadsDatabase, monkey
 def test_a_shorter_patience_of_the_database_stays(leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     use_database(monkeypatch, leads_db)
     leads_db.fetch(f"alter database \"{leads_db.name}\" set lock_timeout = '700ms'")
-    with sql.connect() as connection:
+    with database.connect() as connection:
         for _ in range(2):
             found = connection.execute("show lock_timeout").fetchone()
             connection.commit()

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from lead_demand import channels, day
-from lead_demand.day import Window
-from lead_demand.progress import Done, in_chunks
+from lead_demand import channels
+from lead_demand.runs import day
+from lead_demand.runs.day import Window
+from lead_demand.runs.progress import Done, in_chunks
 from tests.fixtures.airflow import airflow_run
 from tests.fixtures.morning import Morning
 from tests.fixtures.real_airflow import RealAirflow

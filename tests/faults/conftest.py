@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lead_demand.budgets import protocol
 from tests.faults import points
 
 CASE = "::test_the_log_tells_the_truth["
@@ -127,11 +128,10 @@ class Strikes:
 @contextmanager
 def wrapped_protocol() -> Iterator[Strikes]:
     """The protocol of this process, wrapped; waiting is cut short."""
-    from lead_demand import budgets
 
     armed = Strikes()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(budgets, "SETTLE_DELAYS", (0.05, 0.05))
+        patch.setattr(protocol, "SETTLE_DELAYS", (0.05, 0.05))
         points.install(armed.reach, patch.setattr)
         yield armed
 

@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 from lead_demand.channels import RESTATED_DAYS
-from lead_demand.day import AMSTERDAM, Window, today
+from lead_demand.runs.day import AMSTERDAM, Window, today
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.morning import HISTORY_DAYS, Morning
 from tests.fixtures.postgres import PIPELINE_PASSWORD

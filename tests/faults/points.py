@@ -77,8 +77,10 @@ SetAttribute = Callable[[Any, str, Any], None]
 
 def install(reach: Reach, set_attribute: SetAttribute = setattr) -> None:
     """Wrap the protocol so that `reach` hears of every point."""
-    from lead_demand import budgets, planning, sql
+    from lead_demand import database
+    from lead_demand.budgets import planning, protocol
     from lead_demand.channels.google_ads import GoogleAds
+    from lead_demand.database import sql
 
     step: list[str] = []  # the task under way; empty outside of one
     inside: list[str] = []  # the wrapped functions that are running
@@ -123,21 +125,21 @@ def install(reach: Reach, set_attribute: SetAttribute = setattr) -> None:
 
         set_attribute(owner, name, wrapped)
 
-    task(budgets, "apply_changes", lambda action, *_: action)
-    task(budgets, "settle_open_changes", lambda *_: "settle")
+    task(protocol, "apply_changes", lambda action, *_: action)
+    task(protocol, "settle_open_changes", lambda *_: "settle")
     task(planning, "plan", lambda *_: "plan")
-    wrap(budgets, "claim", "before_claim", "claims_committed")
-    wrap(budgets, "_compare", "before_compare", "compared")
-    wrap(budgets, "_live", "before_read")
-    wrap(budgets, "_apply")
-    wrap(budgets, "read_switches", None, "switches_read", within="_apply")
-    wrap(budgets, "_close", "before_close", "closed")
-    wrap(budgets, "_finish", None, "account_finished")
+    wrap(protocol, "claim", "before_claim", "claims_committed")
+    wrap(protocol, "_compare", "before_compare", "compared")
+    wrap(protocol, "_live", "before_read")
+    wrap(protocol, "_apply")
+    wrap(protocol, "read_switches", None, "switches_read", within="_apply")
+    wrap(protocol, "_close", "before_close", "closed")
+    wrap(protocol, "_finish", None, "account_finished")
     wrap(GoogleAds, "live_amounts", None, "read_not_stored")
     wrap(GoogleAds, "set_budgets", "sending", "answered")
     wrap(GoogleAds, "set_budgets", "before_send")  # outermost, so it is reached before `sending`
 
-    real_connect = sql.connect
+    real_connect = database.connect
 
     @wraps(real_connect)
     def connect() -> Any:
@@ -157,4 +159,4 @@ def install(reach: Reach, set_attribute: SetAttribute = setattr) -> None:
         connection.execute = execute
         return connection
 
-    set_attribute(sql, "connect", connect)
+    set_attribute(database, "connect", connect)

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from lead_demand import day
+from lead_demand.runs import day
 from tests.faults import points
 from tests.faults.cases import MUTATE, write_a_row
 from tests.faults.conftest import Strikes, every_case, wrapped_protocol

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lead_demand import budgets, planning
+from lead_demand.budgets import planning, protocol
 from lead_demand.errors import ChangesFailed
 from sandbox.company import load
 from tests.faults.cases import MUTATE, STRUCK
@@ -26,10 +26,10 @@ select channel, account, lead_today() - 1, lead_today() - 1, 1
 from (values ('leads', null), ('partner_capacity', null), ('google_ads', %(account)s)) as source (channel, account);
 
 insert into budget_decisions (segment_id, action, old_budget, new_budget, sentence, dag_run_id)
-select sources.segment_id, 'increase', sum(budgets.amount), sum(budgets.amount) + 1, 'One euro more.', 'large'
+select sources.segment_id, 'increase', sum(protocol.amount), sum(protocol.amount) + 1, 'One euro more.', 'large'
 from channel_budgets as budgets
-inner join channel_sources as sources on budgets.campaign_id = sources.external_id and sources.channel = 'google_ads'
-where budgets.campaigns_on_budget = 1
+inner join channel_sources as sources on protocol.campaign_id = sources.external_id and sources.channel = 'google_ads'
+where protocol.campaigns_on_budget = 1
 group by sources.segment_id;
 
 insert into lead_segment_plans (segment_id, date)
@@ -46,7 +46,7 @@ def large(
     """A company of that size whose increases of one account are decided and not claimed."""
     with serving(tmp_path / "sandbox", sandbox_keys, SANDBOX_SEGMENTS=SEGMENTS) as world:
         use_database(monkeypatch, leads_db)
-        monkeypatch.setattr(budgets, "SETTLE_DELAYS", (0.05, 0.05))
+        monkeypatch.setattr(protocol, "SETTLE_DELAYS", (0.05, 0.05))
         load(leads_db.owner_url, world.control, days=1)
         planning.read_budgets("google_ads", STRUCK, "large")
         for statement in DECIDED.split(";\n"):
@@ -59,12 +59,12 @@ def test_one_bad_operation_among_a_thousand_spoils_no_other(large: Morning) -> N
     large.sandbox.fault("partial", MUTATE, op_index=617)
     large.sandbox.fault("cut_after_apply", MUTATE)
     with pytest.raises(ChangesFailed, match="1 budget increase"):
-        budgets.apply_changes("increase", "google_ads", "large")
+        protocol.apply_changes("increase", "google_ads", "large")
     claims = large.log()
     assert len(claims) > 1_000
     assert [claim["status"] for claim in claims if claim["status"] != "success"] == ["failed"]
     (bad,) = [claim for claim in claims if claim["status"] == "failed"]
     assert bad["error_code"] == "campaign_budget_error.MONEY_AMOUNT_TOO_LARGE" and bad["request_id"]
     sizes = [len(call["operations"]) for call in large.sandbox.calls(MUTATE)]
-    assert sizes == [budgets.BATCH, len(claims) - budgets.BATCH], "each change was sent once"
+    assert sizes == [protocol.BATCH, len(claims) - protocol.BATCH], "each change was sent once"
     assert contradictions(gather(large), settled=True) == []

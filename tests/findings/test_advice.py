@@ -14,9 +14,12 @@ from typing import Any
 
 import pytest
 
-from lead_demand import channels, day, planning, sql
+from lead_demand import channels, database
+from lead_demand.budgets import planning
 from lead_demand.channels.contract import FINDINGS
 from lead_demand.channels.pull import pull
+from lead_demand.database import sql
+from lead_demand.runs import day
 from tests.fixtures.findings import statement_of
 from tests.fixtures.morning import HISTORY_DAYS, Morning
 
@@ -86,7 +89,7 @@ def read_again(channel: str = "google_ads", account: str = ACCOUNT, days: int = 
 def run_statement(name: str, days: int = 1) -> None:
     """What clearing the task of a statement does."""
     last = day.latest_whole_day()
-    with sql.connect() as connection:
+    with database.connect() as connection:
         values = {"first": last - timedelta(days=days - 1), "last": last, "dag_run_id": RUN}
         connection.execute(sql.render(name), values)
 
@@ -188,7 +191,7 @@ def overwritten(morning: Morning) -> dict[str, Any]:
         "changed_at": change["created_at"],
         "changed_by": "marketing@vakwerkgids.example",
     }
-    with sql.connect() as connection:
+    with database.connect() as connection:
         connection.execute(sql.render("lead_budgets/insert_pipeline_findings_overwritten.sql"), values)
     return change
 

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from lead_demand.findings import Checked, Finding, record
+from lead_demand.database.findings import Checked, Finding, record
 from tests.fixtures.postgres import LeadsDatabase
 
 DAY = date(2026, 3, 29)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lead_demand.day import AMSTERDAM
+from lead_demand.runs.day import AMSTERDAM
 from tests.migrations.conftest import SeededDatabase
 from tools import REPOSITORY
 

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from lead_demand.sql import render
+from lead_demand.database.sql import render
 from tests.fixtures.claims import CAMPAIGN_BUDGET, OPPOSITE, claim, decide, log, record_fetches, steer
 from tests.fixtures.postgres import MEMBER, LeadsDatabase
 from tests.migrations.conftest import OTHER_BUDGET, PIPELINES, SeededDatabase, owned_by_a_member

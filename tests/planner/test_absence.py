@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from lead_demand.planner import LeadDemandPlanner
-from lead_demand.reasons import Reason
+from lead_demand.planner.planner import LeadDemandPlanner
+from lead_demand.planner.reasons import Reason
 from tests.planner.frames import TODAY, both, companies, history, segment
 from tests.planner.test_week import MONDAY, week
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lead_demand.planner import LeadDemandPlanner
+from lead_demand.planner.planner import LeadDemandPlanner
 from tests.planner.frames import TODAY, both, history, segment
 
 DAYS, SEGMENTS = 84, 40

@@ -11,8 +11,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lead_demand.planner import LeadDemandPlanner, PlannerSettings
-from lead_demand.reasons import Reason
+from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.reasons import Reason
 from tests.planner.frames import TODAY, companies, euros
 
 CENT = Decimal("0.01")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lead_demand.reasons import Reason, markdown_table, phrase
+from lead_demand.planner.reasons import Reason, markdown_table, phrase
 
 
 def test_every_reason_says_what_it_means_and_what_to_do() -> None:

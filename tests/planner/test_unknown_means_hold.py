@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lead_demand.planner import LeadDemandPlanner, PlannerSettings
-from lead_demand.planner_inputs import MAY_BE_ABSENT, NEEDED
-from lead_demand.reasons import Reason
+from lead_demand.planner.inputs import MAY_BE_ABSENT, NEEDED
+from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.reasons import Reason
 from tests.planner.frames import TODAY, both, history, segment
 
 BLANKS = [None, np.nan, pd.NA, pd.NaT, Decimal("NaN"), "n/a"]

@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from lead_demand import sql
+from lead_demand.database import sql
 
 RUN = "test-run"
 CHANNEL, ACCOUNT = "google_ads", "1234567890"
@@ -284,7 +284,7 @@ STATEMENTS = {
     ),
     "lead_digest/select_freshness.sql": _statement(),
     "lead_digest/select_undecided.sql": _statement("decided"),
-    "lead_stats/select_accounts.sql": _statement(),
+    "channels/select_accounts.sql": _statement(),
     "lead_stats/select_channel_sources.sql": _statement(),
     "lead_stats/select_doubtful_days.sql": _statement(
         undo="update channel_metrics set spend = 0, impressions = 0, clicks = 0, is_empty = true"

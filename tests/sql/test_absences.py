@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from lead_demand import day, sql
+from lead_demand.database import sql
+from lead_demand.runs import day
 from tests.fixtures.postgres import LeadsDatabase
 from tests.sql.statements import window
 

@@ -11,7 +11,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from lead_demand import budgets, channels, planning, sql
+from lead_demand import channels, database
+from lead_demand.budgets import planning, protocol
+from lead_demand.database import sql
 from tests.fixtures.airflow import use_database
 from tests.fixtures.morning import DECIDED
 from tests.fixtures.postgres import LeadsDatabase, drop_database
@@ -26,11 +28,11 @@ _numbers = itertools.count(1)
 def claim_everything() -> None:
     """Claim every change of today that waits for nobody."""
     channel = channels.get_paid(CHANNEL)
-    with sql.connect() as connection:
+    with database.connect() as connection:
         for action in ("decrease", "increase"):
             key = {"action": action, "dag_run_id": RUN}
-            decided = budgets.decided_changes(connection, channel, key, budgets.ChangeReport())
-            made, refused = budgets.claim(connection, decided)
+            decided = protocol.decided_changes(connection, channel, key, protocol.ChangeReport())
+            made, refused = protocol.claim(connection, decided)
             assert made and not refused
 
 

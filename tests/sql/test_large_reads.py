@@ -9,7 +9,7 @@ import pandas as pd
 import psycopg
 import pytest
 
-from lead_demand import sql
+from lead_demand.database import sql
 from tests.fixtures.postgres import LeadsDatabase
 
 ROWS = """

@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql as composed
 from psycopg.rows import dict_row
 
-from lead_demand import sql
+from lead_demand.database import sql
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.sql.statements import STATEMENTS, window
 from tools.embedded_postgres import EmbeddedPostgres

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from lead_demand import sql
+from lead_demand.database import sql
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.sql.statements import ACCOUNT, CHANNEL, FINDING, PULLED, RUN
 from tools.embedded_postgres import EmbeddedPostgres

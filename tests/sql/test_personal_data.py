@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from lead_demand import sql
+from lead_demand.database import sql
 from tests.fixtures.postgres import COMPANY_SQL, PIPELINE_PASSWORD, LeadsDatabase, drop_database
 from tests.sql.statements import STATEMENTS, window
 from tools import adapters

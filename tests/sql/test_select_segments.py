@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand import sql
+from lead_demand.database import sql
 from tests.fixtures.postgres import LeadsDatabase
 
 KEY = {"channel": "google_ads", "dag_run_id": "a run"}

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from lead_demand.sql import render
+from lead_demand.database.sql import render
 from tests.fixtures.claims import OPPOSITE, approve, claim, decide, log, record_fetches, steer
 from tests.fixtures.postgres import MEMBER, LeadsDatabase
 

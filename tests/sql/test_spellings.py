@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from lead_demand import sql
+from lead_demand.database import sql
 from tests.fixtures.postgres import LeadsDatabase
 from tools import adapters
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lead_demand.day import AMSTERDAM
+from lead_demand.runs.day import AMSTERDAM
 from tests.clock.__main__ import PRELOAD, SHORT, TABLE, Moment, clock, library
 
 DATES = st.dates(date(2026, 1, 1), date(2040, 12, 31))

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from lead_demand.day import AMSTERDAM
+from lead_demand.runs.day import AMSTERDAM
 from tests.fixtures.midnight import Stretches
 
 pytest_plugins = "pytester"

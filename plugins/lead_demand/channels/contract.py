@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import pandas as pd
 
-from lead_demand.day import latest_whole_day
-from lead_demand.findings import Finding, Level
-from lead_demand.outside import plain
+from lead_demand.database.findings import Finding, Level
+from lead_demand.runs.day import latest_whole_day
+from lead_demand.text import plain
 
 if TYPE_CHECKING:
     from lead_demand.channels.sums import Sum
-    from lead_demand.day import Window
+    from lead_demand.runs.day import Window
 
 KEY = ["segment_id", "date"]
 _OUTSIDE = "outside"

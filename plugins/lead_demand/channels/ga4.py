@@ -19,9 +19,9 @@ from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched, as_numb
 from lead_demand.channels.reporting_api import UNCHANGED, ReportingApiHook
 from lead_demand.channels.search_console import site_host
 from lead_demand.channels.sums import Sum
-from lead_demand.day import AMSTERDAM, Window, today
+from lead_demand.database.findings import Level
 from lead_demand.errors import SourceUnavailable
-from lead_demand.findings import Level
+from lead_demand.runs.day import AMSTERDAM, Window, today
 
 ROWS_PER_REQUEST = 100_000
 # A report that changes while its pages are read is read again so often.

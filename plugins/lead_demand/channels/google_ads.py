@@ -21,16 +21,16 @@ from google.ads.googleads.errors import GoogleAdsException
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 
-from lead_demand import sql
 from lead_demand.channels import google_ads_answers as answers
 from lead_demand.channels import google_ads_campaigns as campaigns
 from lead_demand.channels.contract import Fetched, match_exactly
 from lead_demand.channels.paid import AccountChange, ChangeHistory, Outcome, from_micros, to_micros
 from lead_demand.channels.sums import Sum
-from lead_demand.day import AMSTERDAM, Window, today
+from lead_demand.database import sql
+from lead_demand.database.findings import Level
 from lead_demand.errors import SourceRefused, SourceUnavailable
-from lead_demand.findings import Level
-from lead_demand.outside import plain
+from lead_demand.runs.day import AMSTERDAM, Window, today
+from lead_demand.text import plain
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from google.rpc import error_details_pb2
 
 from lead_demand.channels.google_token import no_token
 from lead_demand.channels.paid import Outcome
-from lead_demand.day import moment_after
+from lead_demand.runs.day import moment_after
 
 # As long as three retries last with Airflow's own delay. Beyond that it is a quota of the day: no retry lives to see it
 # free again, and every further try only burns more of it.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import ceil
 
-from lead_demand.reasons import Reason
+from lead_demand.planner.reasons import Reason
 
 UNKNOWN = "UNKNOWN"
 

@@ -10,8 +10,8 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from lead_demand.channels.contract import LARGEST_COUNT, Channel, whole
-from lead_demand.findings import LONGEST_DETAIL, LONGEST_SUBJECT, Finding
-from lead_demand.outside import plain
+from lead_demand.database.findings import LONGEST_DETAIL, LONGEST_SUBJECT, Finding
+from lead_demand.text import plain
 
 if TYPE_CHECKING:
     import pandas as pd

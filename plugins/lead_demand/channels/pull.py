@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lead_demand import channels, findings, sql
+from lead_demand import channels, database
 from lead_demand.channels import paid as paid_channels
 from lead_demand.channels import sums
 from lead_demand.channels.contract import (
@@ -23,9 +23,10 @@ from lead_demand.channels.contract import (
     valid_on,
 )
 from lead_demand.channels.paid import PaidChannel
-from lead_demand.day import DAYS_AT_ONCE, Window, latest_whole_day, today
+from lead_demand.database import findings, sql
+from lead_demand.database.settings import read_switches
 from lead_demand.errors import SourceUnavailable
-from lead_demand.switches import read_switches
+from lead_demand.runs.day import DAYS_AT_ONCE, Window, latest_whole_day, today
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ class PullReport:
 
 def chunks(name: str, account: str, window: Window) -> list[Window]:
     """The window in parts that fit in memory: the more campaigns, pages or hosts an account has, the fewer days."""
-    with sql.connect() as connection:
+    with database.connect() as connection:
         sources = len(_sources(connection, name, account, window))
     return window.chunks(min(DAYS_AT_ONCE, max(1, ROWS_AT_ONCE // max(1, sources))))
 
@@ -65,7 +66,7 @@ def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport
     SourceRefused.
     """
     channel = channels.get(name)
-    with sql.connect() as connection:
+    with database.connect() as connection:
         for _ in range(TRIES):
             sources = _sources(connection, name, account, window)
             known = _known(connection, name, account, window)

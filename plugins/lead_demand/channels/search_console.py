@@ -19,8 +19,8 @@ from lead_demand.channels import addresses
 from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched, as_numbers, match_longest_prefix
 from lead_demand.channels.reporting_api import ReportingApiHook
 from lead_demand.channels.sums import Sum
-from lead_demand.day import Window
-from lead_demand.findings import Level
+from lead_demand.database.findings import Level
+from lead_demand.runs.day import Window
 
 ROWS_PER_REQUEST = 25_000
 # Google keeps this many rows of a property per day and search type: the top ones, and says nothing of the rest.

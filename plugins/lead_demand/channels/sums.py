@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lead_demand.channels.contract import Channel, Pulled
-    from lead_demand.findings import Level
+    from lead_demand.database.findings import Level
 
 KEY = ["segment_id", "date"]
 _NOTHING = Decimal(0)

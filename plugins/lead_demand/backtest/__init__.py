@@ -1,0 +1,1 @@
+"""Past mornings with other settings, beside what was decided."""

@@ -1,0 +1,1 @@
+"""Today's decisions, and how money moves: planning, the write-ahead protocol, approvals, reverts."""

@@ -1,0 +1,366 @@
+"""What the planner is given, and what is kept of its answer: decisions and plans of today."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from decimal import ROUND_DOWN, Decimal
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import psycopg
+
+from lead_demand import channels, database
+from lead_demand.budgets.protocol import working_alone
+from lead_demand.channels.paid import (
+    FOREIGN_CHANGE_DAYS,
+    IMPOSSIBLE_BUDGET,
+    PaidChannel,
+    findings_of_budgets,
+    impossible_budgets,
+    without_impossible_hints,
+)
+from lead_demand.database import findings, sql
+from lead_demand.database.findings import Finding
+from lead_demand.database.settings import Switches, read_switches
+from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.reasons import Reason
+from lead_demand.runs import day
+from lead_demand.text import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date, datetime
+
+log = logging.getLogger(__name__)
+
+DAG = "lead_budgets"
+LIMITS = [
+    "min_daily_budget",
+    "max_daily_budget",
+    "max_increase_pct",
+    "max_decrease_pct",
+    "cooldown_days",
+    "is_automated",
+]
+
+DECISION_COLUMNS = [
+    "segment_id",
+    "action",
+    "is_blocked",
+    "needs_approval",
+    "old_budget",
+    "new_budget",
+    "target_leads_per_day",
+    "expected_leads_per_day",
+    "expected_low",
+    "expected_high",
+    "reasons",
+    "sentence",
+    "inputs",
+]
+
+
+@dataclass(frozen=True)
+class PlanReport:
+    """How many segments got which decision; `reasons`: how many have each code, the most frequent first."""
+
+    evaluated: int
+    increases: int
+    decreases: int
+    holds: int
+    blocked: int
+    dry_run: bool
+    reasons: dict[str, int]
+
+
+def read_budgets(name: str, account: str, dag_run_id: str) -> int:
+    """Read every campaign's live budget of one account into `channel_budgets`, and compare the account's change
+    history with the log. Returns how many campaigns.
+
+    Raises SourceUnavailable or SourceRefused; the segments of this account then hold, the others go on.
+    """
+    channel: PaidChannel = channels.get_paid(name)
+    history = channel.change_history(account, FOREIGN_CHANGE_DAYS)
+    campaigns = channel.read_budgets(account, history)
+    impossible = impossible_budgets(campaigns)
+    frame = campaigns[~campaigns["campaign_id"].isin(list(impossible))].drop(columns="unreadable", errors="ignore")
+    # A number that is missing in a row that was left out makes fractions of the others.
+    frame = frame.astype({"amount_micros": "Int64", "campaigns_on_budget": "Int64"})
+    texts = ("campaign_name", "not_steerable_detail", "currency", "time_zone", "changed_by")
+    frame = frame.assign(**{name: frame[name].map(plain, na_action="ignore") for name in texts})
+    frame = without_impossible_hints(frame)
+    with database.connect() as connection:
+        connection.execute(sql.render("lead_budgets/create_read_budgets.sql"))
+        sql.copy_frame(connection, "read_budgets", frame)
+        key = {"channel": name, "account": account, "dag_run_id": dag_run_id}
+        connection.execute(sql.render("lead_budgets/upsert_channel_budgets.sql"), key)
+        switches = read_switches(connection)
+        expected = {"currency": switches.currency, "time_zone": switches.time_zone}
+        advice = json.dumps({reason.value: reason.what_to_do for reason in Reason})
+        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | {"advice": advice})
+        connection.execute(
+            sql.render("lead_budgets/insert_pipeline_findings_history.sql"),
+            {
+                "channel": name,
+                "account": account,
+                "since": history.since,
+                "until": history.until,
+                "changes": json.dumps([asdict(change) for change in history.changes], default=str),
+                "advice": advice,
+            },
+        )
+        owners = sql.read_rows(connection, sql.render("lead_budgets/select_campaign_segments.sql"), key)
+        segments = {row["external_id"]: row["segment_id"] for row in owners}
+        found = findings_of_budgets(name, account, campaigns, impossible, segments)
+        findings.record(connection, found, [findings.Checked(IMPOSSIBLE_BUDGET, name, account)])
+    for line in findings.log_lines(found):
+        log.warning("%s", line)
+    return len(campaigns)
+
+
+def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) -> PlanReport:
+    """Evaluate every segment without a decision of today, and keep decisions and plans in one transaction.
+
+    One at a time: two that cannot see each other's decisions would each spend the same room below the shared limits.
+    """
+    settings = settings or PlannerSettings()
+    key = {"channel": name, "dag_run_id": dag_run_id}
+    with working_alone(name), database.connect() as connection:
+        sql.join_whole_sets(connection)
+        switches = read_switches(connection)
+        segments, unreadable = _segments(connection, switches, key)
+        if switches.error:
+            unreadable.append(_unreadable("orchestration_settings", switches.error))
+        settings = _with_limits(connection, settings, switches, key)
+        first = day.today() - timedelta(days=settings.window_days)
+        settings = replace(settings, holidays=public_holidays(segments["country"], first, day.today()))
+        # The history gets no name here: the planner lets go of it before it estimates.
+        planned = LeadDemandPlanner(settings).plan(_history(connection, name, settings), segments, day.today())
+        _write(connection, decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
+        findings.record(connection, unreadable, [findings.Checked("settings_unreadable")])
+    blocked = int(planned["is_blocked"].sum()) if len(planned) else 0
+    counts = planned["action"].value_counts().to_dict() if len(planned) else {}
+    return PlanReport(
+        len(planned),
+        counts.get("increase", 0),
+        counts.get("decrease", 0),
+        counts.get("hold", 0) - blocked,
+        blocked,
+        switches.dry_run,
+        dict(Counter(chain.from_iterable(planned["reasons"])).most_common()) if len(planned) else {},
+    )
+
+
+def _history(connection: psycopg.Connection[Any], name: str, settings: PlannerSettings) -> pd.DataFrame:
+    first = day.today() - timedelta(days=settings.window_days)
+    return sql.read_numbers(
+        connection, sql.render("lead_budgets/select_history.sql"), {"channel": name, "first": first}
+    )
+
+
+def _segments(
+    connection: psycopg.Connection[Any], switches: Switches, key: dict[str, Any]
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """The segments without a decision of today, with their limits and every block that was found before planning.
+
+    Limits that cannot be read are unknown, and a finding says so: the segments hold, and the day goes on.
+    """
+    segments = sql.read_frame(
+        connection,
+        sql.render("lead_budgets/select_segments.sql"),
+        key
+        | {
+            "is_complete": switches.is_complete,
+            "kill_switch": switches.kill_switch,
+            "currency": switches.currency,
+            "time_zone": switches.time_zone,
+        },
+    )
+    unreadable: list[Finding] = []
+    try:
+        with connection.transaction():
+            limits = sql.read_frame(connection, sql.render("lead_budgets/select_limits.sql"), key)
+    except psycopg.OperationalError:
+        raise  # the connection or a lock: the next try reads them
+    except psycopg.Error as error:
+        limits = pd.DataFrame(columns=["segment_id", *LIMITS])
+        unreadable.append(_unreadable("lead_segment_channels", error.diag.message_primary or str(error)))
+    limits_unreadable = bool(unreadable)
+    segments = segments.merge(limits, on="segment_id", how="left")
+    segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
+    judged, unread = _judged_capacity(connection)
+    unreadable += unread
+    given = [
+        (segment_id, capacity if capacity is None or absent is None else capacity + absent)
+        for segment_id, capacity, absent in zip(
+            segments["segment_id"], segments["capacity_total_leads"], segments["capacity_absent_leads"], strict=True
+        )
+    ]
+    # Another capacity than was judged has just been written: it is not known whether that one leaps.
+    leaps = {
+        segment_id
+        for segment_id, capacity in given
+        if judged and capacity is not None and _leaps(judged.get(segment_id), capacity)
+    }
+    usual = {segment_id: judged[segment_id]["usual"] for segment_id in leaps & judged.keys()}
+    # As objects: numbers beside None would become floats with NaN, which is no JSON.
+    segments["capacity_usual"] = pd.Series(
+        [usual.get(segment_id) for segment_id, _ in given], index=segments.index, dtype=object
+    )
+    steps = [
+        step_of_limited(*row)
+        for row in zip(
+            segments["max_increase_pct"],
+            segments["budget_limited"],
+            segments["limited_budget"],
+            segments["current_budget"],
+            strict=True,
+        )
+    ]
+    segments["max_increase_pct"] = pd.Series(steps, index=segments.index, dtype=object)
+    segments["blocks"] = [
+        [
+            *blocks,
+            *([Reason.CAPACITY_LEAP] if segment_id in leaps else []),
+            *([Reason.SETTINGS_MISSING] if unread and Reason.SETTINGS_MISSING not in blocks else []),
+            *([] if automated is True or limits_unreadable else [Reason.AUTOMATION_OFF]),
+            *([Reason.FOREIGN_EDIT] if _is_recent(changed_at, cooldown) else []),
+        ]
+        for segment_id, blocks, automated, changed_at, cooldown in zip(
+            segments["segment_id"],
+            segments["blocks"],
+            segments["is_automated"],
+            segments["budget_changed_at"],
+            segments["cooldown_days"],
+            strict=True,
+        )
+    ]
+    return segments, unreadable
+
+
+def _judged_capacity(connection: psycopg.Connection[Any]) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
+    """By segment: the capacity that was judged (`capacity`, leads a day), what is `usual`, and whether it leaps.
+
+    What tells a leap and cannot be read is unknown for every segment, and a finding says so.
+    """
+    try:
+        with connection.transaction():
+            rows = sql.read_rows(connection, sql.render("lead_budgets/select_capacity_leaps.sql"))
+    except psycopg.OperationalError:
+        raise  # the connection or a lock: the next try reads them
+    except psycopg.Error as error:
+        return {}, [_unreadable("capacity_confirmations", error.diag.message_primary or str(error))]
+    return {row["segment_id"]: row for row in rows}, []
+
+
+def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
+    return judged is None or judged["is_leap"] or judged["capacity"] != capacity
+
+
+def step_of_limited(
+    max_increase_pct: Decimal | None, is_limited: bool | None, limited: Decimal | None, current: Decimal | None
+) -> Decimal | None:
+    """The largest step up of a segment, in percent of its whole budget.
+
+    Only budgets that limit their campaigns are raised (see `budgets.shares_of`), each by `max_increase_pct` at most. So
+    where they are a part of the segment's budget, its own step is that part of the step.
+    """
+    if max_increase_pct is None or is_limited is not True or not limited or not current or limited >= current:
+        return max_increase_pct
+    # Down, in the places that the planner looks at: a cent less is a smaller step, a cent more would be refused.
+    return (max_increase_pct * limited / current).quantize(Decimal("0.0001"), ROUND_DOWN)
+
+
+def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:
+    """Whether somebody else changed the budget within the cool-down, or three days where that is not known."""
+    if pd.isna(changed_at):
+        return False
+    days = 3 if pd.isna(cooldown_days) else int(cooldown_days)
+    return changed_at.astimezone(day.AMSTERDAM).date() >= day.today() - timedelta(days=days)
+
+
+def _unreadable(table: str, error: str) -> Finding:
+    return Finding(
+        "settings_unreadable",
+        "stop",
+        f"{table} cannot be read ({error.strip()}); every budget that needs it was held.",
+        f"Repair the table or the rights of lead_pipeline on it (make migrate checks them), then start {DAG} again.",
+        subject=table,
+    )
+
+
+def _with_limits(
+    connection: psycopg.Connection[Any], settings: PlannerSettings, switches: Switches, key: dict[str, Any]
+) -> PlannerSettings:
+    row = connection.execute(sql.render("lead_budgets/select_committed.sql"), key).fetchone()
+    total, increase = row or (Decimal(0), Decimal(0))
+
+    # A limit that is not known is 0 here: the segments are blocked by settings_missing anyway, and 0 lets nothing
+    # through.
+    def left(limit: Decimal | None, taken: Decimal) -> Decimal:
+        return max((limit or Decimal(0)) - taken, Decimal(0))
+
+    month = switches.month_room
+    return replace(
+        settings,
+        total_daily_cap=left(switches.total_daily_cap, total),
+        month_room=month if month is None or month <= 0 else left(month, increase),
+        max_daily_increase=left(switches.max_daily_increase, increase),
+        approval_threshold=switches.approval_threshold,
+    )
+
+
+def public_holidays(countries: Iterable[str], first: date, last: date) -> dict[str, frozenset[date]]:
+    """Those of all years from `first` to the day after `last`, by country code. A country whose calendar nobody keeps
+    has none.
+    """
+    import holidays
+
+    years = range(first.year, (last + timedelta(days=1)).year + 1)
+    kept = {}
+    for country in set(countries):
+        with suppress(NotImplementedError):
+            kept[country] = frozenset(holidays.country_holidays(country, years=years))
+    return kept
+
+
+def decision_rows(planned: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:
+    inputs = segments.drop(columns=["segment_id"])
+    estimate = planned[[column for column in planned if column not in DECISION_COLUMNS]]
+    return planned.assign(
+        old_budget=planned["segment_id"].map(
+            dict(zip(segments["segment_id"], segments["current_budget"], strict=True))
+        ),
+        reasons=[_array(codes) for codes in planned["reasons"]],
+        inputs=[
+            json.dumps({**given, **found}, default=_plain)
+            for given, found in zip(
+                inputs.set_axis(segments["segment_id"]).loc[planned["segment_id"]].to_dict("records"),
+                estimate.astype(object).where(estimate.notna(), None).to_dict("records"),
+                strict=True,
+            )
+        ],
+    )[DECISION_COLUMNS]
+
+
+def _array(codes: list[str]) -> str:
+    return "{" + ",".join(str(code) for code in codes) + "}"
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        return value.item()
+    return str(value)
+
+
+def _write(connection: psycopg.Connection[Any], rows: pd.DataFrame, key: dict[str, Any]) -> None:
+    connection.execute(sql.render("lead_budgets/create_planned.sql"))
+    sql.copy_frame(connection, "planned", rows)
+    connection.execute(sql.render("lead_budgets/insert_budget_decisions.sql"), key)
+    connection.execute(sql.render("lead_budgets/upsert_lead_segment_plans.sql"), key)

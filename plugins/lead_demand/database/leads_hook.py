@@ -1,0 +1,76 @@
+"""The one way to the leads database: for tasks through `database.connect`, for SQL operators as their hook.
+
+Every transaction begins with the same settings, local to it, because a transaction pooler (PgBouncer, Supabase's port
+6543) hands the next transaction to another session: no setting, lock, temporary table or prepared statement of ours
+outlives a commit. Time limits follow the task's own, so that a statement that hangs ends with an error that names it
+before Airflow kills the task. JIT is off: no statement here runs long enough to earn back what compiling it costs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, cast
+
+import psycopg
+from airflow.providers.postgres.hooks.postgres import PostgresHook
+from psycopg.pq import TransactionStatus
+
+from lead_demand.database import sql
+from lead_demand.database.time_limits import FRESH_SECONDS, Limits
+
+
+class LimitedCursor(psycopg.Cursor[Any]):
+    """A cursor that gives each transaction its settings before its first statement."""
+
+    def __init__(self, *arguments: Any, limits: Limits, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._limits = limits
+
+    def _begin(self) -> None:
+        connection: psycopg.Connection[Any] = self.connection
+        status, now = connection.info.transaction_status, time.monotonic()
+        begins = status == TransactionStatus.IDLE and not connection.autocommit
+        ages = status == TransactionStatus.INTRANS and now - self._limits.set_at > FRESH_SECONDS
+        if begins or ages:
+            self._limits.set_at = now
+            with psycopg.Cursor(connection) as cursor:
+                cursor.execute(sql.render("begin.sql"), self._limits.values())
+
+    def execute(self, *arguments: Any, **options: Any) -> LimitedCursor:
+        self._begin()
+        super().execute(*arguments, **options)
+        return self
+
+    def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
+        self._begin()
+        super().executemany(query, params_seq, **options)
+
+    def stream(self, *arguments: Any, **options: Any) -> Iterator[Any]:
+        self._begin()
+        return super().stream(*arguments, **options)
+
+    @contextmanager
+    def copy(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Copy]:
+        self._begin()
+        with super().copy(*arguments, **options) as copy:
+            yield copy
+
+
+class LeadsHook(PostgresHook):
+    """PostgresHook whose connections fit a transaction pooler and know how much time their task has left.
+
+    A statement needs a transaction for its limits, so nothing here is run with autocommit.
+    """
+
+    def __init__(self, postgres_conn_id: str = sql.LEADS_CONNECTION, **options: Any) -> None:
+        super().__init__(postgres_conn_id, **options)
+
+    def get_conn(self) -> psycopg.Connection[Any]:
+        """A new connection; nothing is sent on it yet but the login."""
+        connection = cast("psycopg.Connection[Any]", super().get_conn())
+        connection.prepare_threshold = None
+        connection.cursor_factory = cast("Any", partial(LimitedCursor, limits=Limits.of_task()))
+        return connection

@@ -1,0 +1,119 @@
+"""The SQL files of `include/sql`, rendered outside a templated operator exactly as Airflow renders them inside one."""
+
+from __future__ import annotations
+
+from array import array
+from functools import cache
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, LiteralString
+
+import jinja2
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import psycopg
+
+INCLUDE = Path(__file__).resolve().parents[3] / "include"
+SQL_FOLDER = INCLUDE / "sql"
+GAQL_FOLDER = INCLUDE / "gaql"
+
+LEADS_CONNECTION = "leads_db"
+# Of `read_numbers`: how many rows are text at a time, and what is no number.
+_ROWS_AT_ONCE = 50_000
+_KEYS = ("segment_id", "date")
+
+
+@cache
+def _environment(folder: Path) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701  (SQL, not HTML; values are bound, never rendered)
+    )
+
+
+def render(name: str, **names: Any) -> LiteralString:
+    """The text of `include/sql/<name>`. `names` are identifiers and fragments only: values are bound by the driver."""
+    return _environment(SQL_FOLDER).get_template(name).render(**names)
+
+
+def render_gaql(name: str, **names: Any) -> str:
+    """The text of `include/gaql/<name>`; the Google Ads query language has no bound values, so `names` are dates and
+    numbers.
+    """
+    return _environment(GAQL_FOLDER).get_template(name).render(**names)
+
+
+def read_rows(
+    connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
+) -> list[dict[str, Any]]:
+    """The rows of a query by its own column names."""
+    cursor = connection.execute(statement, values)
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def read_frame(
+    connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
+) -> pd.DataFrame:
+    """The rows of a query with its own column names; numeric stays Decimal, dates stay dates, NULL stays None."""
+    import pandas as pd
+
+    cursor = connection.execute(statement, values)
+    columns = [column.name for column in cursor.description or ()]
+    return pd.DataFrame(cursor.fetchall(), columns=columns, dtype=object)
+
+
+def read_numbers(
+    connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
+) -> pd.DataFrame:
+    """The rows of a large query, which gives `segment_id`, `date` and numbers, at 8 bytes a number.
+
+    Returns `segment_id` as category, `date` as datetime64, every other column as float64 with NaN for NULL: for
+    estimates, never for an amount that is set. Raises ValueError where another column is no number.
+    """
+    import numpy as np
+    import pandas as pd
+    from pandas.api.types import union_categoricals
+
+    query = f"copy (\n{statement}\n) to stdout (format csv, header)"
+    with connection.cursor() as cursor, cursor.copy(query, values) as copy:
+        rows = iter(copy)  # COPY sends them one by one, the names first
+        columns = bytes(next(rows)).decode().strip().split(",")
+        dtypes = dict.fromkeys(columns, "float64") | dict.fromkeys(_KEYS, "category")
+        keys: dict[str, list[Any]] = {key: [] for key in _KEYS}
+        numbers = {column: array("d") for column in columns if column not in _KEYS}  # they grow where they lie
+        while text := b"".join(islice(rows, _ROWS_AT_ONCE)):
+            part = pd.read_csv(BytesIO(text), names=columns, dtype=dtypes)
+            for key in _KEYS:
+                keys[key].append(part[key])
+            for column, cells in numbers.items():
+                cells.frombytes(part[column].to_numpy().tobytes())
+    if not keys["date"]:
+        return pd.DataFrame(columns=columns).astype(dtypes | {"date": "datetime64[us]"})
+    segment_id, dates = (union_categoricals(parts) for parts in keys.values())
+    date = pd.to_datetime(dates.categories).take(dates.codes)
+    found = {column: np.frombuffer(cells) for column, cells in numbers.items()}
+    return pd.DataFrame({"segment_id": segment_id, "date": date} | found, copy=False)
+
+
+def join_whole_sets(connection: psycopg.Connection[Any]) -> None:
+    """Let the rest of the transaction join by hash or merge, whatever statistics there are."""
+    connection.execute(render("join_whole_sets.sql"))
+
+
+def copy_frame(connection: psycopg.Connection[Any], table: str, frame: pd.DataFrame) -> None:
+    """COPY a frame into a table (usually temporary) with the same column names, in the frame's order."""
+    from io import StringIO
+
+    from psycopg import sql
+
+    buffer = StringIO()
+    frame.to_csv(buffer, index=False, header=False)
+    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
+        sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, frame.columns))
+    )
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(buffer.getvalue())

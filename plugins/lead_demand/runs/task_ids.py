@@ -1,0 +1,21 @@
+"""The names of DAGs and tasks that code outside of their own DAG file must know."""
+
+from __future__ import annotations
+
+LEAD_STATS, LEAD_BUDGETS = "lead_stats", "lead_budgets"
+
+# Of lead_stats.
+PULL_LEADS = "pull_channels.pull_leads"
+ANNOUNCE_DAY = "announce_day"
+
+# Of lead_budgets.
+PLAN_BUDGETS = "plan_budgets"
+CHOOSE_DIRECTIONS = "choose_directions"
+ASK_FOR_APPROVAL = "ask_for_approval"
+#: What may have work in a morning -> the task that does it.
+DIRECTIONS = {
+    "decrease": "decrease_budgets",
+    "increase": "increase_budgets",
+    "hold": "hold_budgets",
+    "ask": ASK_FOR_APPROVAL,
+}
