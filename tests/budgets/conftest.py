@@ -38,13 +38,13 @@ select
 from (
     select segment_id, sum(amount) as amount, row_number() over (order by count(*) desc, segment_id) as number
     from (
-        select distinct sources.segment_id, protocol.budget_id, protocol.amount, protocol.campaigns_on_budget
+        select distinct sources.segment_id, budgets.budget_id, budgets.amount, budgets.campaigns_on_budget
         from channel_sources as sources
         inner join channel_budgets as budgets
-            on sources.channel = protocol.channel and sources.external_id = protocol.campaign_id
+            on sources.channel = budgets.channel and sources.external_id = budgets.campaign_id
         inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
         inner join lead_segment_channels as limits on segments.id = limits.segment_id and limits.channel = 'google_ads'
-        where protocol.is_serving and sources.is_active and protocol.campaigns_on_budget = 1
+        where budgets.is_serving and sources.is_active and budgets.campaigns_on_budget = 1
     ) as each_budget
     group by segment_id
     having bool_and(campaigns_on_budget = 1)
@@ -89,19 +89,19 @@ from (
 """
 # The largest budgets that pay for one campaign each.
 CANDIDATES = """
-select protocol.budget_id, protocol.amount, sources.segment_id, segments.code
+select budgets.budget_id, budgets.amount, sources.segment_id, segments.code
 from channel_budgets as budgets
 join channel_sources as sources
-    on (protocol.channel, protocol.account, protocol.campaign_id)
+    on (budgets.channel, budgets.account, budgets.campaign_id)
         = (sources.channel, sources.account, sources.external_id)
 join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
-where protocol.account = '1234567890' and protocol.is_serving and protocol.is_budget_limited
+where budgets.account = '1234567890' and budgets.is_serving and budgets.is_budget_limited
     and (
         select count(*) from channel_sources as others
         where others.segment_id = sources.segment_id and others.channel = 'google_ads'
     ) = 1
-    and (select count(*) from channel_budgets as others where others.budget_id = protocol.budget_id) = 1
-order by protocol.amount desc, segments.code
+    and (select count(*) from channel_budgets as others where others.budget_id = budgets.budget_id) = 1
+order by budgets.amount desc, segments.code
 limit 3
 """
 DECIDE_ONE = """

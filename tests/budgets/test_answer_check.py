@@ -12,7 +12,8 @@ import pytest
 
 from lead_demand.budgets import answer_check
 from lead_demand.budgets.answer_check import AT_REST, AnswerCheck, seconds_to_rest
-from lead_demand.runs.operators import LEAVE_OUT, AskForApproval
+from lead_demand.budgets.approval_operator import AskForApproval
+from lead_demand.budgets.hitl_record import LEAVE_OUT
 
 QUESTION = "/api/v2/dags/lead_budgets/dagRuns/a/taskInstances/ask_for_approval/-1/hitlDetails"
 CODES = ["schilder_utrecht", "dakdekker_drenthe"]
@@ -22,7 +23,7 @@ class Airflow:
     """The record of a question, with the race of Airflow's own handler: what it read may be old when it writes."""
 
     def __init__(self, asked_at: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        from lead_demand.runs.operators import _leave_out
+        from lead_demand.budgets.approval_operator import _leave_out
 
         self.params = {LEAVE_OUT: _leave_out(CODES).serialize()}
         self.answers: list[Any] = []

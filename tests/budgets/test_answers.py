@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 
 from lead_demand.budgets import approvals
+from lead_demand.budgets.approval_operator import AskForApproval
 from lead_demand.budgets.protocol import ChangeReport
 from lead_demand.errors import AnswerUnusable, ChangesFailed
-from lead_demand.runs.operators import AskForApproval
 from tests.budgets.conftest import RUN, DayByHand
 
 ANKE = {"id": "anke", "name": "Anke"}

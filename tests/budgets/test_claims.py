@@ -38,13 +38,13 @@ def apply(action: str) -> str:
 def some_budget(morning: Morning, action: str = "hold") -> dict[str, Any]:
     """A budget whose segment's decision is of that kind; `hold`: of none, since its decision is taken away."""
     (row,) = morning.db.fetch(
-        "select decisions.segment_id, segments.code, protocol.account, protocol.budget_id, protocol.amount"
+        "select decisions.segment_id, segments.code, budgets.account, budgets.budget_id, budgets.amount"
         " from budget_decisions as decisions join lead_segments as segments on decisions.segment_id = segments.id"
         " join channel_sources as sources on decisions.segment_id = sources.segment_id"
         " and sources.channel = decisions.channel"
-        " join channel_budgets as budgets on sources.external_id = protocol.campaign_id"
-        " where %s in ('hold', decisions.action) and protocol.account = '1234567890'"
-        " order by decisions.old_budget, protocol.budget_id limit 1",
+        " join channel_budgets as budgets on sources.external_id = budgets.campaign_id"
+        " where %s in ('hold', decisions.action) and budgets.account = '1234567890'"
+        " order by decisions.old_budget, budgets.budget_id limit 1",
         [action],
     )
     if action == "hold":

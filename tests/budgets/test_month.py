@@ -13,6 +13,7 @@ from lead_demand.budgets import month, planning, protocol
 from lead_demand.errors import ChangesFailed
 from lead_demand.planner.reasons import Reason
 from lead_demand.tasks import lead_digest
+from lead_demand.text import euros
 from tests.budgets.conftest import RUN, DayByHand
 from tests.fixtures.morning import Morning
 
@@ -98,7 +99,7 @@ def test_the_month_is_told_in_the_report_and_in_the_digest(morning: Morning) -> 
     with database.connect() as connection:
         pace = month.pace(connection)
     spent = morning.db.value("select spent from month_pace")
-    assert f"{protocol.euros(spent)} of €" in pace
+    assert f"{euros(spent)} of €" in pace
     _, lines = lead_digest.compose([], [], pace=pace)
     assert pace in lines
 

@@ -108,8 +108,8 @@ def test_one_bad_operation_spoils_no_other(decided: Morning) -> None:
 def test_a_budget_that_a_person_changed_meanwhile_is_left_alone_and_the_log_says_who(decided: Morning) -> None:
     target = next(row for row in decided.decisions().values() if row["action"] == "increase")
     budget = decided.db.value(
-        "select protocol.budget_id from channel_budgets as budgets join channel_sources as sources "
-        "on protocol.campaign_id = sources.external_id where sources.segment_id = %s limit 1",
+        "select budgets.budget_id from channel_budgets as budgets join channel_sources as sources "
+        "on budgets.campaign_id = sources.external_id where sources.segment_id = %s limit 1",
         [target["segment_id"]],
     )
     decided.sandbox.set_budget(budget, 77_770_000, user="marketing@vakwerkgids.example")
@@ -189,7 +189,7 @@ def test_a_change_of_an_earlier_day_that_a_person_put_back_is_not_called_never_a
 
 def test_a_decision_is_claimed_for_all_of_its_budgets_or_not_at_all(decided: Morning) -> None:
     rows = decided.db.fetch(
-        "select segments.code, max(budget_id) as budget, max(segment_id::text) as segment_id, max(protocol.account) "
+        "select segments.code, max(budget_id) as budget, max(segment_id::text) as segment_id, max(budgets.account) "
         "as account from channel_budgets as budgets join channel_sources on campaign_id = external_id "
         "join lead_segments as segments on segment_id = segments.id "
         "group by segments.code having count(distinct budget_id) > 1 order by segments.code"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lead_demand.budgets.protocol import shares_of, split
+from lead_demand.budgets.shares import shares_of, split
 from lead_demand.channels.paid import from_micros, to_micros
 
 CENT = Decimal("0.01")

@@ -26,10 +26,10 @@ select channel, account, lead_today() - 1, lead_today() - 1, 1
 from (values ('leads', null), ('partner_capacity', null), ('google_ads', %(account)s)) as source (channel, account);
 
 insert into budget_decisions (segment_id, action, old_budget, new_budget, sentence, dag_run_id)
-select sources.segment_id, 'increase', sum(protocol.amount), sum(protocol.amount) + 1, 'One euro more.', 'large'
+select sources.segment_id, 'increase', sum(budgets.amount), sum(budgets.amount) + 1, 'One euro more.', 'large'
 from channel_budgets as budgets
-inner join channel_sources as sources on protocol.campaign_id = sources.external_id and sources.channel = 'google_ads'
-where protocol.campaigns_on_budget = 1
+inner join channel_sources as sources on budgets.campaign_id = sources.external_id and sources.channel = 'google_ads'
+where budgets.campaigns_on_budget = 1
 group by sources.segment_id;
 
 insert into lead_segment_plans (segment_id, date)
