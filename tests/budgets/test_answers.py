@@ -11,9 +11,9 @@ from uuid import uuid4
 
 import pytest
 
-from lead_demand.budgets import approvals
+from lead_demand.budgets import approval_questions, approvals
 from lead_demand.budgets.approval_operator import AskForApproval
-from lead_demand.budgets.protocol import ChangeReport
+from lead_demand.budgets.changes import ChangeReport
 from lead_demand.errors import AnswerUnusable, ChangesFailed
 from tests.budgets.conftest import RUN, DayByHand
 
@@ -24,7 +24,7 @@ ANKE = {"id": "anke", "name": "Anke"}
 class Asked:
     """A question that waits, and what becomes of an answer that a person gives now."""
 
-    question: approvals.Question
+    question: approval_questions.Question
     id: str
 
     @property
@@ -34,7 +34,7 @@ class Asked:
     def record(self, choice: str, leave_out: Any = (), **given: Any) -> bool:
         """What the asking task makes of it, once Airflow gives it its record."""
         form = {"chosen_options": [choice], "params_input": {"leave_out": leave_out}, "responded_by_user": ANKE}
-        return approvals.record(self.id, form | {"responded_at": datetime.now(UTC)} | given)
+        return approval_questions.record(self.id, form | {"responded_at": datetime.now(UTC)} | given)
 
     def answer(self, choice: str, leave_out: Any = (), **given: Any) -> ChangeReport:
         """And what the task after it does."""
@@ -51,10 +51,10 @@ def asked(by_hand: DayByHand) -> Asked:
 
 
 def put(run: str) -> Asked:
-    question = approvals.question("google_ads")
+    question = approval_questions.question("google_ads")
     assert question is not None
     made = Asked(question, str(uuid4()))
-    approvals.ask(question, "google_ads", made.id, run)
+    approval_questions.ask(question, "google_ads", made.id, run)
     return made
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lead_demand import database
-from lead_demand.budgets import planning, protocol
+from lead_demand.budgets import decisions, limits, planning
 from lead_demand.channels.pull import pull
 from lead_demand.database import sql
 from lead_demand.runs import day
@@ -39,7 +39,7 @@ def decide(morning: Morning, run: str = "test-run") -> dict[str, dict[str, Any]]
 
 def room_taken(morning: Morning) -> Decimal:
     with database.connect() as connection:
-        return protocol.room_taken(connection, "google_ads")[0]
+        return limits.room_taken(connection, "google_ads")[0]
 
 
 def taken_before(morning: Morning) -> Decimal:
@@ -75,7 +75,7 @@ def test_of_several_campaigns_one_that_ended_is_not_counted_and_the_others_are_s
     morning.sandbox.edit(DEN_HAAG, **BY_GOOGLE, end_date_time=at(-3))
     row = decide(morning)["schilder_zuid_holland"]
     assert (row["action"], row["old_budget"]) == ("increase", 90)
-    protocol.apply_changes("increase", "google_ads", "test-run")
+    decisions.apply_changes("increase", "google_ads", "test-run")
     changed = {entry["external_id"] for entry in morning.log() if entry["code"] == "schilder_zuid_holland"}
     assert changed == {OF_ZUID_HOLLAND}
 
@@ -237,7 +237,7 @@ def test_a_raise_goes_to_the_campaigns_that_their_budget_limits_and_no_further_t
     assert (row["action"], row["old_budget"]) == ("increase", 140)
     rise = row["new_budget"] - 140
     assert step - CENT <= rise <= step
-    protocol.apply_changes("increase", "google_ads", "test-run")
+    decisions.apply_changes("increase", "google_ads", "test-run")
     (changed,) = [entry for entry in morning.log() if entry["code"] == "schilder_zuid_holland"]
     assert (changed["external_id"], changed["old_value"], changed["new_value"]) == (OF_ZUID_HOLLAND, 90, 90 + rise)
     morning.assert_log_is_the_truth()

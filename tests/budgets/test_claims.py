@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from lead_demand import database
-from lead_demand.budgets import protocol, reverts
+from lead_demand.budgets import decisions, limits, reverts
 from lead_demand.database import sql
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
 from tests.faults.cases import STRUCK, write_a_row
@@ -29,7 +29,7 @@ ANY_AMOUNT = Decimal("98765.43")
 def apply(action: str) -> str:
     """One try of the task; gives what Airflow would see, empty where it succeeds."""
     try:
-        protocol.apply_changes(action, "google_ads", "test-run")
+        decisions.apply_changes(action, "google_ads", "test-run")
     except (ChangesFailed, ChangesUnsettled) as error:
         return f"{type(error).__name__}: {error}"
     return ""
@@ -236,7 +236,7 @@ def test_a_limit_that_was_lowered_after_the_claim_is_kept(ten_percent: Morning, 
 @pytest.mark.parametrize("limit", ["total_daily_cap", "max_daily_increase"])
 def test_a_shared_limit_that_was_lowered_after_the_claim_is_not_passed(ten_percent: Morning, limit: str) -> None:
     with database.connect() as connection:
-        before, _ = protocol.room_taken(connection, "google_ads")
+        before, _ = limits.room_taken(connection, "google_ads")
     steps = ten_percent.db.fetch(
         "select new_budget - old_budget as step from budget_decisions where action = 'increase' order by 1"
     )
@@ -291,7 +291,7 @@ def test_a_large_increase_is_sent_only_with_its_approval(ten_percent: Morning, a
 def test_the_kill_switch_still_stops_and_fails_nothing(ten_percent: Morning) -> None:
     with wrapped_protocol() as strikes:
         strikes.at("increase", "claims_committed", lambda: ten_percent.set(kill_switch=True, total_daily_cap=1))
-        report = protocol.apply_changes("increase", "google_ads", "test-run")
+        report = decisions.apply_changes("increase", "google_ads", "test-run")
     assert report.stopped and not report.failed
     assert {row["status"] for row in ten_percent.log()} == {"pending"}
 

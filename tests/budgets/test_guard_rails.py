@@ -7,7 +7,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 
-from lead_demand.budgets import planning, protocol
+from lead_demand.budgets import decisions, planning
 from lead_demand.planner.reasons import Reason
 from tests.fixtures.morning import Morning
 
@@ -66,7 +66,7 @@ def assert_nothing_is_sent(morning: Morning) -> None:
     for action in ("decrease", "increase"):
         # What the plan could not read, a claim cannot read either: that ends the task, and sends nothing.
         with suppress(psycopg.errors.UndefinedColumn):
-            protocol.apply_changes(action, "google_ads", "test-run")
+            decisions.apply_changes(action, "google_ads", "test-run")
     assert morning.log() == []
     assert morning.sandbox.calls("MutateCampaignBudgets") == []
     assert morning.sandbox.budgets() == morning.first_budgets

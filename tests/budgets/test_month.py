@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lead_demand import database
-from lead_demand.budgets import month, planning, protocol
+from lead_demand.budgets import decisions, month, planning
 from lead_demand.errors import ChangesFailed
 from lead_demand.planner.reasons import Reason
 from lead_demand.tasks import lead_digest
@@ -53,7 +53,7 @@ def test_a_month_that_is_short_lowers_budgets_within_their_steps_and_the_changes
     fallen = [row["new_budget"] / row["old_budget"] for row in lowered.values() if row["action"] == "decrease"]
     saved = total(morning, "old_budget") - total(morning)
     assert saved >= 200 or max(fallen) < Decimal("0.71"), "one step of 30% is all that a day allows"
-    protocol.apply_changes("decrease", "google_ads", "test-run")
+    decisions.apply_changes("decrease", "google_ads", "test-run")
     changed = {code for code, row in decisions.items() if row["action"] == "decrease"}
     assert {row["code"] for row in morning.log() if row["status"] == "success"} == changed
     morning.assert_log_is_the_truth()
@@ -76,10 +76,10 @@ def test_a_month_that_was_used_up_after_the_decision_lets_no_increase_through(by
             f" update orchestration_settings set monthly_budget = '{given}'"
         )
     if given == "NaN":
-        assert protocol.apply_changes("increase", "google_ads", RUN).switched_off
+        assert decisions.apply_changes("increase", "google_ads", RUN).switched_off
     else:
         with pytest.raises(ChangesFailed, match="monthly_budget"):
-            protocol.apply_changes("increase", "google_ads", RUN)
+            decisions.apply_changes("increase", "google_ads", RUN)
     assert by_hand.sandbox.budgets() == by_hand.first_budgets
     assert not [row for row in by_hand.log() if row["status"] != "failed"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand.budgets import planning, protocol
+from lead_demand.budgets import decisions, planning, protocol, settling
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
 from tests.faults.conftest import wrapped_protocol
 from tests.faults.drill import Died
@@ -30,7 +30,7 @@ def decided(morning: Morning, monkeypatch: pytest.MonkeyPatch) -> Morning:
 def apply(action: str, **options: Any) -> Exception | None:
     """One try of the task; gives the error that Airflow would see."""
     try:
-        protocol.apply_changes(action, "google_ads", "test-run", **options)
+        decisions.apply_changes(action, "google_ads", "test-run", **options)
     except (ChangesFailed, ChangesUnsettled) as error:
         return error
     return None
@@ -124,15 +124,15 @@ def test_a_budget_that_a_person_changed_meanwhile_is_left_alone_and_the_log_says
 def test_the_kill_switch_stops_what_was_claimed_before_it_is_sent(
     decided: Morning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    compare = protocol._compare
+    compare = protocol.BudgetProtocol.compare
 
-    def switch_on_after_comparing(*args: Any) -> Any:
-        to_send = compare(*args)
+    def switch_on_after_comparing(*args: Any, **options: Any) -> Any:
+        to_send = compare(*args, **options)
         decided.set(kill_switch=True)
         return to_send
 
-    monkeypatch.setattr(protocol, "_compare", switch_on_after_comparing)
-    report = protocol.apply_changes("increase", "google_ads", "test-run")
+    monkeypatch.setattr(protocol.BudgetProtocol, "compare", switch_on_after_comparing)
+    report = decisions.apply_changes("increase", "google_ads", "test-run")
     assert report.switched_off and report.stopped and mutations(decided) == 0
     assert {row["status"] for row in decided.log()} == {"pending"}
     decided.assert_log_is_the_truth()
@@ -146,7 +146,7 @@ def test_a_claim_of_an_earlier_day_is_read_back_closed_and_never_sent(decided: M
         owner.execute("alter table channel_orchestration_log disable trigger user")
         owner.execute("update channel_orchestration_log set decision_date = decision_date - 1")
         owner.execute("alter table channel_orchestration_log enable trigger user")
-    protocol.settle_open_changes("google_ads")
+    settling.settle_open_changes("google_ads")
     assert {(row["status"], row["error_code"]) for row in decided.log()} == {("failed", "not_applied")}
     assert mutations(decided) == 0
     decided.assert_log_is_the_truth()
@@ -161,7 +161,7 @@ def applied_and_put_back(decided: Morning) -> dict[str, Any]:
 
         strikes.at("increase", "answered", die)
         with pytest.raises(Died):
-            protocol.apply_changes("increase", "google_ads", "test-run")
+            decisions.apply_changes("increase", "google_ads", "test-run")
     sent = {edit["resource_name"] for edit in decided.sandbox.changes() if edit["user_email"].startswith("lead-")}
     row = next(row for row in decided.log() if row["external_id"] in sent)
     decided.sandbox.set_budget(row["external_id"], int(row["old_value"] * 1_000_000))
@@ -182,7 +182,7 @@ def test_a_change_of_an_earlier_day_that_a_person_put_back_is_not_called_never_a
         owner.execute("alter table channel_orchestration_log disable trigger user")
         owner.execute("update channel_orchestration_log set decision_date = decision_date - 1")
         owner.execute("alter table channel_orchestration_log enable trigger user")
-    protocol.settle_open_changes("google_ads")
+    settling.settle_open_changes("google_ads")
     (row,) = [row for row in decided.log() if row["id"] == claim["id"]]
     assert row["status"] == "success" and "by somebody else" in row["error_detail"]
 
@@ -215,7 +215,7 @@ def test_an_account_that_cannot_be_read_back_keeps_its_claims_open_and_the_other
     for row in decided.log():
         decided.sandbox.set_budget(row["external_id"], int(row["new_value"] * 1_000_000))
     decided.sandbox.fault("permission", "SearchStream", times=100, customer="2345678901")
-    protocol.settle_open_changes("google_ads")
+    settling.settle_open_changes("google_ads")
     assert {(row["account"], row["status"]) for row in decided.log()} == {
         ("1234567890", "success"),
         ("2345678901", "pending"),

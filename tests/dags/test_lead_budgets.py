@@ -191,12 +191,12 @@ def test_the_pipelines_role_cannot_decide_for_another_day(morning: Morning) -> N
 
 
 def test_a_run_that_died_between_decreases_and_increases_is_finished_by_the_next(morning: Morning) -> None:
-    from lead_demand.budgets import planning, protocol
+    from lead_demand.budgets import decisions, planning
 
     for account in ("1234567890", "2345678901"):
         planning.read_budgets("google_ads", account, "died")
     planning.plan("google_ads", "died")
-    protocol.apply_changes("decrease", "google_ads", "died")
+    decisions.apply_changes("decrease", "google_ads", "died")
     assert morning.run("lead_budgets").state == "success"
     changed = {code for code, action in actions(morning).items() if action != "hold"}
     assert {row["code"] for row in morning.log()} == changed

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from lead_demand.budgets import planning, protocol
+from lead_demand.budgets import decisions, planning
 from tests.faults.cases import SPARED, STRUCK, Case
 from tests.faults.conftest import Strikes
 from tests.faults.invariants import contradictions, gather
@@ -29,7 +29,7 @@ def leave_claims_open(morning: Morning, strikes: Strikes, in_force: bool) -> Non
     planning.plan("google_ads", "died")
     strikes.at("decrease", "answered" if in_force else "before_send", die)
     with suppress(Died):
-        protocol.apply_changes("decrease", "google_ads", "died")
+        decisions.apply_changes("decrease", "google_ads", "died")
     claims = morning.log()
     assert claims and {claim["status"] for claim in claims} == {"pending"}
 

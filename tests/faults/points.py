@@ -25,8 +25,8 @@ CHANGES = {
     "sending": "the change is with Google, and Google has not answered",
     "answered": "Google has answered; nobody has looked at the answer",
     "before_close": "the outcome is known and not written",
-    "close_written": "the row is closed and not committed",
-    "closed": "one row is closed; others may be open",
+    "close_written": "rows are closed and not committed",
+    "closed": "what one answer said is closed; other rows may be open",
     "account_finished": "one account is done; the next is not begun",
     "before_plans": "every row is closed; the plans still say planned",
     "plans_written": "the plans are updated and not committed",
@@ -78,7 +78,8 @@ SetAttribute = Callable[[Any, str, Any], None]
 def install(reach: Reach, set_attribute: SetAttribute = setattr) -> None:
     """Wrap the protocol so that `reach` hears of every point."""
     from lead_demand import database
-    from lead_demand.budgets import planning, protocol
+    from lead_demand.budgets import decisions, planning, protocol, settling
+    from lead_demand.budgets.protocol import BudgetProtocol
     from lead_demand.channels.google_ads import GoogleAds
     from lead_demand.database import sql
 
@@ -97,12 +98,19 @@ def install(reach: Reach, set_attribute: SetAttribute = setattr) -> None:
         finally:
             stack.pop()
 
-    def wrap(owner: Any, name: str, before: str | None = None, after: str | None = None, within: str = "") -> None:
+    def wrap(
+        owner: Any,
+        name: str,
+        before: str | None = None,
+        after: str | None = None,
+        within: str = "",
+        only: Callable[..., bool] = lambda *_, **__: True,
+    ) -> None:
         real = getattr(owner, name)
 
         @wraps(real)
         def wrapped(*args: Any, **options: Any) -> Any:
-            tell = not within or within in inside
+            tell = (not within or within in inside) and only(*args, **options)
             if before and tell:
                 passing(before)
             with running(inside, name):
@@ -125,16 +133,16 @@ def install(reach: Reach, set_attribute: SetAttribute = setattr) -> None:
 
         set_attribute(owner, name, wrapped)
 
-    task(protocol, "apply_changes", lambda action, *_: action)
-    task(protocol, "settle_open_changes", lambda *_: "settle")
+    task(decisions, "apply_changes", lambda action, *_: action)
+    task(settling, "settle_open_changes", lambda *_: "settle")
     task(planning, "plan", lambda *_: "plan")
-    wrap(protocol, "claim", "before_claim", "claims_committed")
-    wrap(protocol, "_compare", "before_compare", "compared")
-    wrap(protocol, "_live", "before_read")
-    wrap(protocol, "_apply")
-    wrap(protocol, "read_switches", None, "switches_read", within="_apply")
-    wrap(protocol, "_close", "before_close", "closed")
-    wrap(protocol, "_finish", None, "account_finished")
+    wrap(BudgetProtocol, "claim", "before_claim", "claims_committed")
+    wrap(BudgetProtocol, "compare", "before_compare", "compared")
+    wrap(BudgetProtocol, "live", "before_read")
+    wrap(BudgetProtocol, "apply")
+    wrap(protocol, "read_switches", None, "switches_read", within="apply")
+    wrap(BudgetProtocol, "settle", "before_close", "closed", only=lambda _, outcomes: bool(outcomes))
+    wrap(BudgetProtocol, "_finish_account", None, "account_finished")
     wrap(GoogleAds, "live_amounts", None, "read_not_stored")
     wrap(GoogleAds, "set_budgets", "sending", "answered")
     wrap(GoogleAds, "set_budgets", "before_send")  # outermost, so it is reached before `sending`

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lead_demand.budgets import planning, protocol
+from lead_demand.budgets import decisions, planning, protocol
 from lead_demand.errors import ChangesFailed
 from sandbox.company import load
 from tests.faults.cases import MUTATE, STRUCK
@@ -59,7 +59,7 @@ def test_one_bad_operation_among_a_thousand_spoils_no_other(large: Morning) -> N
     large.sandbox.fault("partial", MUTATE, op_index=617)
     large.sandbox.fault("cut_after_apply", MUTATE)
     with pytest.raises(ChangesFailed, match="1 budget increase"):
-        protocol.apply_changes("increase", "google_ads", "large")
+        decisions.apply_changes("increase", "google_ads", "large")
     claims = large.log()
     assert len(claims) > 1_000
     assert [claim["status"] for claim in claims if claim["status"] != "success"] == ["failed"]

@@ -58,26 +58,38 @@ select
 from channel_sources
 where channel = %(channel)s and account = %(account)s
 """
-ONE_CHANGE = """
-select
-    decisions.id as decision_id, decisions.segment_id, 'budget_increase' as action_type, budgets.amount as old_value,
-    decisions.new_budget as new_value, budgets.account, budgets.budget_id
-from budget_decisions as decisions
-join channel_sources as sources on decisions.segment_id = sources.segment_id and sources.channel = decisions.channel
-join channel_budgets as budgets on sources.account = budgets.account and sources.external_id = budgets.campaign_id
-where decisions.action = 'increase' and decisions.decision_date = lead_today()
-    and decisions.old_budget = budgets.amount
-    and not exists (select from channel_orchestration_log as log where log.decision_id = decisions.id)
-order by budgets.budget_id
-limit 1
+ONE_CHANGE = f"""
+select jsonb_agg(claim)::text as claims
+from (
+    select
+        1 as place, 1 as claim_group, decisions.id as decision_id, decisions.segment_id, decisions.channel,
+        'budget_increase' as action_type, budgets.amount as old_value, decisions.new_budget as new_value,
+        budgets.account, budgets.budget_id, 'plan' as kind, '{RUN}' as dag_run_id
+    from budget_decisions as decisions
+    join channel_sources as sources
+        on decisions.segment_id = sources.segment_id and sources.channel = decisions.channel
+    join channel_budgets as budgets
+        on sources.account = budgets.account and sources.external_id = budgets.campaign_id
+    where decisions.action = 'increase' and decisions.decision_date = lead_today()
+        and decisions.old_budget = budgets.amount
+        and not exists (select from channel_orchestration_log as log where log.decision_id = decisions.id)
+    order by budgets.budget_id
+    limit 1
+) as claim
 """
 # A campaign that belonged to a segment of old, and to another one now.
 RE_MAPPED = """
 update channel_sources set segment_id = (select min(id::text)::uuid from lead_segments where code like 'stukadoor%')
 where id = (select min(id) from channel_sources where channel = 'google_ads' and account = '1234567890')
 """
-ONE_BUDGET = "select budget_id, amount + 1 as amount from channel_budgets order by budget_id limit 1"
-ONE_CLAIM = "select id from channel_orchestration_log where status = 'pending' order by external_id limit 1"
+ONE_BUDGET = """
+select jsonb_agg(jsonb_build_object('budget_id', budget_id, 'amount', amount + 1))::text as seen
+from (select * from channel_budgets order by budget_id limit 1) as one
+"""
+ONE_CLAIM = """
+select jsonb_agg(jsonb_build_object('id', id, 'status', 'success', 'request_id', 'r-1'))::text as outcomes
+from (select id from channel_orchestration_log where status = 'pending' order by external_id limit 1) as one
+"""
 QUESTION = "select '00000000-0000-4000-8000-000000000001' as question_id"
 ASKED = (
     "insert into approval_questions (id, channel, dag_run_id, asked)"
@@ -90,9 +102,12 @@ select jsonb_build_array(jsonb_build_object(
 from budget_decisions where action = 'increase' limit 1
 """
 ONE_PLAN = """
-select segment_id from lead_segment_plans where date = lead_today() and orchestration_status = 'planned'
-order by segment_id
-limit 1
+select array_agg(segment_id) as segments
+from (
+    select segment_id from lead_segment_plans where date = lead_today() and orchestration_status = 'planned'
+    order by segment_id
+    limit 1
+) as one
 """
 YESTERDAY = "= lead_today() - 1"
 LIMITS = {
@@ -160,7 +175,6 @@ STATEMENTS = {
     "lead_budgets/insert_channel_orchestration_log.sql": _statement(
         "decided",
         row=ONE_CHANGE,
-        values={"kind": "plan", "reverts": None, "decided_by": None},
         writes="channel_orchestration_log",
     ),
     "lead_budgets/insert_pipeline_findings.sql": _statement(
@@ -229,7 +243,6 @@ STATEMENTS = {
     "lead_budgets/update_channel_orchestration_log.sql": _statement(
         "claimed",
         row=ONE_CLAIM,
-        values={"status": "success", "error_code": None, "error_detail": None, "request_id": "r-1"},
         writes="channel_orchestration_log",
     ),
     "lead_budgets/update_lead_segment_plans_held.sql": _statement("decided", writes="lead_segment_plans"),

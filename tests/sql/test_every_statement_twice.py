@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from lead_demand import channels, database
-from lead_demand.budgets import planning, protocol
+from lead_demand.budgets import planning
+from lead_demand.budgets.decisions import decided_claims
+from lead_demand.budgets.protocol import BudgetProtocol
 from lead_demand.database import sql
 from tests.fixtures.airflow import use_database
 from tests.fixtures.morning import DECIDED
@@ -27,13 +28,10 @@ _numbers = itertools.count(1)
 
 def claim_everything() -> None:
     """Claim every change of today that waits for nobody."""
-    channel = channels.get_paid(CHANNEL)
-    with database.connect() as connection:
-        for action in ("decrease", "increase"):
-            key = {"action": action, "dag_run_id": RUN}
-            decided = protocol.decided_changes(connection, channel, key, protocol.ChangeReport())
-            made, refused = protocol.claim(connection, decided)
-            assert made and not refused
+    for action in ("decrease", "increase"):
+        with BudgetProtocol.alone(CHANNEL, f"budget_{action}", RUN) as protocol:
+            decided = decided_claims(protocol, action)
+            assert decided and not protocol.claim(decided)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,17 @@
--- Grain: one claimed change that now has its outcome.
+-- Grain: one claimed change that now has its outcome; gives back what was closed.
 -- Why: a row is closed once; a second closer finds it closed and changes nothing.
-update channel_orchestration_log
+update channel_orchestration_log as log
 set
-    status = %(status)s,
-    error_code = %(error_code)s,
-    error_detail = %(error_detail)s,
-    request_id = %(request_id)s,
+    status = outcome.status,
+    error_code = outcome.error_code,
+    error_detail = outcome.error_detail,
+    request_id = outcome.request_id,
     closed_at = now()
+from jsonb_to_recordset(%(outcomes)s) as outcome (
+    id uuid, status text, error_code text, error_detail text, request_id text
+)
 where
-    id = %(id)s
+    log.id = outcome.id
     -- Written so that neither an index on status nor one of the open rows fits: the row is found by its key.
-    and status || '' = 'pending'
+    and log.status || '' = 'pending'
+returning log.id

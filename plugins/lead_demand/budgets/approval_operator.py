@@ -16,7 +16,7 @@ from lead_demand.runs import day
 from lead_demand.runs.this_run import say
 
 if TYPE_CHECKING:
-    from lead_demand.budgets.approvals import Question
+    from lead_demand.budgets.approval_questions import Question
 
 # Seconds after which an answer that could not be kept is tried to be kept again, and how often.
 KEEP_AGAIN, KEEP_TRIES = 15.0, 40
@@ -49,13 +49,13 @@ class AskForApproval(HITLOperator):
         """
         from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
-        from lead_demand.budgets import approvals
+        from lead_demand.budgets import approval_questions
 
         day.require_today(context["dag_run"])
-        asked = approvals.question(self.channel)
+        asked = approval_questions.question(self.channel)
         if asked is None:
             raise AirflowSkipException("No large increase waits for a person.")
-        if not approvals.ask(asked, self.channel, str(context["ti"].id), context["dag_run"].run_id):
+        if not approval_questions.ask(asked, self.channel, str(context["ti"].id), context["dag_run"].run_id):
             say("The question has its answer, which counts; nobody is asked again.")
             return
         say(f"{asked.subject}: asked until {asked.deadline.isoformat()}.", asked.body.splitlines())
@@ -92,10 +92,10 @@ class AskForApproval(HITLOperator):
                 time.sleep(KEEP_AGAIN)
 
     def _keep(self, context: Context, response: dict[str, Any]) -> None:
-        from lead_demand.budgets import approvals
+        from lead_demand.budgets import approval_questions
 
         day.require_today(context["dag_run"])
-        kept = approvals.record(str(context["ti"].id), response)
+        kept = approval_questions.record(str(context["ti"].id), response)
         user = response.get("responded_by_user") or {}
         who = user.get("name") or user.get("id") or "nobody, in time"
         answer = (

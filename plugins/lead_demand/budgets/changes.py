@@ -1,22 +1,21 @@
-"""A change of one budget, as the log has it, and what became of the changes of a task."""
+"""A change of one budget: as it is to be claimed, as the log has it, and what became of the changes of a task."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
-from uuid import UUID, uuid4
+from typing import Literal
+from uuid import UUID
 
 from lead_demand.errors import ChangesFailed, ChangesLeftOpen, ChangesUnsettled
 from lead_demand.text import euros, table
 
 
-@dataclass(frozen=True)
-class Change:
-    """One claimed change of one budget; amounts are Decimal in the account's currency."""
+@dataclass(frozen=True, kw_only=True)
+class BudgetStep:
+    """One budget of a segment, from one amount to another; EUR per day, absolute."""
 
-    id: UUID
     segment_id: UUID
     segment: str
     channel: str
@@ -25,22 +24,41 @@ class Change:
     action_type: str
     old_value: Decimal
     new_value: Decimal
-    claimed_at: datetime
-    is_today: bool
 
     @property
     def step(self) -> Decimal:
         return self.new_value - self.old_value
 
-    @classmethod
-    def of_claim(cls, row: dict[str, Any]) -> Change:
-        """A change that is looked at and never claimed."""
-        names = [f.name for f in fields(cls) if f.name not in ("id", "claimed_at", "is_today")]
-        return cls(uuid4(), claimed_at=datetime.now(tz=UTC), is_today=True, **{name: row[name] for name in names})
+    def __str__(self) -> str:
+        return f"{self.segment} {euros(self.old_value)} → {euros(self.new_value)}"
 
 
-# The values of the log rows of one decision, one for each of its budgets.
-Claims = list[dict[str, Any]]
+@dataclass(frozen=True, kw_only=True)
+class Claim(BudgetStep):
+    """A step that is to be claimed: a row of the log that is not written yet.
+
+    `decision_id`: of a plan; `reverts`: the row of the log that a revert puts back. `decided_by`: the person who
+    approved it or asked for it, None where nobody was asked.
+    """
+
+    kind: Literal["plan", "revert"]
+    dag_run_id: str
+    decision_id: UUID | None = None
+    reverts: UUID | None = None
+    decided_by: str | None = None
+
+
+#: What is claimed together or not at all: the budgets of one decision, or of one revert.
+Claims = tuple[Claim, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change(BudgetStep):
+    """A claimed step: a row of the log. `is_today`: its decision is of today, so it may still be sent."""
+
+    id: UUID
+    claimed_at: datetime
+    is_today: bool = True
 
 
 @dataclass
@@ -51,11 +69,11 @@ class ChangeReport:
     `unclaimed`: decisions that could not be claimed. `refusing`: accounts that refused to be read.
     """
 
-    success: list[tuple[Change, str]] = field(default_factory=list)
-    failed: list[tuple[Change, str]] = field(default_factory=list)
-    pending: list[tuple[Change, str]] = field(default_factory=list)
-    stopped: list[tuple[Change, str]] = field(default_factory=list)
-    declined: list[tuple[Change, str]] = field(default_factory=list)
+    success: list[tuple[BudgetStep, str]] = field(default_factory=list)
+    failed: list[tuple[BudgetStep, str]] = field(default_factory=list)
+    pending: list[tuple[BudgetStep, str]] = field(default_factory=list)
+    stopped: list[tuple[BudgetStep, str]] = field(default_factory=list)
+    declined: list[tuple[BudgetStep, str]] = field(default_factory=list)
     unclaimed: list[str] = field(default_factory=list)
     refusing: set[str] = field(default_factory=set)
     switched_off: bool = False
@@ -67,6 +85,11 @@ class ChangeReport:
         text += f", {len(self.pending)} without a definite answer"
         text += f", {len(self.declined)} not approved" if self.declined else ""
         return text + (", nothing more was sent: the settings stop it" if self.switched_off else "")
+
+    def told(self) -> set[UUID]:
+        """The claims that the report names already."""
+        groups = (self.success, self.failed, self.pending, self.stopped)
+        return {change.id for group in groups for change, _ in group if isinstance(change, Change)}
 
     def lines(self) -> list[str]:
         """What became of each change, as a table for the log."""
@@ -85,33 +108,32 @@ class ChangeReport:
         refused = [f"REFUSED {words}" for words in self.unclaimed]
         return refused + (table(["outcome", "segment", "budget", "old", "new", "why"], rows) if rows else [])
 
+    def raise_for(self, what: str) -> None:
+        """Raise ChangesLeftOpen or ChangesUnsettled where anything is pending, ChangesFailed where anything was
+        refused; what was stopped by the settings or not approved is no failure.
 
-def raise_for(report: ChangeReport, what: str) -> None:
-    """Raise ChangesLeftOpen or ChangesUnsettled where the report holds anything pending, ChangesFailed where anything
-    was refused; what was stopped by the settings or not approved is no failure.
-    """
-    unchanged = "Dry run: nothing was claimed or sent." if report.dry_run else None
-    stay = "" if report.dry_run else " and stay pending"
+        :param what: what these changes are, in words.
+        """
+        unchanged = "Dry run: nothing was claimed or sent." if self.dry_run else None
+        stay = "" if self.dry_run else " and stay pending"
 
-    def lines(changes: list[tuple[Change, str]]) -> str:
-        return "; ".join(
-            f"{change.segment} {euros(change.old_value)} → {euros(change.new_value)}: {words}"
-            for change, words in changes[:10]
-        ) + (f"; and {len(changes) - 10} more" if len(changes) > 10 else "")
+        def lines(changes: list[tuple[BudgetStep, str]]) -> str:
+            said = "; ".join(f"{change}: {words}" for change, words in changes[:10])
+            return said + (f"; and {len(changes) - 10} more" if len(changes) > 10 else "")
 
-    if report.pending and all(change.account in report.refusing for change, _ in report.pending):
-        raise ChangesLeftOpen(
-            f"{len(report.pending)} {what} stay pending because their account refuses us: {lines(report.pending)}.",
-            unchanged=unchanged,
-        )
-    if report.pending:
-        raise ChangesUnsettled(
-            f"{len(report.pending)} {what} have no definite outcome{stay}: {lines(report.pending)}.",
-            unchanged=unchanged,
-        )
-    if report.failed or report.unclaimed:
-        raise ChangesFailed(
-            f"{len(report.failed) + len(report.unclaimed)} {what} were refused: "
-            f"{'; '.join([*report.unclaimed[:10], *([lines(report.failed)] if report.failed else [])])}.",
-            unchanged=unchanged,
-        )
+        if self.pending and all(change.account in self.refusing for change, _ in self.pending):
+            raise ChangesLeftOpen(
+                f"{len(self.pending)} {what} stay pending because their account refuses us: {lines(self.pending)}.",
+                unchanged=unchanged,
+            )
+        if self.pending:
+            raise ChangesUnsettled(
+                f"{len(self.pending)} {what} have no definite outcome{stay}: {lines(self.pending)}.",
+                unchanged=unchanged,
+            )
+        if self.failed or self.unclaimed:
+            refused = [*self.unclaimed[:10], *([lines(self.failed)] if self.failed else [])]
+            raise ChangesFailed(
+                f"{len(self.failed) + len(self.unclaimed)} {what} were refused: {'; '.join(refused)}.",
+                unchanged=unchanged,
+            )

@@ -16,7 +16,7 @@ import pandas as pd
 import psycopg
 
 from lead_demand import channels, database
-from lead_demand.budgets.protocol import working_alone
+from lead_demand.budgets.lock import working_alone
 from lead_demand.channels.paid import (
     FOREIGN_CHANGE_DAYS,
     IMPOSSIBLE_BUDGET,

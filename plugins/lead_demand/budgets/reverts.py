@@ -6,16 +6,17 @@ revert is a change like any other, with a claim and a row of its own (`budget_re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import fields
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from lead_demand import channels, database
-from lead_demand.budgets import protocol
-from lead_demand.budgets.changes import Change, ChangeReport, Claims, raise_for
+from lead_demand.budgets.changes import BudgetStep, ChangeReport, Claim, Claims
+from lead_demand.budgets.limits import room_taken
+from lead_demand.budgets.protocol import BudgetProtocol
 from lead_demand.database import sql
-from lead_demand.database.settings import read_switches
 from lead_demand.errors import NothingToRevert
 from lead_demand.runs import day
 from lead_demand.text import euros
@@ -43,7 +44,7 @@ def asked(conf: dict[str, Any]) -> tuple[UUID | None, date | None]:
 def revert_changes(
     log_id: UUID | None,
     of_day: date | None,
-    name: str,
+    channel: str,
     dag_run_id: str,
     decided_by: str | None,
     *,
@@ -55,33 +56,25 @@ def revert_changes(
     where one could not be put back, ChangesUnsettled where a further try is needed, ChangesLeftOpen where an account
     refuses to be read; the others are put back all the same.
     """
-    channel = channels.get_paid(name)
-    report = ChangeReport()
-    made: set[UUID] = set()
-    with protocol.working_alone(name), database.connect() as connection:
-        asked_for = {"channel": name, "log_id": log_id, "day": of_day}
+    with BudgetProtocol.alone(channel, ACTION, dag_run_id, last_try=last_try) as protocol:
+        connection, report, switches = protocol.connection, protocol.report, protocol.switches
+        asked_for = {"channel": channel, "log_id": log_id, "day": of_day}
         rows = sql.read_rows(connection, sql.render("lead_budget_revert/select_reversible.sql"), asked_for)
         connection.commit()
         if not rows:
             raise NothingToRevert(
-                f"{'Row ' + str(log_id) if log_id else of_day} is no change of {name} that took effect: nothing to put "
-                "back."
+                f"{'Row ' + str(log_id) if log_id else of_day} is no change of {channel} that took effect: nothing to "
+                "put back."
             )
-        switches = read_switches(connection)
-        left = None
         cap_words, cap = switches.total_cap
-        if cap is not None:
-            left = cap - protocol.room_taken(connection, name)[0]
+        left = None if cap is None else cap - room_taken(connection, channel).total
         claims = _claims(rows, dag_run_id, decided_by, (cap_words, left), report)
-        if not switches.changes_allowed:
-            report.switched_off = True
-        elif switches.dry_run:
-            protocol.validate(connection, channel, claims, report)
-        else:
-            made, refused = protocol.claim(connection, claims)
-            report.unclaimed += [f"{claim[0]['segment']}: {why}" for claim, why in refused]
-        protocol.finish(connection, channel, ACTION, dag_run_id, report, made, last_try=last_try)
-    raise_for(report, "revert(s)")
+
+        def claim(wanted: Sequence[Claims]) -> None:
+            report.unclaimed += [f"{refused[0].segment}: {why}" for refused, why in protocol.claim(wanted)]
+
+        protocol.carry_out(lambda _: claims, claim)
+    report.raise_for("revert(s)")
     if report.switched_off:
         raise NothingToRevert(
             f"{len(report.success)} put back, and no more: the kill switch is on, or a value of orchestration_settings "
@@ -105,17 +98,17 @@ def _claims(
     :param room: what bounds the sum of all budgets, in words, and EUR per day below it; None = not known, so nothing
         goes up.
     """
-    claims = []
+    claims: list[Claims] = []
     cap_words, left = room
     for row in rows:
-        claim = row | {
-            "action_type": ACTION,
-            "kind": "revert",
-            "decision_id": None,
-            "dag_run_id": dag_run_id,
-            "decided_by": decided_by,
-        }
-        change = Change.of_claim(claim)
+        change = Claim(
+            **{field.name: row[field.name] for field in fields(BudgetStep) if field.name != "action_type"},
+            action_type=ACTION,
+            kind="revert",
+            reverts=row["reverts"],
+            dag_run_id=dag_run_id,
+            decided_by=decided_by,
+        )
         if row["revert_status"] == "success":
             report.success.append((change, f"was already put back on {row['revert_date']}"))
         elif row["revert_status"] == "pending" and row["revert_date"] != day.today():
@@ -136,7 +129,7 @@ def _claims(
             )
         else:
             left = None if left is None else left - max(change.step, Decimal(0))
-            claims.append([claim])
+            claims.append((change,))
     return claims
 
 

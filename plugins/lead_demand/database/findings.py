@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -71,18 +70,12 @@ def record(connection: psycopg.Connection[Any], findings: Iterable[Finding], che
 
     Returns how many were given.
     """
-    from psycopg.types.json import Jsonb
-
     rows, looked_for = [asdict(finding) for finding in findings], [asdict(scope) for scope in checked]
     if rows or looked_for:
         statement = sql.render("findings/upsert_pipeline_findings.sql")
-        values = {"findings": Jsonb(rows, dumps=_dumps), "checked": Jsonb(looked_for, dumps=_dumps)}
+        values = {"findings": sql.as_json(rows), "checked": sql.as_json(looked_for)}
         connection.execute(statement, values)
     return len(rows)
-
-
-def _dumps(rows: Any) -> str:
-    return json.dumps(rows, default=str)  # a date in its ISO form
 
 
 def log_lines(findings: Iterable[Finding], most: int = 20) -> list[str]:

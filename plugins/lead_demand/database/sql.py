@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from functools import cache
 from io import BytesIO
@@ -14,6 +15,7 @@ import jinja2
 if TYPE_CHECKING:
     import pandas as pd
     import psycopg
+    from psycopg.types.json import Jsonb
 
 INCLUDE = Path(__file__).resolve().parents[3] / "include"
 SQL_FOLDER = INCLUDE / "sql"
@@ -53,6 +55,13 @@ def read_rows(
     cursor = connection.execute(statement, values)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor]
+
+
+def as_json(value: object) -> Jsonb:
+    """A value of a jsonb parameter, mostly rows for `jsonb_to_recordset`: dates in ISO form, amounts exactly."""
+    from psycopg.types.json import Jsonb
+
+    return Jsonb(value, dumps=lambda value: json.dumps(value, default=str))
 
 
 def read_frame(

@@ -40,10 +40,10 @@ def read_accounts(channel: str, triggering_asset_events=None) -> list[str]:  # t
 @documented()
 def settle_open_changes(channel: str) -> None:
     """Reads back every change that was claimed and never closed, before anything new is planned or put back."""
-    from lead_demand.budgets import protocol
+    from lead_demand.budgets import settling
 
     day.require_today(this_run())
-    report = protocol.settle_open_changes(channel)
+    report = settling.settle_open_changes(channel)
     total = len(report.success) + len(report.failed) + len(report.pending)
     say(f"{total} open change(s) found: {report}." if total else "No change was left open.", report.lines())
 
@@ -107,13 +107,13 @@ def change_budgets(action: str, channel: str) -> None:
     """
     from airflow.sdk.exceptions import AirflowSkipException
 
-    from lead_demand.budgets import protocol
+    from lead_demand.budgets import decisions
 
     # The branch's own value cannot be asked for: Airflow keeps none of a branch that skips anything.
     if task_states(this_task().dag_id, this_run().run_id).get(CHOOSE_DIRECTIONS) != "success":
         raise AirflowSkipException(f"No budget {action} was sent: the plan or the branch before it failed.")
     day.require_today(this_run())
-    report = protocol.apply_changes(action, channel, this_run().run_id, last_try=is_last_try())
+    report = decisions.apply_changes(action, channel, this_run().run_id, last_try=is_last_try())
     say(f"Budget {action}s: {report}.", report.lines())
 
 

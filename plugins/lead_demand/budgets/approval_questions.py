@@ -1,0 +1,259 @@
+"""The question about large increases: what is asked, that it is kept as it was shown, and what was answered.
+
+What was shown is kept in `approval_questions`, and so is the answer, as Airflow hands it to the very task instance that
+asked: it copies its record of the question (`hitl_detail`) in the transaction that stores the response, and only the
+asking task can read that record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from lead_demand import database
+from lead_demand.database import sql
+from lead_demand.database.settings import read_switches
+from lead_demand.errors import AnswerUnusable
+from lead_demand.runs import day
+from lead_demand.text import euros
+
+if TYPE_CHECKING:
+    import psycopg
+
+LIMIT_CHANGES_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class LargeChange:
+    """One increase that waits. Money in EUR a day, leads in generated leads a day."""
+
+    decision_id: str
+    segment: str
+    old_budget: Decimal
+    new_budget: Decimal
+    expected: Decimal | None
+    target: Decimal | None
+    sentence: str
+
+
+def waiting(channel: str) -> list[LargeChange]:
+    """Today's increases that wait for a person, the largest first."""
+    with database.connect() as connection:
+        rows = connection.execute(sql.render("lead_budgets/select_large_changes.sql"), {"channel": channel}).fetchall()
+    return [LargeChange(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the form shows. `deadline`: the last moment for an answer; `approvers`: user ids of Airflow, empty =
+    everybody who may answer.
+    """
+
+    subject: str
+    body: str
+    deadline: datetime
+    changes: tuple[LargeChange, ...]
+    approvers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What Airflow's record says of the last question of a run, and the increases that it showed.
+
+    :param shown: decision id -> segment code.
+    :param form: the fields of the form as they were given, whatever they are.
+    :param responder_id: None = nobody answered in time.
+    """
+
+    shown: Mapping[str, str]
+    chosen: Sequence[str]
+    form: Any
+    responder_id: str | None
+    responder_name: str | None
+    responded_at: datetime | None
+
+    @property
+    def who(self) -> str | None:
+        """As the log names them: a name may be anybody's choice, an id is not."""
+        if self.responder_name in (None, self.responder_id):
+            return self.responder_id
+        return f"{self.responder_name} ({self.responder_id})"
+
+
+def deadline(now: datetime | None = None) -> datetime:
+    """Today's last moment for an answer, by the settings as they are now. One that cannot be read is now; settings
+    that cannot be read let nothing be sent either.
+    """
+    now = now or datetime.now(tz=day.AMSTERDAM)
+    with database.connect() as connection:
+        until = read_switches(connection).approval_deadline
+    return now if until is None else datetime.combine(day.today(now), until, tzinfo=day.AMSTERDAM)
+
+
+def question(channel: str) -> Question | None:
+    """What there is to ask, from the database as it is now; None where no increase waits."""
+    changes = waiting(channel)
+    if not changes:
+        return None
+    until = deadline()
+    with database.connect() as connection:
+        approvers = read_switches(connection).approvers
+        limits = _limit_changes(connection)
+    total = sum((change.new_budget - change.old_budget for change in changes), Decimal(0))
+    table = [
+        "| segment | now | proposed | step | expected leads | target | why |",
+        "|---|--:|--:|--:|--:|--:|---|",
+        *(
+            f"| {change.segment} | {euros(change.old_budget)} | **{euros(change.new_budget)}** "
+            f"| +{euros(change.new_budget - change.old_budget)} | {_leads(change.expected)} "
+            f"| {_leads(change.target)} | {markdown_cell(change.sentence)} |"
+            for change in changes
+        ),
+    ]
+    rules = (
+        f"**Approve** sends them at once, except the segments under *Leave out*. **Reject**, or no answer by "
+        f"{until:%H:%M} today, leaves every budget in this list as it is. The smaller changes of this morning do not "
+        "wait for this."
+    )
+    people = f"Only these may answer: {', '.join(map(markdown_cell, approvers))}." if approvers else ""
+    return Question(
+        subject=f"{len(changes)} large budget increase(s), together +{euros(total)} a day",
+        body="\n".join([*table, "", rules, *(["", people] if people else []), *limits]),
+        deadline=until,
+        changes=tuple(changes),
+        approvers=approvers,
+    )
+
+
+def ask(asked: Question, channel: str, question_id: str, dag_run_id: str) -> bool:
+    """Keep what is about to be shown, under Airflow's id of the task instance that shows it. False where the run's last
+    question was about exactly this and has its answer, which counts: Airflow may try the task again all the same, under
+    a new id, and nobody is to be asked twice.
+
+    Raises AnswerUnusable where that task instance has shown something else before.
+    """
+    shown = [
+        {
+            "decision_id": change.decision_id,
+            "segment": change.segment,
+            "old_budget": str(change.old_budget),
+            "new_budget": str(change.new_budget),
+        }
+        for change in asked.changes
+    ]
+    key = {"question_id": question_id, "channel": channel, "dag_run_id": dag_run_id}
+    with database.connect() as connection:
+        kept = _last_question(connection, channel, dag_run_id)
+        if kept is not None and kept["is_answered"] and kept["asked"] == shown:
+            return False
+        connection.execute(sql.render("lead_budgets/insert_approval_question.sql"), key | {"asked": sql.as_json(shown)})
+        kept = _last_question(connection, channel, dag_run_id)
+    if kept is None or str(kept["id"]) != question_id or kept["asked"] != shown:
+        raise AnswerUnusable(f"Task instance {question_id} of run {dag_run_id} has asked another question before.")
+    return True
+
+
+def record(question_id: str, response: Mapping[str, Any]) -> bool:
+    """Keep what Airflow's record says of the answer to a question. False where an answer is kept already, which stays.
+
+    :param response: Airflow's own: `chosen_options`, `params_input`, `responded_by_user` (None = the deadline
+        decided), `responded_at`.
+    """
+    user = response.get("responded_by_user") or {}
+    values = {
+        "question_id": question_id,
+        "chosen": list(response["chosen_options"]),
+        "form": sql.as_json(response.get("params_input")),
+        "responder_id": user.get("id"),
+        "responder_name": user.get("name"),
+        "responded_at": response.get("responded_at"),
+    }
+    with database.connect() as connection:
+        return connection.execute(sql.render("lead_budgets/update_approval_question.sql"), values).rowcount == 1
+
+
+def recorded_answer(channel: str, dag_run_id: str) -> Answer:
+    """The answer to the last question of a run, if it counts.
+
+    Raises AnswerUnusable where none is recorded, where whoever gave it is not among `approvers` as they are now, and
+    where a decision was altered after it was shown.
+    """
+    with database.connect() as connection:
+        kept = _last_question(connection, channel, dag_run_id)
+        if kept is None or not kept["is_answered"]:
+            raise AnswerUnusable(
+                f"Airflow has no record of an answer to a question of run {dag_run_id}: the state of the task that "
+                "asks was set by hand, or the run was cleared."
+            )
+        approvers = read_switches(connection).approvers
+        altered = sql.read_rows(
+            connection,
+            sql.render("lead_budgets/select_altered_questions.sql"),
+            {"channel": channel, "asked": sql.as_json(kept["asked"])},
+        )
+    answer = Answer(
+        {change["decision_id"]: change["segment"] for change in kept["asked"]},
+        kept["chosen"],
+        kept["form"],
+        kept["responder_id"],
+        kept["responder_name"],
+        kept["responded_at"],
+    )
+    if answer.responder_id is not None and approvers and answer.responder_id not in approvers:
+        raise AnswerUnusable(f"{answer.who} answered, and is not among the approvers: {', '.join(approvers)}.")
+    if altered:
+        raise AnswerUnusable(
+            "What was shown is not what is decided: "
+            + "; ".join(
+                f"{row['segment']} was shown as {euros(row['shown_old'])} → {euros(row['shown_new'])} "
+                f"and is {euros(row['decided_old'])} → {euros(row['decided_new'])}"
+                for row in altered[:10]
+            )
+            + "."
+        )
+    return answer
+
+
+def _last_question(connection: psycopg.Connection[Any], channel: str, dag_run_id: str) -> dict[str, Any] | None:
+    found = sql.read_rows(
+        connection,
+        sql.render("lead_budgets/select_approval_question.sql"),
+        {"channel": channel, "dag_run_id": dag_run_id},
+    )
+    return found[0] if found else None
+
+
+def _limit_changes(connection: psycopg.Connection[Any]) -> list[str]:
+    """Who changed a limit in the last 24 hours, as lines of the form; none where nobody did."""
+    changes = sql.read_rows(
+        connection, sql.render("lead_budgets/select_limit_changes.sql"), {"limit": LIMIT_CHANGES_SHOWN}
+    )
+    if not changes:
+        return []
+    more = changes[0]["total"] - len(changes)
+    return [
+        "",
+        "**Limits changed in the last 24 hours**",
+        "",
+        "| when | who | where | what | from | to |",
+        "|---|---|---|---|---|---|",
+        *(
+            f"| {row['changed_at'].astimezone(day.AMSTERDAM):%d %b %H:%M} | {markdown_cell(row['changed_by'])} "
+            f"| {row['subject']} | {row['column_name']} "
+            f"| {markdown_cell(row['old_value'])} | {markdown_cell(row['new_value'])} |"
+            for row in changes
+        ),
+        *([f"| … | and {more} more, in `limit_changes` | | | | |"] if more else []),
+    ]
+
+
+def markdown_cell(text: str | None) -> str:
+    """Text as one cell of a Markdown table: nothing in it may end the cell or the row, or begin a link."""
+    return "–" if text is None else " ".join(text.replace("|", "/").replace("[", "(").replace("<", "(").split())[:400]
+
+
+def _leads(number: Decimal | None) -> str:
+    return "–" if number is None else f"{number:.1f}"
