@@ -1,4 +1,6 @@
-"""Google Ads fails in every way it can, at every step: `lead_budgets` in Airflow, with its own retries."""
+"""Google Ads fails in every way it can, at every step of `lead_budgets`: representative cases in Airflow, all of them
+without it (see `plain`), with the same retries.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import pytest
 from tests.faults.cases import API_CASES, Case
 from tests.faults.conftest import Strikes
 from tests.faults.drill import drill
+from tests.faults.plain import run_lead_budgets
 from tests.fixtures.airflow import Run
 from tests.fixtures.morning import Morning
 
@@ -37,6 +40,6 @@ def test_the_log_tells_the_truth(case: Case, morning: Morning, strikes: Strikes,
             strikes.at(*point, lambda: strike(morning))
 
     def run() -> Run:
-        return morning.run("lead_budgets")
+        return morning.run("lead_budgets") if case.short else run_lead_budgets()
 
     drill(case, morning, strikes, run, run, arm, lambda: not strikes.waiting)
