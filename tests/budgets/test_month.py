@@ -46,15 +46,15 @@ def test_without_room_in_the_month_nothing_goes_up_and_what_was_going_down_still
 
 
 def test_a_month_that_is_short_lowers_budgets_within_their_steps_and_the_changes_are_made(morning: Morning) -> None:
-    decisions = plan(morning, room=-200)
-    lowered = {code: row for code, row in decisions.items() if Reason.MONTH_BUDGET in row["reasons"]}
+    decided = plan(morning, room=-200)
+    lowered = {code: row for code, row in decided.items() if Reason.MONTH_BUDGET in row["reasons"]}
     assert any(row["action"] == "decrease" for row in lowered.values())
-    assert "increase" not in {row["action"] for row in decisions.values()}
+    assert "increase" not in {row["action"] for row in decided.values()}
     fallen = [row["new_budget"] / row["old_budget"] for row in lowered.values() if row["action"] == "decrease"]
     saved = total(morning, "old_budget") - total(morning)
     assert saved >= 200 or max(fallen) < Decimal("0.71"), "one step of 30% is all that a day allows"
     decisions.apply_changes("decrease", "google_ads", "test-run")
-    changed = {code for code, row in decisions.items() if row["action"] == "decrease"}
+    changed = {code for code, row in decided.items() if row["action"] == "decrease"}
     assert {row["code"] for row in morning.log() if row["status"] == "success"} == changed
     morning.assert_log_is_the_truth()
 

@@ -27,12 +27,11 @@ order by 1, 2
 """
 # Values of statements that are planned, not run: their types come from where they stand.
 ROW_VALUES = (
-    "decision_id segment_id action_type old_value new_value budget_id amount id status error_code error_detail"
-    " request_id action since rows findings checked step name level date subject detail remediation kind reverts"
-    " decided_by log_id day changed_at changed_by status decisions is_complete kill_switch currency time_zone advice"
-    " statement_timeout lock_timeout idle_timeout unit total_cap_words total_daily_cap max_daily_increase"
-    " approval_threshold approve question_id asked chosen form responder_id responder_name responded_at limit changes"
-    " until morning results differences tried"
+    "action_type budget_id status action since rows findings checked step log_id day changed_at changed_by"
+    " decisions is_complete kill_switch currency time_zone advice statement_timeout lock_timeout"
+    " idle_timeout unit total_cap_words total_daily_cap max_daily_increase approval_threshold approve"
+    " question_id asked chosen form responder_id responder_name responded_at limit changes until morning"
+    " results differences tried claims outcomes seen segments"
 )
 # A function is a black box to EXPLAIN, so this one is run.
 RUN_FOR_REAL = {"lead_stats/update_lead_segment_plans.sql"}

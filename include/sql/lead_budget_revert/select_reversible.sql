@@ -28,26 +28,15 @@ left join lateral (
     order by again.created_at desc
     limit 1
 ) as earlier on true
-left join lateral (
-    select sum(budgets.amount) as amount
+left join (
+    select
+        segment_id,
+        sum(amount) as amount
     from (
-        select distinct
-            found.budget_id,
-            found.amount
-        from channel_sources as sources
-        inner join channel_budgets as found
-            on
-                sources.channel = found.channel
-                and sources.account = found.account
-                and sources.external_id = found.campaign_id
-        where
-            sources.segment_id = log.segment_id
-            and sources.channel = log.channel
-            and sources.is_active
-            and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-            and found.is_serving
-    ) as budgets
-) as in_force on true
+        {% set any_segment = true %}{% include 'reading/budgets.sql' %}
+    ) as each_budget
+    group by segment_id
+) as in_force on log.segment_id = in_force.segment_id
 where
     log.channel = %(channel)s
     and log.status = 'success'

@@ -2,7 +2,7 @@
 -- Why: the claim is unique per budget, day and kind, so no retry and no second scheduler ever sends a second change. A group of which
 -- any budget has another change open, or had its change of this kind today, is left out as a whole.
 with wanted as (
-    select *
+    select claim.*
     from jsonb_to_recordset(%(claims)s) as claim (
         place integer, claim_group integer, segment_id uuid, channel text, account text, budget_id text, action_type text,
         old_value numeric, new_value numeric, kind text, decision_id uuid, reverts uuid, dag_run_id text, decided_by text

@@ -34,24 +34,7 @@ from budget_decisions as decisions
 inner join lead_segment_plans as plans
     on decisions.segment_id = plans.segment_id and decisions.decision_date = plans.date
 inner join (
-    select
-        sources.segment_id,
-        found.account,
-        found.budget_id,
-        found.amount,
-        bool_or(found.is_budget_limited) as is_budget_limited
-    from channel_sources as sources
-    inner join channel_budgets as found
-        on
-            sources.channel = found.channel
-            and sources.account = found.account
-            and sources.external_id = found.campaign_id
-    where
-        sources.channel = %(channel)s
-        and sources.is_active
-        and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-        and found.is_serving
-    group by sources.segment_id, found.account, found.budget_id, found.amount
+    {% include 'reading/budgets.sql' %}
 ) as budgets on decisions.segment_id = budgets.segment_id
 inner join lead_segments as segments on decisions.segment_id = segments.id and segments.is_active
 inner join lead_segment_channels as limits

@@ -32,21 +32,7 @@ in_force as (
         segment_id,
         sum(amount) as amount
     from (
-        select distinct
-            sources.segment_id,
-            budgets.budget_id,
-            budgets.amount
-        from channel_sources as sources
-        inner join channel_budgets as budgets
-            on
-                sources.channel = budgets.channel
-                and sources.account = budgets.account
-                and sources.external_id = budgets.campaign_id
-        where
-            sources.channel = %(channel)s
-            and sources.is_active
-            and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-            and budgets.is_serving
+        {% set any_segment = true %}{% include 'reading/budgets.sql' %}
     ) as each_budget
     group by segment_id
 )
