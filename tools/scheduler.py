@@ -22,7 +22,7 @@ HEAVY = (
     "airflow.providers.google.common.hooks.discovery_api",
     "google.ads.googleads.v26.services.services.google_ads_service",
     "google.ads.googleads.v26.services.services.campaign_budget_service",
-    "lead_demand.channels.google_ads",
+    "lead_demand.channels.google_ads.channel",
     "lead_demand.planner",
 )
 

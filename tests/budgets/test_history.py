@@ -12,8 +12,8 @@ from psycopg.types.json import Jsonb
 
 from lead_demand import channels, database
 from lead_demand.budgets import decisions, settling
-from lead_demand.channels import google_ads
-from lead_demand.channels.google_ads import GoogleAds
+from lead_demand.channels.google_ads import channel as google_ads
+from lead_demand.channels.google_ads.channel import GoogleAds
 from lead_demand.database import sql
 from lead_demand.errors import ChangesFailed
 from tests.budgets.conftest import RUN, DayByHand

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lead_demand import errors, text
-from lead_demand.channels import google_ads, paid
+from lead_demand.channels import paid
+from lead_demand.channels.google_ads.channel import GoogleAds
 from lead_demand.database import findings
 from lead_demand.errors import SourceRefused, SourceUnavailable
 from lead_demand.oncall import alerts, notifier
@@ -93,6 +94,6 @@ def test_what_google_says_is_one_line_of_the_error(clean_sandbox: Sandbox, code:
     clean_sandbox.fault("status", "SearchStream", times=9, code=code, message=f"refused{FORGED}")
     window = Window(latest_whole_day(), latest_whole_day())
     with pytest.raises((SourceRefused, SourceUnavailable)) as caught:
-        google_ads.GoogleAds().fetch("1234567890", window)
+        GoogleAds().fetch("1234567890", window)
     facts: Any = caught.value.facts
     assert "refused" in facts.happened and is_one_line(facts.happened) and is_one_line(str(caught.value))

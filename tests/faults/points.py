@@ -80,7 +80,7 @@ def install(reach: Reach, set_attribute: SetAttribute = setattr) -> None:
     from lead_demand import database
     from lead_demand.budgets import decisions, planning, protocol, settling
     from lead_demand.budgets.protocol import BudgetProtocol
-    from lead_demand.channels.google_ads import GoogleAds
+    from lead_demand.channels.google_ads.channel import GoogleAds
     from lead_demand.database import sql
 
     step: list[str] = []  # the task under way; empty outside of one

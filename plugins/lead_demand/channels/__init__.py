@@ -31,7 +31,8 @@ STEERED = "google_ads"
 
 def get(name: str) -> Channel:
     """A new instance of the channel of that name. Raises ModuleNotFoundError for an unknown name."""
-    return cast("Channel", import_module(f"lead_demand.channels.{name}").CHANNEL())
+    module = "google_ads.channel" if name == "google_ads" else name
+    return cast("Channel", import_module(f"lead_demand.channels.{module}").CHANNEL())
 
 
 def get_paid(name: str) -> PaidChannel:

@@ -14,8 +14,8 @@ from grpc import StatusCode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lead_demand.channels import google_ads_answers as answers
-from lead_demand.channels.google_ads import GoogleAds
+from lead_demand.channels.google_ads import answers
+from lead_demand.channels.google_ads.channel import GoogleAds
 from lead_demand.channels.paid import Outcome
 from lead_demand.errors import SourceRefused, SourceUnavailable
 from lead_demand.runs.day import AMSTERDAM, moment_after

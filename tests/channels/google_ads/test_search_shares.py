@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand.channels.google_ads import GoogleAds
+from lead_demand.channels.google_ads.channel import GoogleAds
 from lead_demand.channels.paid import ChangeHistory, without_impossible_hints
 from lead_demand.runs.day import AMSTERDAM
 from tests.fixtures.sandbox import Sandbox
@@ -77,7 +77,7 @@ def test_a_report_that_is_not_given_leaves_the_shares_unknown_and_the_budgets_re
     rows = read()
     assert rows[SHARES].isna().all(axis=None)
     assert rows.drop(columns=SHARES).equals(whole.drop(columns=SHARES))
-    (told,) = [record.message for record in caplog.records if record.name.endswith("google_ads")]
+    (told,) = [record.message for record in caplog.records if ".google_ads." in record.name]
     assert told.startswith(f"The budgets of account {PAINTERS} were read, the shares of its searches were not")
 
 

@@ -10,9 +10,9 @@ from importlib import import_module
 
 import pytest
 
-from lead_demand.channels import google_ads_campaigns as campaigns
-from lead_demand.channels.google_ads import API_VERSION
-from lead_demand.channels.google_ads_campaigns import Facts
+from lead_demand.channels.google_ads import campaigns
+from lead_demand.channels.google_ads.campaigns import Facts
+from lead_demand.channels.google_ads.channel import API_VERSION
 from lead_demand.planner.reasons import Reason
 
 NOW = datetime(2026, 3, 10, 6, 30)

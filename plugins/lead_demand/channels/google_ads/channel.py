@@ -21,9 +21,8 @@ from google.ads.googleads.errors import GoogleAdsException
 from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 
-from lead_demand.channels import google_ads_answers as answers
-from lead_demand.channels import google_ads_campaigns as campaigns
 from lead_demand.channels.contract import Fetched, match_exactly
+from lead_demand.channels.google_ads import answers, campaigns
 from lead_demand.channels.paid import AccountChange, ChangeHistory, Outcome, from_micros, to_micros
 from lead_demand.channels.sums import Sum
 from lead_demand.database import sql
