@@ -30,7 +30,7 @@ from __future__ import annotations
 import pendulum
 from airflow.sdk import Param, dag
 
-from lead_demand.channels import STEERED
+from lead_demand.channels.registry import STEERED
 from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
 from lead_demand.tasks.lead_budget_revert import revert_budgets, settle_open_changes
 

@@ -34,7 +34,7 @@ import pendulum
 from airflow.sdk import TriggerRule, dag
 
 from lead_demand.budgets.approval_operator import AskForApproval
-from lead_demand.channels import STEERED
+from lead_demand.channels.registry import STEERED
 from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
 from lead_demand.runs.assets import LATEST_DAY
 from lead_demand.runs.task_ids import ASK_FOR_APPROVAL, DIRECTIONS

@@ -27,7 +27,7 @@ from __future__ import annotations
 import pendulum
 from airflow.sdk import CronTriggerTimetable, dag
 
-from lead_demand.channels import STEERED
+from lead_demand.channels.registry import STEERED
 from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
 from lead_demand.tasks.lead_digest import check_deadline, send_digest
 

@@ -41,7 +41,7 @@ from datetime import timedelta
 import pendulum
 from airflow.sdk import Param, TaskGroup, TriggerRule, dag
 
-from lead_demand import channels
+from lead_demand.channels import registry
 from lead_demand.channels.partner_capacity import PartnerCapacityOperator
 from lead_demand.database.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
@@ -52,7 +52,8 @@ from lead_demand.runs.timetable import DayAfterTimetable
 from lead_demand.tasks.lead_stats import announce_day, pull, read_accounts, report
 
 # The widest restatement: everything derived from the pulls is derived again over all of it.
-WIDEST = max(channels.RESTATED_DAYS.values())
+WIDEST = max(spec.restated_days for spec in registry.CHANNELS.values())
+OF_LEADS = registry.CHANNELS["leads"].restated_days
 
 
 def first_day(dag_run, restated_days: int = WIDEST) -> str:
@@ -107,23 +108,23 @@ def lead_stats():
     attribute_leads = WindowOperator(
         task_id="attribute_leads",
         sql="lead_stats/update_leads.sql",
-        restated_days=channels.RESTATED_DAYS["leads"],
+        restated_days=OF_LEADS,
         doc_md="Branch and longest postal prefix decide, then the region. Only leads without a segment are touched.",
     )
     with TaskGroup("read_sources") as read_sources:
-        accounts = {name: read_accounts.override(task_id=name)(name) for name in channels.PULLED}
+        accounts = {channel: read_accounts.override(task_id=channel)(channel) for channel in registry.pulled()}
     read_sources >> attribute_leads
 
     with TaskGroup("pull_channels") as pull_channels:
-        for name in channels.PULLED:
+        for channel in registry.pulled():
             # Not a pool: a task whose pool does not exist waits for ever, and nothing turns red.
-            at_once = channels.READ_AT_ONCE[name]
-            pull.override(task_id=f"pull_{name}", max_active_tis_per_dag=at_once).expand_kwargs(accounts[name])
+            at_once = registry.CHANNELS[channel].read_at_once
+            pull.override(task_id=f"pull_{channel}", max_active_tis_per_dag=at_once).expand_kwargs(accounts[channel])
         pull_leads = WindowOperator(
             task_id="pull_leads",
             sql="lead_stats/upsert_channel_metrics_leads.sql",
             sums="lead_stats/upsert_channel_totals_leads.sql",
-            restated_days=channels.RESTATED_DAYS["leads"],
+            restated_days=OF_LEADS,
             doc_md="Counts by day of creation; acceptance comes days later, so the window is counted again every day.",
         )
         attribute_leads >> pull_leads
@@ -199,7 +200,7 @@ def lead_stats():
         WindowOperator(
             task_id="record_lead_findings",
             sql="lead_stats/insert_pipeline_findings_leads.sql",
-            restated_days=channels.RESTATED_DAYS["leads"],
+            restated_days=OF_LEADS,
             counts="findings",
             doc_md="Leads of no segment, and statuses and sources that mean nothing, with their number by day.",
         )

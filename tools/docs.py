@@ -51,7 +51,7 @@ def reasons_page() -> str:
 def settings_page() -> str:
     """Every value that a person may turn: in the database, in the planner, in the channels."""
     sys.path.insert(0, str(REPOSITORY / "plugins"))
-    from lead_demand import channels
+    from lead_demand.channels import registry
 
     head = (
         "# Settings\n\n"
@@ -74,11 +74,11 @@ def settings_page() -> str:
         "| field | default | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     ]
     rows = [
-        f"| {name} | {days} | {channels.READ_AT_ONCE.get(name, 1)} |"
-        for name, days in sorted(channels.RESTATED_DAYS.items())
+        f"| {channel} | {spec.restated_days} | {spec.read_at_once} |"
+        for channel, spec in sorted(registry.CHANNELS.items())
     ]
     parts += [
-        "\n## Of the channels: `plugins/lead_demand/channels/__init__.py`\n\n"
+        "\n## Of the channels: `plugins/lead_demand/channels/registry.py`\n\n"
         "| channel | days restated every morning | accounts read at once |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     ]
     return GENERATED + "".join(parts)

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from lead_demand import channels
 from lead_demand.budgets import planning, protocol
+from lead_demand.channels import registry
 from sandbox.company import load
 from tests.fixtures.airflow import use_database
 from tests.fixtures.claims import record_fetches
@@ -120,7 +120,7 @@ class DayByHand(Morning):
     def read(self) -> None:
         """Read the live budgets and the change history of every account, as a run does."""
         for row in self.db.fetch("select distinct account from channel_sources where channel = 'google_ads'"):
-            planning.read_budgets(channels.STEERED, row["account"], RUN)
+            planning.read_budgets(registry.STEERED, row["account"], RUN)
 
     def prepare(self) -> DayByHand:
         self.set(max_daily_increase=10_000, total_daily_cap=1_000_000, approval_threshold=1)

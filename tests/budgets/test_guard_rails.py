@@ -152,10 +152,10 @@ def test_data_that_is_not_fresh_holds_every_segment(morning: Morning, spoil: str
 def test_an_amount_that_cannot_be_a_budget_is_never_sent(morning: Morning, amount: str) -> None:
     from decimal import Decimal
 
-    from lead_demand import channels
+    from lead_demand.channels import registry
 
     (budget, *_) = morning.first_budgets
-    channel = channels.get_paid("google_ads")
+    channel = registry.get_paid("google_ads")
     outcome = channel.set_budgets(budget.split("/")[1], {budget: Decimal(amount)})[budget]
     assert (outcome.applied, outcome.error_code) == (False, "invalid_amount")
     assert_nothing_is_sent(morning)

@@ -10,9 +10,10 @@ from uuid import uuid4
 import pytest
 from psycopg.types.json import Jsonb
 
-from lead_demand import channels, database
+from lead_demand import database
 from lead_demand.budgets import decisions, settling
-from lead_demand.channels.google_ads import channel as google_ads
+from lead_demand.channels import registry
+from lead_demand.channels.google_ads import history
 from lead_demand.channels.google_ads.channel import GoogleAds
 from lead_demand.database import sql
 from lead_demand.errors import ChangesFailed
@@ -117,8 +118,8 @@ def test_our_own_changes_of_minutes_ago_are_in_both(by_hand: DayByHand, answered
     by_hand.decide({row["code"]: NINE for row in by_hand.segments})
     if not answered:
         by_hand.sandbox.fault("unavailable_after_apply", MUTATE)
-    decisions.apply_changes("increase", channels.STEERED, RUN)
-    settling.settle_open_changes(channels.STEERED)
+    decisions.apply_changes("increase", registry.STEERED, RUN)
+    settling.settle_open_changes(registry.STEERED)
     assert {row["status"] for row in by_hand.log()} == {"success"} and by_hand.sandbox.changes()
     by_hand.read()
     assert open_findings(by_hand) == []
@@ -190,7 +191,7 @@ def test_a_history_that_is_cut_off_proves_nothing_against_the_log(
 ) -> None:
     log(by_hand, change, timedelta(minutes=12))
     by_hand.sandbox.set_budget(by_hand.segments[1]["budget_id"], 77_000_000)
-    monkeypatch.setattr(google_ads, "MOST_CHANGE_EVENTS", 1)
+    monkeypatch.setattr(history, "MOST_CHANGE_EVENTS", 1)
     by_hand.read()
     assert open_findings(by_hand) == []
 
@@ -199,7 +200,7 @@ def test_a_campaign_that_got_another_budget_keeps_the_history_of_the_first(
     by_hand: DayByHand, change: dict[str, Any]
 ) -> None:
     by_hand.decide({change["code"]: NINE})
-    decisions.apply_changes("increase", channels.STEERED, RUN)
+    decisions.apply_changes("increase", registry.STEERED, RUN)
     campaign = by_hand.db.value("select campaign_id from channel_budgets where budget_id = %s", [change["budget_id"]])
     by_hand.sandbox.edit(f"customers/{ACCOUNT}/campaigns/{campaign}", campaign_budget=by_hand.segments[1]["budget_id"])
     by_hand.read()
@@ -236,6 +237,6 @@ def test_a_change_by_somebody_else_is_refused_and_no_contradiction(by_hand: DayB
     by_hand.decide({change["code"]: NINE})
     by_hand.sandbox.set_budget(change["budget_id"], 77_000_000)
     with pytest.raises(ChangesFailed):
-        decisions.apply_changes("increase", channels.STEERED, RUN)
+        decisions.apply_changes("increase", registry.STEERED, RUN)
     by_hand.read()
     assert open_findings(by_hand) == []

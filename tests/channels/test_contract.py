@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lead_demand.channels.contract import Doubt, Known, match_exactly, match_longest_prefix, to_metrics
+from lead_demand.channels.contract import Doubt, Known
+from lead_demand.channels.matching import match_exactly, match_longest_prefix
+from lead_demand.channels.metrics import to_metrics
 from lead_demand.runs.day import Window
 
 WINDOW = Window(date(2026, 3, 27), date(2026, 3, 30))
@@ -256,9 +258,9 @@ CHANNELS: dict[str, tuple[tuple[str, ...], list[str]]] = {
 @settings(deadline=None, max_examples=40)
 def test_whatever_few_rows_sources_and_days_there_are_every_channel_adds_up(name: str, data: st.DataObject) -> None:
     """No rows, none that matches, one row, one segment, one day, no sources: no crash, no row twice, nothing lost."""
-    from lead_demand import channels
+    from lead_demand.channels import registry
 
-    channel: Any = channels.get(name) if name != "google_ads" else paid()
+    channel: Any = registry.get(name) if name != "google_ads" else paid()
     metrics = list(channel.metrics)
     external, keys = CHANNELS[name]
     sources = PAGES.assign(external_id=list(external)).iloc[: data.draw(st.integers(0, 2))]

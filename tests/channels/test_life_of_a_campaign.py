@@ -12,8 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from lead_demand import channels, database
+from lead_demand import database
 from lead_demand.budgets import planning
+from lead_demand.channels import registry
 from lead_demand.channels.pull import pull
 from lead_demand.database import sql
 from lead_demand.runs import day
@@ -86,7 +87,7 @@ def decide(morning: Morning) -> dict[str, dict[str, Any]]:
         days = {"first": day.today(), "last": YESTERDAY}
         rows = connection.execute(sql.render("channels/select_accounts.sql"), days).fetchall()
     for channel, account in rows:
-        if channel in channels.PAID:
+        if registry.CHANNELS[channel].is_paid:
             planning.read_budgets(channel, account, RUN)
     planning.plan("google_ads", RUN)
     return morning.decisions()

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lead_demand import channels
 from lead_demand.budgets import planning
-from lead_demand.channels import pull
-from lead_demand.channels.contract import as_numbers, to_metrics, whole
+from lead_demand.channels import pull, registry
 from lead_demand.channels.ga4 import _by_external_id
+from lead_demand.channels.metrics import to_metrics
+from lead_demand.channels.whole_numbers import as_numbers, whole
 from lead_demand.database import findings, sql
 from lead_demand.errors import InvalidRange
 from lead_demand.runs import windows
@@ -61,7 +61,7 @@ def good_rows(name: str) -> tuple[Any, pd.DataFrame, pd.DataFrame]:
     if name == "google_ads":
         columns = ["external_id", "date", "spend_micros", "impressions", "clicks"]
         return paid(), pd.DataFrame(full(), columns=columns, dtype=object), SOURCES
-    channel: Any = channels.get(name)
+    channel: Any = registry.get(name)
     external, keys = CHANNELS[name]
     if name == "ga4":
         rows = [(day, *key.split("|"), "Organic Search", 20, 2) for key in keys[:3] for day in DAYS]
@@ -165,7 +165,7 @@ def read(sandbox: Sandbox, name: str) -> tuple[dict[tuple[str, str], dict[str, A
     sources = pd.DataFrame(rows).rename(columns={"segment": "segment_id"})
     sources = sources.assign(segment=sources["segment_id"], sites=[[ACCOUNTS["search_console"]]] * len(sources))
     sources = sources.assign(valid_from="0001-01-01", valid_to="9999-12-31", is_active=True, is_segment_active=True)
-    pulled = pull.read(channels.get(name), ACCOUNTS[name], sources, LONG_AGO)
+    pulled = pull.read(registry.get(name), ACCOUNTS[name], sources, LONG_AGO)
     frame = pulled.frame.astype(object).where(pulled.frame.notna(), None)
     return {(row["segment_id"], row["date"]): row for row in frame.to_dict("records")}, pulled.findings
 

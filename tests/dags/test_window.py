@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand import channels
+from lead_demand.channels import registry
 from lead_demand.runs import day
 from lead_demand.runs.day import Window
 from lead_demand.runs.progress import Done, in_chunks
@@ -86,7 +86,7 @@ def test_airflows_own_backfill_beside_the_scheduled_run_leaves_what_one_range_le
     """Two days at once, the last one first; the scheduled run restates one of them too. Before 06:00, when none is due,
     it is a run by hand of the same days.
     """
-    scheduled = channels.RESTATED_DAYS["leads"]
+    scheduled = registry.CHANNELS["leads"].restated_days
     yesterday = day.latest_whole_day()
     first, last = yesterday - timedelta(days=scheduled), yesterday - timedelta(days=scheduled - 1)
     assert airflow_run(dagbag, "lead_budgets").state == "success"

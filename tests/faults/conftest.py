@@ -149,7 +149,7 @@ CLIENT_SECONDS = 3.0
 @pytest.fixture
 def impatient_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client waits three seconds for an answer, so that a slow one can be waited out by a test."""
-    from lead_demand.channels.google_ads.channel import GoogleAdsBudgetHook
+    from lead_demand.channels.google_ads.hook import GoogleAdsBudgetHook
 
     rows, set_amounts = GoogleAdsBudgetHook.rows, GoogleAdsBudgetHook.set_amounts
     monkeypatch.setattr(

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from lead_demand.channels import RESTATED_DAYS
+from lead_demand.channels import registry
 from lead_demand.runs.day import AMSTERDAM, Window, today
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.morning import HISTORY_DAYS, Morning
@@ -261,12 +261,12 @@ def three_days(least_ago: int, most_ago: int) -> Window:
 
 def restated_days() -> Window:
     """Days that the next morning reads again."""
-    return three_days(2, RESTATED_DAYS["leads"])
+    return three_days(2, registry.CHANNELS["leads"].restated_days)
 
 
 def older_days() -> Window:
     """Days that no morning reads again, and that the planner looks at."""
-    return three_days(RESTATED_DAYS["leads"] + 1, HISTORY_DAYS)
+    return three_days(registry.CHANNELS["leads"].restated_days + 1, HISTORY_DAYS)
 
 
 def lost(days: Callable[[], Window]) -> Broken:

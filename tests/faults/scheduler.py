@@ -42,7 +42,7 @@ def reach(point: str, step: str) -> None:
 
 def wait_less() -> None:
     """Let the client of Google Ads give up as early as the file `patience` says, where there is one."""
-    from lead_demand.channels.google_ads.channel import GoogleAdsBudgetHook
+    from lead_demand.channels.google_ads.hook import GoogleAdsBudgetHook
 
     patience = Path(os.environ[STRIKE_FILE]).with_name("patience")
     rows = GoogleAdsBudgetHook.rows

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from lead_demand import channels, database
+from lead_demand import database
 from lead_demand.budgets import planning
-from lead_demand.channels.contract import FINDINGS
+from lead_demand.channels import registry
 from lead_demand.channels.pull import pull
 from lead_demand.database import sql
 from lead_demand.runs import day
@@ -44,7 +44,7 @@ def named_in_sql() -> Iterator[str]:
 
 def named_in_python() -> Iterator[str]:
     """The name of every finding that is made, or looked for, under that name; and of every check of a run."""
-    yield from FINDINGS
+    yield from (name for spec in registry.OURS for name in spec.findings)
     for path in [*(ROOT / "plugins" / "lead_demand").rglob("*.py"), *(ROOT / "dags").glob("*.py")]:
         tree = ast.parse(path.read_text())
         constants = {
@@ -173,11 +173,11 @@ def test_settings_that_can_be_read_again_are_no_longer_named(morning: Morning) -
     read_budgets()
     with morning.db.connect() as owner:
         owner.execute("alter table orchestration_settings rename column currency to currency_renamed")
-    planning.plan(channels.STEERED, RUN)
+    planning.plan(registry.STEERED, RUN)
     assert the_open_one(morning, "settings_unreadable")["subject"] == "orchestration_settings"
     with morning.db.connect() as owner:
         owner.execute("alter table orchestration_settings rename column currency_renamed to currency")
-    planning.plan(channels.STEERED, RUN)
+    planning.plan(registry.STEERED, RUN)
     assert morning.open_findings("settings_unreadable") == []
 
 

@@ -216,7 +216,7 @@ def test_a_token_that_says_when_it_dies_is_renewed_in_time(clean_sandbox: Sandbo
 
 
 def test_one_bad_operation_among_a_thousand(sandbox_keys: Path, tmp_path: Path) -> None:
-    from lead_demand.channels.google_ads.channel import GoogleAdsBudgetHook
+    from lead_demand.channels.google_ads.hook import GoogleAdsBudgetHook
 
     with serving(tmp_path / "sandbox", sandbox_keys, SANDBOX_SEGMENTS="2100") as large:
         before = {name: micros for name, micros in large.budgets().items() if name.startswith(f"customers/{PAINTERS}/")}

@@ -230,7 +230,7 @@ def _change(text: str) -> tuple[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line, on the database of the connection `leads_db`."""
-    from lead_demand.channels import STEERED
+    from lead_demand.channels.registry import STEERED
 
     parser = argparse.ArgumentParser(prog="make backtest", description="Past mornings with other settings.")
     parser.add_argument("--from", dest="first", type=date.fromisoformat, help=f"default: {USUAL_DAYS} mornings")

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import psycopg
 
-from lead_demand import channels, database
+from lead_demand import database
 from lead_demand.budgets.lock import working_alone
+from lead_demand.channels import registry
 from lead_demand.channels.paid import (
     FOREIGN_CHANGE_DAYS,
     IMPOSSIBLE_BUDGET,
@@ -79,15 +80,15 @@ class PlanReport:
     reasons: dict[str, int]
 
 
-def read_budgets(name: str, account: str, dag_run_id: str) -> int:
+def read_budgets(channel: str, account: str, dag_run_id: str) -> int:
     """Read every campaign's live budget of one account into `channel_budgets`, and compare the account's change
     history with the log. Returns how many campaigns.
 
     Raises SourceUnavailable or SourceRefused; the segments of this account then hold, the others go on.
     """
-    channel: PaidChannel = channels.get_paid(name)
-    history = channel.change_history(account, FOREIGN_CHANGE_DAYS)
-    campaigns = channel.read_budgets(account, history)
+    source: PaidChannel = registry.get_paid(channel)
+    history = source.change_history(account, FOREIGN_CHANGE_DAYS)
+    campaigns = source.read_budgets(account, history)
     impossible = impossible_budgets(campaigns)
     frame = campaigns[~campaigns["campaign_id"].isin(list(impossible))].drop(columns="unreadable", errors="ignore")
     # A number that is missing in a row that was left out makes fractions of the others.
@@ -98,7 +99,7 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
     with database.connect() as connection:
         connection.execute(sql.render("lead_budgets/create_read_budgets.sql"))
         sql.copy_frame(connection, "read_budgets", frame)
-        key = {"channel": name, "account": account, "dag_run_id": dag_run_id}
+        key = {"channel": channel, "account": account, "dag_run_id": dag_run_id}
         connection.execute(sql.render("lead_budgets/upsert_channel_budgets.sql"), key)
         switches = read_switches(connection)
         expected = {"currency": switches.currency, "time_zone": switches.time_zone}
@@ -107,7 +108,7 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
         connection.execute(
             sql.render("lead_budgets/insert_pipeline_findings_history.sql"),
             {
-                "channel": name,
+                "channel": channel,
                 "account": account,
                 "since": history.since,
                 "until": history.until,
@@ -117,21 +118,21 @@ def read_budgets(name: str, account: str, dag_run_id: str) -> int:
         )
         owners = sql.read_rows(connection, sql.render("lead_budgets/select_campaign_segments.sql"), key)
         segments = {row["external_id"]: row["segment_id"] for row in owners}
-        found = findings_of_budgets(name, account, campaigns, impossible, segments)
-        findings.record(connection, found, [findings.Checked(IMPOSSIBLE_BUDGET, name, account)])
+        found = findings_of_budgets(channel, account, campaigns, impossible, segments)
+        findings.record(connection, found, [findings.Checked(IMPOSSIBLE_BUDGET, channel, account)])
     for line in findings.log_lines(found):
         log.warning("%s", line)
     return len(campaigns)
 
 
-def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) -> PlanReport:
+def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None) -> PlanReport:
     """Evaluate every segment without a decision of today, and keep decisions and plans in one transaction.
 
     One at a time: two that cannot see each other's decisions would each spend the same room below the shared limits.
     """
     settings = settings or PlannerSettings()
-    key = {"channel": name, "dag_run_id": dag_run_id}
-    with working_alone(name), database.connect() as connection:
+    key = {"channel": channel, "dag_run_id": dag_run_id}
+    with working_alone(channel), database.connect() as connection:
         sql.join_whole_sets(connection)
         switches = read_switches(connection)
         segments, unreadable = _segments(connection, switches, key)
@@ -141,7 +142,7 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
         first = day.today() - timedelta(days=settings.window_days)
         settings = replace(settings, holidays=public_holidays(segments["country"], first, day.today()))
         # The history gets no name here: the planner lets go of it before it estimates.
-        planned = LeadDemandPlanner(settings).plan(_history(connection, name, settings), segments, day.today())
+        planned = LeadDemandPlanner(settings).plan(_history(connection, channel, settings), segments, day.today())
         _write(connection, decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
         findings.record(connection, unreadable, [findings.Checked("settings_unreadable")])
     blocked = int(planned["is_blocked"].sum()) if len(planned) else 0
@@ -157,10 +158,10 @@ def plan(name: str, dag_run_id: str, settings: PlannerSettings | None = None) ->
     )
 
 
-def _history(connection: psycopg.Connection[Any], name: str, settings: PlannerSettings) -> pd.DataFrame:
+def _history(connection: psycopg.Connection[Any], channel: str, settings: PlannerSettings) -> pd.DataFrame:
     first = day.today() - timedelta(days=settings.window_days)
     return sql.read_numbers(
-        connection, sql.render("lead_budgets/select_history.sql"), {"channel": name, "first": first}
+        connection, sql.render("lead_budgets/select_history.sql"), {"channel": channel, "first": first}
     )
 
 

@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pandas as pd
 
 from lead_demand.channels import addresses
-from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched, as_numbers, match_longest_prefix, whole
+from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched
+from lead_demand.channels.matching import match_longest_prefix
 from lead_demand.channels.reporting_api import UNCHANGED, ReportingApiHook
 from lead_demand.channels.search_console import site_host
 from lead_demand.channels.sums import Sum
+from lead_demand.channels.whole_numbers import as_numbers, whole
 from lead_demand.database.findings import Level
 from lead_demand.errors import SourceUnavailable
 from lead_demand.runs.day import AMSTERDAM, Window, today

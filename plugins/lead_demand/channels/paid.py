@@ -9,7 +9,8 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from lead_demand.channels.contract import LARGEST_COUNT, Channel, whole
+from lead_demand.channels.contract import Channel
+from lead_demand.channels.whole_numbers import LARGEST_COUNT, whole
 from lead_demand.database.findings import LONGEST_DETAIL, LONGEST_SUBJECT, Finding
 from lead_demand.text import plain
 

@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lead_demand import channels, database
+from lead_demand import database
 from lead_demand.channels import paid as paid_channels
-from lead_demand.channels import sums
-from lead_demand.channels.contract import (
-    FINDINGS,
-    LARGEST_MONEY,
-    Channel,
-    Known,
-    Pulled,
-    as_numbers,
-    to_metrics,
-    valid_on,
-)
+from lead_demand.channels import registry, sums
+from lead_demand.channels.contract import Channel, Known, Pulled
+from lead_demand.channels.matching import valid_on
+from lead_demand.channels.metrics import to_metrics
 from lead_demand.channels.paid import PaidChannel
+from lead_demand.channels.whole_numbers import LARGEST_MONEY, as_numbers
 from lead_demand.database import findings, sql
 from lead_demand.database.settings import read_switches
 from lead_demand.errors import SourceUnavailable
@@ -42,6 +36,8 @@ NOT_FOUND = "campaign_not_found"
 # Reads of an account whose sources a person changes meanwhile.
 TRIES = 3
 NOT_COMPARABLE = "account_not_comparable"
+# Of a channel's findings those that `write` does not close: it does not always, or never, look for them.
+LOOKED_FOR_ELSEWHERE = (NOT_COMPARABLE, paid_channels.IMPOSSIBLE_BUDGET)
 
 
 @dataclass(frozen=True)
@@ -51,48 +47,52 @@ class PullReport:
     findings: list[findings.Finding]
 
 
-def chunks(name: str, account: str, window: Window) -> list[Window]:
+def chunks(channel: str, account: str, window: Window) -> list[Window]:
     """The window in parts that fit in memory: the more campaigns, pages or hosts an account has, the fewer days."""
     with database.connect() as connection:
-        sources = len(_sources(connection, name, account, window))
+        sources = len(_sources(connection, channel, account, window))
     return window.chunks(min(DAYS_AT_ONCE, max(1, ROWS_AT_ONCE // max(1, sources))))
 
 
-def pull(name: str, account: str, window: Window, dag_run_id: str) -> PullReport:
+def pull(channel: str, account: str, window: Window, dag_run_id: str) -> PullReport:
     """Read one account and write its window: COPY into a temporary table, one ordered upsert, one row in
     `channel_fetches`.
 
     All in one transaction, so a failed pull leaves the earlier rows as they were. Raises SourceUnavailable,
     SourceRefused.
     """
-    channel = channels.get(name)
+    source = registry.get(channel)
     with database.connect() as connection:
         for _ in range(TRIES):
-            sources = _sources(connection, name, account, window)
-            known = _known(connection, name, account, window)
+            sources = _sources(connection, channel, account, window)
+            known = _known(connection, channel, account, window)
             switches = read_switches(connection)
             # The API is asked outside of any transaction: a slow answer must not hold a snapshot of the database open.
             connection.commit()
-            pulled = read(channel, account, sources, window, known, switches.currency, switches.time_zone)
-            if _sources(connection, name, account, window).equals(sources):
+            pulled = read(source, account, sources, window, known, switches.currency, switches.time_zone)
+            if _sources(connection, channel, account, window).equals(sources):
                 # Closed only where it was looked for: settings that cannot be read compare with nothing.
-                compared = name in channels.PAID and switches.currency is not None and switches.time_zone is not None
-                looked_for = [findings.Checked(NOT_COMPARABLE, name, account)] if compared else []
-                changed = write(connection, channel, account, pulled, window, dag_run_id, looked_for)
+                compared = (
+                    registry.CHANNELS[channel].is_paid
+                    and switches.currency is not None
+                    and switches.time_zone is not None
+                )
+                looked_for = [findings.Checked(NOT_COMPARABLE, channel, account)] if compared else []
+                changed = write(connection, source, account, pulled, window, dag_run_id, looked_for)
                 return PullReport(len(pulled.frame), changed, pulled.findings)
             connection.commit()
     raise SourceUnavailable(
-        f"The rows of channel_sources for {name} {account} were changed each time while the account was read."
+        f"The rows of channel_sources for {channel} {account} were changed each time while the account was read."
     )
 
 
-def _sources(connection: psycopg.Connection[Any], name: str, account: str, window: Window) -> pd.DataFrame:
-    key = {"channel": name, "account": account, "first": window.first, "last": window.last}
+def _sources(connection: psycopg.Connection[Any], channel: str, account: str, window: Window) -> pd.DataFrame:
+    key = {"channel": channel, "account": account, "first": window.first, "last": window.last}
     return sql.read_frame(connection, sql.render("lead_stats/select_channel_sources.sql"), key)
 
 
-def _known(connection: psycopg.Connection[Any], name: str, account: str, window: Window) -> Known:
-    key = {"channel": name, "account": account, "first": window.first, "last": window.last}
+def _known(connection: psycopg.Connection[Any], channel: str, account: str, window: Window) -> Known:
+    key = {"channel": channel, "account": account, "first": window.first, "last": window.last}
     days = sql.read_rows(connection, sql.render("lead_stats/select_known_days.sql"), key)
     return Known(
         stated=frozenset(day["date"] for day in days if day["is_stated"]),
@@ -135,7 +135,7 @@ def _read(
         reported = as_numbers(reported, [each.column for each in channel.sums])
     unread = _unread_totals(channel, account, reported, window)
     raw, doubts = fetched.frame, fetched.doubts
-    if channel.name not in channels.PAID:
+    if not registry.CHANNELS[channel.name].is_paid:
         pulled = to_metrics(channel, account, raw, sources, window, known, doubts)
         return replace(pulled, reported=reported, findings=[*pulled.findings, *unread])
     paid: PaidChannel = channel  # type: ignore[assignment]
@@ -306,7 +306,9 @@ def write(
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
     keep_sums(connection, channel, pulled, key)
     looked_for = [
-        findings.Checked(kind, channel.name, account, window.first, window.last) for kind in (*FINDINGS, NOT_FOUND)
+        findings.Checked(name, channel.name, account, window.first, window.last)
+        for name in registry.CHANNELS[channel.name].findings
+        if name not in LOOKED_FOR_ELSEWHERE
     ]
     findings.record(connection, pulled.findings, [*looked_for, *also_looked_for])
     connection.execute(

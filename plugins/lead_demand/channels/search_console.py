@@ -16,9 +16,11 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 from lead_demand.channels import addresses
-from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched, as_numbers, match_longest_prefix
+from lead_demand.channels.contract import FOREIGN_HOSTS, Doubt, Fetched
+from lead_demand.channels.matching import match_longest_prefix
 from lead_demand.channels.reporting_api import ReportingApiHook
 from lead_demand.channels.sums import Sum
+from lead_demand.channels.whole_numbers import as_numbers
 from lead_demand.database.findings import Level
 from lead_demand.runs.day import Window
 

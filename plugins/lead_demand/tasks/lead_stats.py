@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from airflow.sdk import TriggerRule
 
-from lead_demand import channels, database
+from lead_demand import database
+from lead_demand.channels import registry
 from lead_demand.database import findings, sql
 from lead_demand.errors import LeadDemandError, SetupIncomplete
 from lead_demand.runs import day
@@ -29,7 +30,7 @@ def read_accounts(channel: str) -> list[dict]:
     """
     from airflow.sdk.configuration import conf
 
-    covered = day.stats_window(this_run(), channels.RESTATED_DAYS[channel])
+    covered = day.stats_window(this_run(), registry.CHANNELS[channel].restated_days)
     refuse_too_early(covered)
     with database.connect() as connection:
         days = {"first": covered.first, "last": covered.last}
@@ -57,7 +58,7 @@ def pull(channel: str, accounts: Sequence[str]) -> None:
     from lead_demand.channels.pull import pull as pull_window
 
     dag_run, store = this_run(), this_store()
-    window = day.stats_window(dag_run, channels.RESTATED_DAYS[channel])
+    window = day.stats_window(dag_run, registry.CHANNELS[channel].restated_days)
     refuse_too_early(window)
     errors: list[LeadDemandError] = []
     for account in accounts:

@@ -12,7 +12,7 @@ import pytest
 
 from lead_demand.channels.google_ads import campaigns
 from lead_demand.channels.google_ads.campaigns import Facts
-from lead_demand.channels.google_ads.channel import API_VERSION
+from lead_demand.channels.google_ads.hook import API_VERSION
 from lead_demand.planner.reasons import Reason
 
 NOW = datetime(2026, 3, 10, 6, 30)

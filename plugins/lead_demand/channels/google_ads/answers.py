@@ -43,7 +43,7 @@ _REQUEST_SIZE = re.compile(r"(sent|trying to send) message larger than", re.IGNO
 
 ACCESS = "Check the account's access and the connection google_ads_default."
 REQUEST = "Google refuses the request itself, so a retry does not help: correct what the message names."
-OUTDATED = "Raise API_VERSION in channels/google_ads/channel.py: Google serves this version or method no more."
+OUTDATED = "Raise API_VERSION in channels/google_ads/hook.py: Google serves this version or method no more."
 QUOTA = "Wait until then; every try before only uses up more of it."
 SIZE = (
     "It is no quota and does not pass: ask for fewer days at once (trigger lead_stats with from and to), or lower "
