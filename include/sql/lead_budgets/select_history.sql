@@ -8,7 +8,22 @@ select
     stats.leads_accepted,
     stats.leads_rejected,
     stats.leads_pending,
+    {% if spend_is_in_stats | default(true) -%}
     stats.google_ads_spend,
+    {%- else -%}
+    -- The channel has no column in the stats. An account that is missing on the day leaves its spend unknown, never a partial sum.
+    case
+        when paid.accounts >= (
+            select count(distinct sources.account)
+            from channel_sources as sources
+            where
+                sources.segment_id = stats.segment_id
+                and sources.channel = %(channel)s
+                and sources.is_active
+                and stats.date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+        ) then paid.spend
+    end as google_ads_spend,
+    {%- endif %}
     stats.capacity_total_leads,
     stats.capacity_absent_leads,
     stats.capacity_absent_week,
@@ -34,7 +49,9 @@ left join (
         segment_id,
         date,
         -- What is not known of one account is not known of the sum.
-        case when bool_and(daily_budget is not null) then sum(daily_budget) end as daily_budget
+        case when bool_and(daily_budget is not null) then sum(daily_budget) end as daily_budget,
+        case when bool_and(spend is not null) then sum(spend) end as spend,
+        count(*) as accounts
     from channel_metrics
     where
         channel = %(channel)s

@@ -33,6 +33,19 @@ found as (
             from lead_segment_channels as limits
             where limits.segment_id = segments.id and limits.channel = 'google_ads' and not limits.is_automated
         )
+        -- Another paid channel is steered for it.
+        and not exists (
+            select 1
+            from lead_segment_channels as limits
+            inner join channel_sources as sources
+                on limits.segment_id = sources.segment_id and limits.channel = sources.channel
+            where
+                limits.segment_id = segments.id
+                and limits.channel <> 'google_ads'
+                and limits.is_automated
+                and sources.is_active
+                and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
+        )
     union all
     select
         'capacity_leap',

@@ -160,9 +160,9 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
 
 def _history(connection: psycopg.Connection[Any], channel: str, settings: PlannerSettings) -> pd.DataFrame:
     first = day.today() - timedelta(days=settings.window_days)
-    return sql.read_numbers(
-        connection, sql.render("lead_budgets/select_history.sql"), {"channel": channel, "first": first}
-    )
+    in_stats = "google_ads_spend" in registry.CHANNELS[channel].stats_columns
+    statement = sql.render("lead_budgets/select_history.sql", spend_is_in_stats=in_stats)
+    return sql.read_numbers(connection, statement, {"channel": channel, "first": first})
 
 
 def _segments(

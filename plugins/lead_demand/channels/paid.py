@@ -23,6 +23,29 @@ LARGEST_BUDGET_MICROS = 1_000_000 * 1_000_000
 IMPOSSIBLE_BUDGET = "impossible_budget"
 # What a channel may say beside a budget, and the range in which it can be true.
 HINTS = {"search_impression_share": 1, "budget_lost_share": 1, "recommended_micros": LARGEST_BUDGET_MICROS}
+# What a row of `read_budgets` says of one campaign. A channel without an answer gives None.
+BUDGET_COLUMNS = (
+    "campaign_id",
+    "campaign_name",
+    "budget_id",
+    "amount_micros",
+    "campaigns_on_budget",
+    "is_budget_limited",
+    "is_learning",
+    "is_serving",
+    "not_serving",
+    "not_steerable",
+    "not_steerable_detail",
+    "base_campaign_id",
+    "currency",
+    "time_zone",
+    "changed_at",
+    "changed_by",
+    "search_impression_share",
+    "budget_lost_share",
+    "recommended_micros",
+    "unreadable",
+)
 # How far back changes by people are looked for: as far as Google keeps them. A longer cool-down cannot see further.
 FOREIGN_CHANGE_DAYS = 29
 
@@ -86,7 +109,13 @@ class PaidChannel(Channel, Protocol):
     billable_unit: Decimal
 
     def read_budgets(self, account: str, history: ChangeHistory | None = None) -> pd.DataFrame:
-        """Every campaign of an account with the budget in force; see `channel_budgets` for the columns.
+        """Every campaign of an account that is not removed, with the budget in force: the columns of BUDGET_COLUMNS.
+
+        Needed of each: `campaign_id`, `budget_id`, `currency`, `time_zone` (str), `amount_micros` (int, per day),
+        `campaigns_on_budget` (int), `is_serving` (bool: it may cost something today). None is "not said" in all others:
+        `is_budget_limited`, `is_learning` (bool), `not_serving`, `not_steerable` (a reason code: why it costs nothing,
+        why its budget is not changed), `changed_at`, `changed_by` (str: the last change in `history` that we did not
+        make), what HINTS names, and `unreadable` (str: what in the row could not be read).
 
         :param history: where changes by others are looked for; None = nowhere, and only what is in force is asked for.
         """

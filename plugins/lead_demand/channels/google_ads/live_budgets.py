@@ -13,7 +13,7 @@ from lead_demand.channels.google_ads import campaigns
 from lead_demand.channels.google_ads.history import by_others
 from lead_demand.channels.google_ads.hook import GoogleAdsBudgetHook
 from lead_demand.channels.google_ads.messages import enum_name, enum_names, given, moment
-from lead_demand.channels.paid import ChangeHistory
+from lead_demand.channels.paid import BUDGET_COLUMNS, ChangeHistory
 from lead_demand.database import sql
 from lead_demand.errors import SourceRefused, SourceUnavailable
 from lead_demand.runs.day import AMSTERDAM, today
@@ -23,28 +23,6 @@ log = logging.getLogger(__name__)
 
 # Whole days whose searches tell whether a budget limits its campaign: no weekday counts more than another.
 SHARE_DAYS = 14
-BUDGET_COLUMNS = [
-    "campaign_id",
-    "campaign_name",
-    "budget_id",
-    "amount_micros",
-    "campaigns_on_budget",
-    "is_budget_limited",
-    "is_learning",
-    "is_serving",
-    "not_serving",
-    "not_steerable",
-    "not_steerable_detail",
-    "base_campaign_id",
-    "currency",
-    "time_zone",
-    "changed_at",
-    "changed_by",
-    "search_impression_share",
-    "budget_lost_share",
-    "recommended_micros",
-    "unreadable",
-]
 
 
 def read_budgets(hook: GoogleAdsBudgetHook, account: str, history: ChangeHistory | None) -> pd.DataFrame:
@@ -120,7 +98,7 @@ def read_budgets(hook: GoogleAdsBudgetHook, account: str, history: ChangeHistory
                 "unreadable": ", ".join(wrong) or None,
             }
         )
-    return pd.DataFrame(records, columns=BUDGET_COLUMNS)
+    return pd.DataFrame(records, columns=list(BUDGET_COLUMNS))
 
 
 def _search_shares(hook: GoogleAdsBudgetHook, account: str) -> dict[int, tuple[float | None, float | None]]:
