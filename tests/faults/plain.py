@@ -18,7 +18,7 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.execution_time.context import set_current_context
 
-from lead_demand.channels import STEERED
+from lead_demand.channels.registry import STEERED
 from lead_demand.oncall.alerts import TASK_DEFAULTS
 from lead_demand.runs import this_run
 from lead_demand.runs.task_ids import DIRECTIONS, LEAD_BUDGETS

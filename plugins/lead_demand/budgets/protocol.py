@@ -22,12 +22,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from lead_demand import channels, database
+from lead_demand import database
 from lead_demand.budgets import log
 from lead_demand.budgets.changes import BudgetStep, Change, ChangeReport, Claims
 from lead_demand.budgets.comparison import in_doubt, live_amounts, moved, overwritten
 from lead_demand.budgets.limits import may_be_sent, refusal_finding
 from lead_demand.budgets.lock import working_alone
+from lead_demand.channels import registry
 from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, Outcome
 from lead_demand.database import findings
 from lead_demand.database.settings import read_switches
@@ -79,7 +80,7 @@ class BudgetProtocol:
     ) -> Iterator[BudgetProtocol]:
         """The only process that works on the open changes of a channel (see `working_alone`)."""
         with working_alone(channel), database.connect() as connection:
-            yield cls(connection, channels.get_paid(channel), action_type, dag_run_id, last_try=last_try)
+            yield cls(connection, registry.get_paid(channel), action_type, dag_run_id, last_try=last_try)
 
     def carry_out(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lead_demand.budgets import planning, protocol, reverts
+from lead_demand.budgets import decisions, planning, protocol, reverts, settling
 from lead_demand.channels.pull import pull
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
 from tests.channels.added.conftest import BUDGET, CAMPAIGN, DAYS, PAPER, WINDOW, YESTERDAY, Company
@@ -71,7 +71,7 @@ def test_a_day_on_which_the_service_gave_nothing_holds_the_budget(
 
 
 def test_a_decision_is_changed_at_the_service_and_put_back(company: Company, decided: dict[str, Any]) -> None:
-    protocol.apply_changes("increase", CHANNEL, RUN)
+    decisions.apply_changes("increase", CHANNEL, RUN)
     assert company.paper.amounts == {BUDGET: 72} and company.paper.writes == [{BUDGET: "72"}]
     (claim,) = log_rows(company)
     assert (claim["status"], claim["channel"], claim["new_value"]) == ("success", CHANNEL, 72)
@@ -90,10 +90,10 @@ def test_a_change_whose_answer_was_lost_is_settled_when_the_service_is_back(
 ) -> None:
     company.paper.mode = "mute"
     with pytest.raises(ChangesUnsettled):
-        protocol.apply_changes("increase", CHANNEL, RUN)
+        decisions.apply_changes("increase", CHANNEL, RUN)
     assert [row["status"] for row in log_rows(company)] == ["pending"]
     company.paper.mode = "well"
-    protocol.settle_open_changes(CHANNEL)
+    settling.settle_open_changes(CHANNEL)
     (claim,) = log_rows(company)
     assert (claim["status"], claim["error_detail"]) == ("success", "found in force when read back")
     assert len(company.paper.writes) == 1, "it was sent once"
@@ -102,7 +102,7 @@ def test_a_change_whose_answer_was_lost_is_settled_when_the_service_is_back(
 def test_a_definite_no_is_told_and_changes_nothing(company: Company, decided: dict[str, Any]) -> None:
     company.paper.mode = "strict"
     with pytest.raises(ChangesFailed):
-        protocol.apply_changes("increase", CHANNEL, RUN)
+        decisions.apply_changes("increase", CHANNEL, RUN)
     (claim,) = log_rows(company)
     assert (claim["error_code"], claim["error_detail"]) == ("refused", "no amount is accepted today")
     assert company.paper.amounts == {BUDGET: 60}
@@ -111,7 +111,7 @@ def test_a_definite_no_is_told_and_changes_nothing(company: Company, decided: di
 def test_a_hand_that_was_faster_is_told_and_left_alone(company: Company, decided: dict[str, Any]) -> None:
     company.paper.set(BUDGET, Decimal(65), "editor@paper.example")
     with pytest.raises(ChangesFailed):
-        protocol.apply_changes("increase", CHANNEL, RUN)
+        decisions.apply_changes("increase", CHANNEL, RUN)
     (claim,) = log_rows(company)
     assert claim["error_code"] == "changed_by_somebody_else" and "editor@paper.example" in claim["error_detail"]
     assert company.paper.amounts == {BUDGET: 65} and company.paper.writes == []
