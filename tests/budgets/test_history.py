@@ -83,7 +83,7 @@ def test_a_change_in_our_name_that_the_log_lacks_stops_its_segment_until_a_perso
     by_hand.read()
     (found,) = open_findings(by_hand)
     assert (found["name"], found["level"], found["segment_id"]) == ("change_not_logged", "stop", change["segment_id"])
-    ours = GoogleAds().own_email(ACCOUNT)
+    ours = GoogleAds().hook.own_email(ACCOUNT)
     for fact in (change["budget_id"], f"{change['old']:.2f} → {change['new']:.2f}", ours, change["code"]):
         assert fact in found["detail"]
     assert "change_not_logged" in blocks(by_hand, change["code"])
@@ -176,7 +176,9 @@ def test_an_account_is_not_judged_by_what_was_done_before_it_was_ours(
 def test_other_tools_and_people_are_not_us(by_hand: DayByHand, change: dict[str, Any]) -> None:
     by_hand.sandbox.set_budget(change["budget_id"], 77_000_000, user="bureau@reclame.example")
     # A person in Google's own pages, under the user that our credentials act for.
-    by_hand.sandbox.edit(by_hand.segments[1]["budget_id"], user=GoogleAds().own_email(ACCOUNT), amount_micros=5_000_000)
+    by_hand.sandbox.edit(
+        by_hand.segments[1]["budget_id"], user=GoogleAds().hook.own_email(ACCOUNT), amount_micros=5_000_000
+    )
     by_hand.read()
     assert open_findings(by_hand) == []
     changed = by_hand.db.fetch(

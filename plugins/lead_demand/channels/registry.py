@@ -49,7 +49,7 @@ OURS = (
         channel="search_console",
         module="lead_demand.channels.search_console",
         restated_days=10,  # complete after two or three days, corrected for some more
-        read_at_once=2,  # grouping by page is what its load limit counts dearest
+        read_at_once=2,  # grouping by page costs most of its load quota
         stats_columns=("seo_clicks",),
         findings=(*OF_ROWS, *OF_DOUBTS),
     ),
