@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+from lead_demand import database
 from lead_demand.budgets import decisions, planning, protocol, reverts, settling
 from lead_demand.channels.pull import pull
+from lead_demand.database import sql
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
 from tests.channels.added.conftest import BUDGET, CAMPAIGN, DAYS, PAPER, WINDOW, YESTERDAY, Company
 
@@ -78,6 +80,10 @@ def test_a_decision_is_changed_at_the_service_and_put_back(company: Company, dec
     assert claim["request_id"] == "paper-1"
     plan = company.db.fetch("select orchestration_status, actual_daily_budget_google_ads from lead_segment_plans")
     assert plan == [{"orchestration_status": "applied", "actual_daily_budget_google_ads": 72}]
+
+    with database.connect() as connection:
+        shown = sql.read_rows(connection, sql.render("lead_budgets/select_report.sql"), {"channel": CHANNEL})
+    assert [(row["old_budget"], row["new_budget"], row["outcome"]) for row in shown] == [(60, 72, "applied")]
 
     reverts.revert_changes(claim["id"], None, CHANNEL, "a revert", "anke")
     assert company.paper.amounts == {BUDGET: 60}
