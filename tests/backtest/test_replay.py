@@ -14,7 +14,8 @@ import pytest
 from lead_demand.backtest.replay import CHANGED, DECIDED, TODAY, Replay, Trial, replay
 from lead_demand.budgets.planning import decision_rows
 from lead_demand.planner.forecasts import FORECASTS, LastDays
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
+from lead_demand.planner.settings import PlannerSettings
 from tests.planner.frames import TODAY as LAST_DAY
 from tests.planner.frames import history, segment
 

@@ -21,19 +21,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lead_demand.budgets.planning import LIMITS as ALL_LIMITS
-from lead_demand.budgets.planning import step_of_limited
+from lead_demand.planner.arrays import is_none
 from lead_demand.planner.estimate import KEPT, Estimate, Estimator
-from lead_demand.planner.inputs import MICROS, Segments, as_euros, decimal, is_none, micros, read_segments
-from lead_demand.planner.planner import LeadDemandPlanner, Morning, PlannerSettings, spend_at
+from lead_demand.planner.gap import spend_at
+from lead_demand.planner.inputs import MICROS, Segments, as_euros, decimal, micros, read_segments
+from lead_demand.planner.limits import LIMITS, step_of_limited
+from lead_demand.planner.planner import LeadDemandPlanner, Morning
 from lead_demand.planner.reasons import Reason, reason_of
+from lead_demand.planner.settings import PlannerSettings
 
 #: What was decided, what today's settings would decide, and what the changed ones would.
 DECIDED, TODAY, CHANGED = "decided", "today", "changed"
 #: The days that a forecast is about, and the standard deviations either way that hold 80%.
 WEEK, HALF = 7, 1.2816
-#: What a replay sets itself; of a recorded decision, what else the planner was given.
-LIMITS = tuple(name for name in ALL_LIMITS if name != "is_automated")
+#: Of a recorded decision, what the planner was given besides the limits, which a replay sets itself.
 CAPACITY = ("capacity_total_leads", "capacity_absent_leads", "capacity_absent_week", "capacity_absent_until")
 RECORDED = (*CAPACITY, "target_override", "budget_limited", "limited_budget", "budget_lost_share", "last_change_date")
 #: What a person had switched off or not set yet is no reason to hold in a replay: it asks what would have been decided.

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lead_demand import database, text
-from lead_demand.backtest.replay import CHANGED, DECIDED, LIMITS, TODAY, Replay, Trial, replay
-from lead_demand.budgets.planning import public_holidays
+from lead_demand.backtest.replay import CHANGED, DECIDED, TODAY, Replay, Trial, replay
 from lead_demand.database import sql
 from lead_demand.database.settings import read_switches
 from lead_demand.errors import NothingToReplay
 from lead_demand.planner.forecasts import FORECASTS
-from lead_demand.planner.planner import PlannerSettings
+from lead_demand.planner.limits import LIMITS
+from lead_demand.planner.settings import PlannerSettings
+from lead_demand.planner.week import public_holidays
 from lead_demand.runs import day
 
 if TYPE_CHECKING:

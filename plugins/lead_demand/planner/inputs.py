@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lead_demand.planner.arrays import is_none
 from lead_demand.planner.reasons import Reason
 
 MICROS = 1_000_000
@@ -245,11 +246,6 @@ def lost_share(known: Segments, days: Days) -> tuple[np.ndarray, np.ndarray]:
     then = days["google_ads_budget"][:, -LOST_DAYS:]
     raised, lowered = (then < now).any(axis=1), (then > now).any(axis=1)
     return np.where(raised, 0.0, known.lost_share), np.where(lowered, 1.0, known.lost_share)
-
-
-def is_none(values: np.ndarray) -> np.ndarray:
-    """Where an object array holds None."""
-    return np.array([value is None for value in values], dtype=bool)
 
 
 def read_days(

@@ -6,7 +6,8 @@ Partners who take little on Saturdays did not shrink, and on a public holiday le
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +43,20 @@ class Calendar:
         for country, free in enumerate(self.holidays):
             on[country] = np.where(np.isin(dates, free), SUNDAY, weekday(dates))
         return on if len(on) == 1 else on[self.country]
+
+
+def public_holidays(countries: Iterable[str], first: dt.date, last: dt.date) -> dict[str, frozenset[dt.date]]:
+    """The public holidays of all years from `first` to the day after `last`, by country code. A country whose calendar
+    the package `holidays` does not have has none.
+    """
+    import holidays
+
+    years = range(first.year, (last + dt.timedelta(days=1)).year + 1)
+    found = {}
+    for country in set(countries):
+        with suppress(NotImplementedError):
+            found[country] = frozenset(holidays.country_holidays(country, years=years))
+    return found
 
 
 def coming_week(known: Segments, days: Days, calendar: Calendar) -> tuple[Segments, Days]:
