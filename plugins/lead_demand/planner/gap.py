@@ -64,7 +64,7 @@ def spend_at(budget: Floats, known: Segments, rates: Estimate) -> Floats:
 def leads_per_euro(rates: Estimate, spend: Floats) -> Floats:
     """Paid leads per EUR at `spend` EUR per day; NaN where nothing is spent."""
     paid = rates.leads(spend) - rates.free_rate
-    return np.divide(paid, spend, out=np.full(len(spend), np.nan), where=spend > 0)
+    return np.asarray(np.divide(paid, spend, out=np.full(len(spend), np.nan), where=spend > 0))
 
 
 def _gamma_interval(mean: Floats, variance: Floats, level: float) -> tuple[Floats, Floats]:

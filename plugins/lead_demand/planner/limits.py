@@ -78,12 +78,12 @@ class BudgetLimits:
     @property
     def floor_units(self) -> Money:
         """The floor, rounded up to whole units."""
-        return -(-self.floor // self.unit) * self.unit
+        return np.asarray(-(-self.floor // self.unit) * self.unit)
 
     @property
     def cap_units(self) -> Money:
         """The cap, rounded down to whole units."""
-        return self.cap // self.unit * self.unit
+        return np.asarray(self.cap // self.unit * self.unit)
 
     def whole_units(self, wanted: Floats) -> Money:
         """EUR (float, possibly infinite) as micros, rounded down to the unit; far beyond the limits is cut off."""

@@ -210,4 +210,4 @@ def _fit(count: Floats, exposure: Floats, hits: Floats, tries: Floats, table: Fl
         part /= shape + part
         each = gammaln(shape + seen) - gammaln(shape) + shape * np.log1p(-part)
         each += seen * np.log(np.where(seen > 0, part, 1.0))
-    return each.sum((0, 2))
+    return np.asarray(each.sum((0, 2)))

@@ -1,4 +1,4 @@
-"""The week: which weekday a day counts as, capacity that breathes with it as a weekly level, and who is away in it.
+"""The week: which weekday a day counts as, capacity with a weekly pattern as a weekly level, and who is away.
 
 Partners who take little on Saturdays did not shrink, and on a public holiday leads come as on a Sunday.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lead_demand.planner.arrays import Bools, Dates, Floats, Integers
 from lead_demand.planner.inputs import Days, Segments
 
 # How many weeks a weekday is looked at, in how many of them it must be known, and from what swing on it is a pattern.
@@ -19,7 +20,7 @@ WEEKS, LEAST_WEEKS, LEAST_SWING = 8, 3, 0.05
 SUNDAY, DAY = 6, np.timedelta64(1, "D")
 
 
-def weekday(dates: np.ndarray) -> np.ndarray:
+def weekday(dates: Dates) -> Integers:
     """0 = Monday … 6 = Sunday, of datetime64[D]."""
     return (dates.astype("datetime64[D]").astype(int) + 3) % 7
 
@@ -28,8 +29,8 @@ def weekday(dates: np.ndarray) -> np.ndarray:
 class Calendar:
     """What weekday a day counts as in each segment's country: a public holiday is a Sunday, known years ahead."""
 
-    holidays: tuple[np.ndarray, ...]  # of each country that there is, datetime64[D]
-    country: np.ndarray  # position in `holidays`, shape (segments,)
+    holidays: tuple[Dates, ...]  # one array per country
+    country: Integers  # of each segment, the position in `holidays`
 
     @classmethod
     def of(cls, countries: Sequence[str], holidays: Mapping[str, Collection[dt.date]]) -> Calendar:
@@ -37,7 +38,7 @@ class Calendar:
         found, country = np.unique(np.array(countries, dtype=str), return_inverse=True)
         return cls(tuple(np.array(sorted(holidays.get(name, ())), dtype="datetime64[D]") for name in found), country)
 
-    def weekdays(self, dates: np.ndarray) -> np.ndarray:
+    def weekdays(self, dates: Dates) -> Integers:
         """0 = Monday … 6 = Sunday, shape (segments, days), or (1, days) where all are of one country."""
         on = np.empty((len(self.holidays), len(dates)), dtype=int)
         for country, free in enumerate(self.holidays):
@@ -80,10 +81,10 @@ def coming_week(known: Segments, days: Days, calendar: Calendar) -> tuple[Segmen
     )
 
 
-def _present(together: np.ndarray, away: np.ndarray) -> np.ndarray:
+def _present(together: Floats, away: Floats) -> Floats:
     """Which part of a capacity is there; NaN where there is none. Of figures that were rounded more may be away."""
     there = np.maximum(together - away, 0)
-    return np.divide(there, together, out=np.full(together.shape, np.nan), where=together > 0)
+    return np.asarray(np.divide(there, together, out=np.full(together.shape, np.nan), where=together > 0))
 
 
 def weekly_level(known: Segments, days: Days, calendar: Calendar) -> tuple[Segments, Days]:
@@ -100,7 +101,7 @@ def weekly_level(known: Segments, days: Days, calendar: Calendar) -> tuple[Segme
         return known, days
     rows, closed = np.arange(len(capacity))[:, None], factors <= 0
 
-    def level(on: np.ndarray, capacity: np.ndarray) -> np.ndarray:
+    def level(on: Integers, capacity: Floats) -> Floats:
         return _last_known(capacity / np.where(closed, np.nan, factors)[rows, on])
 
     if is_holiday.any():
@@ -119,7 +120,7 @@ def weekly_level(known: Segments, days: Days, calendar: Calendar) -> tuple[Segme
     return replace(known, capacity=now), replace(days, values={**days.values, "capacity_total_leads": of_week})
 
 
-def _factors(capacity: np.ndarray, on: np.ndarray, is_holiday: np.ndarray) -> np.ndarray:
+def _factors(capacity: Floats, on: Integers, is_holiday: Bools) -> Floats:
     """What a weekday's capacity is of the week's mean, shape (segments, 7); 1 where there is no pattern.
 
     The median over the last weeks of a day's capacity over the mean of the seven days about it: a week whose level
@@ -143,7 +144,7 @@ def _factors(capacity: np.ndarray, on: np.ndarray, is_holiday: np.ndarray) -> np
     return factors
 
 
-def _last_known(values: np.ndarray) -> np.ndarray:
+def _last_known(values: Floats) -> Floats:
     """Each row's gaps filled with what was known last."""
     known = ~np.isnan(values)
     last = np.maximum.accumulate(np.where(known, np.arange(values.shape[1]), 0), axis=1)
