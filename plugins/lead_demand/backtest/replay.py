@@ -1,12 +1,12 @@
-"""The company's own history as the judge: the planner over past mornings, with today's settings and with others.
+"""The planner over past mornings of the company's own history, with today's settings and with others.
 
 Each morning that was decided is replayed from what was known then: the estimate, the capacity and whatever held a
 segment are kept with the decision. A morning before the first decision is estimated again from its days as they are
-known now, in which late verdicts are no longer late; how many these are is said.
+known now, when late verdicts are no longer missing; the report says how many mornings these are.
 
-A budget goes on from morning to morning as the replayed settings left it, until a person moves the real one, and what
-it brings is what that morning's estimate says, so a replay compares settings by the planner's own picture of the
-market. How far that picture can be believed is told beside it: how often the forecasts held of what really came.
+A budget carries over from morning to morning as the replayed settings left it, until a person changes the real one.
+What it brings is what that morning's estimate says, so a replay compares settings by the planner's own model of the
+market. How reliable that model is, is reported beside it: how often the forecasts held against the leads that came.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The planner's two frames as plain arrays: one row per segment, one column per day, and flags for what is unusable.
 
 Frames come from a database, a CSV or a test: numbers may be Decimal, float, string, None or NA, and rows may be
-missing, doubled or wrong. Nothing is repaired or guessed here. What cannot be used becomes NaN (or None) and sets
-the flag of its reason.
+missing, doubled or wrong. Nothing is repaired or guessed here: an unusable value becomes NaN (or None) and sets the
+flag of its reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lead_demand.planner.reasons import Reason
 MICROS = 1_000_000
 LONGEST_COOL_DOWN = 3650  # days; longer is a typing error
 LATELY = 28  # days in which missing ones are counted
-LOST_DAYS = 14  # whole days of which the channel says what a budget missed
+LOST_DAYS = 14  # whole days over which the channel reports the share of missed searches
 
 #: Day columns without which a day is not complete, and the reason when yesterday lacks one.
 NEEDED = {
@@ -161,7 +161,7 @@ def _amounts(frame: pd.DataFrame, column: str, bad: Bools) -> Floats:
 
 
 def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
-    """One entry per segment_id. Of a segment given twice only the name is kept: nothing else is certain.
+    """One entry per segment_id. Of a segment that is given twice only the name is kept: nothing else is certain.
 
     Raises KeyError where a frame with rows has no column `segment_id`.
     """
@@ -195,7 +195,7 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
     crossed = [low is not None and high is not None and low > high for low, high in limits]
     bad_limits |= np.array(crossed, dtype=bool) | (decrease > 100) | (cooldown > LONGEST_COOL_DOWN)
 
-    # A check and a line of the sentence: what is missing or cannot be true of them stops nothing.
+    # Only a check and a part of the sentence use these: a value that is missing or impossible stops nothing.
     lost, recommended = numbers(frame, "budget_lost_share"), _money(frame, "recommended_budget", np.zeros_like(bad))
     current[doubled] = None
     unknown = np.isnan(increase) | np.isnan(decrease) | np.isnan(cooldown) | is_none(floor) | is_none(cap)
@@ -236,9 +236,9 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
 
 
 def lost_share(known: Segments, days: Days) -> tuple[Floats, Floats]:
-    """Of the searches, the part that today's budget misses, at least and at most; NaN where the channel does not say.
+    """The share of searches that today's budget misses, at least and at most; NaN where the channel does not report it.
 
-    What it says is of LOST_DAYS: a budget that was raised since may miss nothing any more, one that was lowered all.
+    The report covers LOST_DAYS: a budget that was raised since may miss none any more, one that was lowered all.
     """
     now = as_euros(known.current)[:, None]
     then = days["google_ads_budget"][:, -LOST_DAYS:]
@@ -249,7 +249,7 @@ def lost_share(known: Segments, days: Days) -> tuple[Floats, Floats]:
 def read_days(
     frame: pd.DataFrame, ids: Objects, today: np.datetime64, window: int, min_days: int, may_miss: int
 ) -> Days:
-    """The last whole days before `today`, at most `window`, of the segments `ids`; other rows are not looked at.
+    """The last whole days before `today`, at most `window`, of the segments `ids`; other rows are ignored.
 
     A day is complete when every column of `NEEDED` is known (that of `MAY_BE_ABSENT` only if the frame has it). What
     lies before a segment's first complete day is "not there yet"; a hole after it is a missing day. Of the last 28
@@ -268,7 +268,7 @@ def read_days(
     bad[row[known_segment & undated]] = True
     inside = known_segment & (column >= 0) & (column < window)
     row, column = row[inside], column[inside]
-    del segment_codes, day, undated, known_segment  # as large as a column each, and the grids come on top
+    del segment_codes, day, undated, known_segment  # each as large as a column; frees memory for the grids
     unused = int(column.min()) if len(column) else window - 1
     window, column = window - unused, column - unused  # a shorter history is a smaller grid
     shape = (len(ids), window)

@@ -1,8 +1,8 @@
 """Why a budget moved or stayed: every reason code, what it means, and what a person can do about it.
 
-The codes are stored in `budget_decisions.reasons` and shown to marketing; `docs` renders this table. The order of
-the members is the order in which a decision lists its reasons: what makes an input unusable first, then what stops
-a change, then what shaped it.
+The codes are stored in `budget_decisions.reasons` and shown to marketing; `docs/REASONS.md` is generated from this
+table. The order of the members is the order in which a decision lists its reasons: what makes an input unusable first,
+then what stops a change, then what shaped it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The week: which weekday a day counts as, capacity with a weekly pattern as a weekly level, and who is away.
 
-Partners who take little on Saturdays did not shrink, and on a public holiday leads come as on a Sunday.
+Less capacity on Saturdays is a weekly pattern, not a loss of capacity; on a public holiday leads come as on a Sunday.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import numpy as np
 from lead_demand.planner.arrays import Bools, Dates, Floats, Integers
 from lead_demand.planner.inputs import Days, Segments
 
-# How many weeks a weekday is looked at, in how many of them it must be known, and from what swing on it is a pattern.
+# How many weeks are read of each weekday, in how many of them it must be known, and from what deviation on it counts
+# as a pattern.
 WEEKS, LEAST_WEEKS, LEAST_SWING = 8, 3, 0.05
 SUNDAY, DAY = 6, np.timedelta64(1, "D")
 
@@ -27,7 +28,7 @@ def weekday(dates: Dates) -> Integers:
 
 @dataclass(frozen=True)
 class Calendar:
-    """What weekday a day counts as in each segment's country: a public holiday is a Sunday, known years ahead."""
+    """Which weekday a day counts as in each segment's country: a public holiday, known years ahead, is a Sunday."""
 
     holidays: tuple[Dates, ...]  # one array per country
     country: Integers  # of each segment, the position in `holidays`
@@ -61,10 +62,10 @@ def public_holidays(countries: Iterable[str], first: dt.date, last: dt.date) -> 
 
 
 def coming_week(known: Segments, days: Days, calendar: Calendar) -> tuple[Segments, Days]:
-    """Both with their capacity as the mean of the seven days from its morning on: the weekly level, less the part that
-    is announced to be away. `absent_week` becomes what that takes from the level.
+    """Both with their capacity as the mean of the seven days from its morning on: the weekly level, without the part
+    that is announced to be away. `absent_week` becomes the part of the level that is away.
 
-    The pattern is learned from what all partners take together: no absence is a habit.
+    The weekly pattern is learned from the capacity of all partners, the absent ones included: an absence is no pattern.
     """
     capacity, absent = days["capacity_total_leads"], np.nan_to_num(days["capacity_absent_leads"])
     together, now = capacity + absent, known.capacity + known.absent
@@ -82,7 +83,7 @@ def coming_week(known: Segments, days: Days, calendar: Calendar) -> tuple[Segmen
 
 
 def _present(together: Floats, away: Floats) -> Floats:
-    """Which part of a capacity is there; NaN where there is none. Of figures that were rounded more may be away."""
+    """Which part of a capacity is present; NaN where there is none. By rounding, more may be away than all."""
     there = np.maximum(together - away, 0)
     return np.asarray(np.divide(there, together, out=np.full(together.shape, np.nan), where=together > 0))
 
@@ -105,7 +106,7 @@ def weekly_level(known: Segments, days: Days, calendar: Calendar) -> tuple[Segme
         return _last_known(capacity / np.where(closed, np.nan, factors)[rows, on])
 
     if is_holiday.any():
-        # Not every partner's calendar knows the holidays: which of the two it is, the capacity itself says.
+        # Not every partner closes on a public holiday: the capacity tells which of the two it is.
         usual = level(weekday(mornings), np.where(is_holiday, np.nan, capacity))
         as_always, as_sunday = usual * factors[:, weekday(mornings)], usual * factors[:, SUNDAY, None]
         is_holiday = is_holiday & (np.abs(capacity - as_sunday) < np.abs(capacity - as_always))
@@ -123,8 +124,8 @@ def weekly_level(known: Segments, days: Days, calendar: Calendar) -> tuple[Segme
 def _factors(capacity: Floats, on: Integers, is_holiday: Bools) -> Floats:
     """What a weekday's capacity is of the week's mean, shape (segments, 7); 1 where there is no pattern.
 
-    The median over the last weeks of a day's capacity over the mean of the seven days about it: a week whose level
-    moved in between says little.
+    The median over the last weeks of a day's capacity divided by the mean of the seven days around it, which a level
+    that moved in one of the weeks affects little.
     """
     factors = np.ones((len(capacity), 7))
     if capacity.shape[1] < 7 * LEAST_WEEKS:
