@@ -40,7 +40,7 @@ def result_frame(
     today: np.datetime64,
 ) -> pd.DataFrame:
     """The answer of `LeadDemandPlanner.plan`, in the order of the frame that was given."""
-    new, flags = choice.budgets, choice.flags
+    new, flags = choice.budgets, {**choice.flags}
     none = np.zeros(len(new), dtype=bool)
     certain = ~is_none(new)
     step = np.where(certain, new, 0) - np.where(certain, known.current, 0)
