@@ -2,9 +2,9 @@
 
     python -m tools.docs [--check]
 
-docs/DAGS.md comes from the docstrings in dags/, docs/REASONS.md from the table of reason codes, docs/SETTINGS.md from
-the comments of the migrations and of the planner's settings, docs/LICENCES.md from the metadata of the locked
-packages. `--check` writes nothing and fails where a page is stale, or a licence unreviewed.
+docs/DAGS.md comes from the docstrings in dags/, docs/REASONS.md from the tables of reason and refusal codes,
+docs/SETTINGS.md from the comments of the migrations and of the planner's settings, docs/LICENCES.md from the metadata
+of the locked packages. `--check` writes nothing and fails where a page is stale, or a licence unreviewed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ def dags_page() -> str:
 def reasons_page() -> str:
     """Every reason code, and every code of a claim that was not sent, with its meaning and what to do."""
     sys.path.insert(0, str(REPOSITORY / "plugins"))
-    from lead_demand.planner.reasons import markdown_table, refusal_table
+    from lead_demand.planner.reasons import Reason
+    from lead_demand.planner.refusals import Refusal
 
     head = (
         "# Reason codes of a decision\n\n"
@@ -45,7 +46,14 @@ def reasons_page() -> str:
         "limits of this moment and its approval. A row that does not pass is closed as `failed` with one of these\n"
         "codes, and a finding of that name is raised.\n\n"
     )
-    return GENERATED + head + markdown_table() + refused + refusal_table()
+    reasons = "| code | meaning | what to do | evaluated again the same day |\n|---|---|---|---|\n" + "".join(
+        f"| `{reason}` | {reason.meaning} | {reason.what_to_do} | {'yes' if reason.blocking else 'no'} |\n"
+        for reason in Reason
+    )
+    refusals = "| code | meaning | what to do |\n|---|---|---|\n" + "".join(
+        f"| `{refusal}` | {refusal.meaning} | {refusal.what_to_do} |\n" for refusal in Refusal
+    )
+    return GENERATED + head + reasons + refused + refusals
 
 
 def settings_page() -> str:
@@ -69,7 +77,7 @@ def settings_page() -> str:
         parts += [f"\n## {title}: `{table}`\n\n| column | unless set | |\n|---|---|---|\n" + "\n".join(rows) + "\n"]
     rows = [f"| `{name}` | {default} | {meaning} |" for name, default, meaning in _planner_settings()]
     parts += [
-        "\n## Of the planner: `PlannerSettings` in `plugins/lead_demand/planner/planner.py`\n\n"
+        "\n## Of the planner: `PlannerSettings` in `plugins/lead_demand/planner/settings.py`\n\n"
         "`lead_backtest` tries `dead_band`, `significance`, `follow_through` and limits of segments on the past.\n\n"
         "| field | default | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
     ]
@@ -96,7 +104,7 @@ def _columns(table: str) -> Iterator[tuple[str, str, str]]:
 
 def _planner_settings() -> Iterator[tuple[str, str, str]]:
     """Each field of PlannerSettings, with its default and the comment on its line."""
-    source = (REPOSITORY / "plugins" / "lead_demand" / "planner" / "planner.py").read_text()
+    source = (REPOSITORY / "plugins" / "lead_demand" / "planner" / "settings.py").read_text()
     (body,) = re.findall(r"^class PlannerSettings:\n(.*?)\n    def ", source, flags=re.DOTALL | re.MULTILINE)
     body = body.partition("    # Money\n")[0]  # amounts come from the database every morning
     field = r"^    (\w+): [^=\n]+ = ([^#\n]+?)(?:  # (.*))?$"

@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from bench.decisions.worlds import WEEKDAY, Books, Company
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
+from lead_demand.planner.settings import PlannerSettings
 
 STEP_DOWN, STEP_UP, COOL_DOWN = 0.7, 1.2, 3
 FIRST_DAY = dt.date(2026, 1, 5)  # a Monday

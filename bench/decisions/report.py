@@ -8,7 +8,7 @@ import numpy as np
 
 from bench.decisions.run import Outcome
 from bench.decisions.scale import DAYS, SEGMENTS, WINDOW, Scale
-from lead_demand.planner.planner import PlannerSettings
+from lead_demand.planner.settings import PlannerSettings
 
 Table = dict[str, dict[str, list[Outcome]]]  # world, policy, seeds
 

@@ -24,7 +24,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "plugins"))
 import numpy as np
 import pandas as pd
 
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
+from lead_demand.planner.settings import PlannerSettings
 
 SEGMENTS, DAYS, WINDOW = 10_000, 56, PlannerSettings.window_days
 TODAY = dt.date(2026, 3, 11)

@@ -15,7 +15,7 @@ import numpy as np
 from bench.decisions.policies import FixedStep, Pid, Planner, Policy, Proportional, Reading
 from bench.decisions.run import play
 from bench.decisions.worlds import WORLDS, Company
-from lead_demand.planner.planner import PlannerSettings
+from lead_demand.planner.settings import PlannerSettings
 
 SEEDS = (100, 101)
 

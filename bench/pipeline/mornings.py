@@ -26,7 +26,7 @@ import psycopg
 from bench.pipeline import USAGE_FILE
 from bench.pipeline.measure import ROOT, Figure, Findings, Scale, median
 from lead_demand.database import sql
-from lead_demand.planner.planner import PlannerSettings
+from lead_demand.planner.settings import PlannerSettings
 from tools.airflow_api import ACTIVE, AirflowApi
 from tools.stack import Stack
 

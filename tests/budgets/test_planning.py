@@ -10,6 +10,7 @@ import pytest
 
 from lead_demand.budgets import planning
 from lead_demand.planner import planner
+from lead_demand.planner.settings import PlannerSettings
 from lead_demand.runs import day
 from tests.fixtures.morning import Morning
 
@@ -44,10 +45,10 @@ def test_a_day_with_nothing_to_decide_is_planned_all_the_same(morning: Morning) 
 def test_the_planner_knows_the_public_holidays_of_its_segments_countries(
     morning: Morning, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[planner.PlannerSettings] = []
+    given: list[PlannerSettings] = []
     made = planner.LeadDemandPlanner.__init__
 
-    def remembered(self: planner.LeadDemandPlanner, settings: planner.PlannerSettings) -> None:
+    def remembered(self: planner.LeadDemandPlanner, settings: PlannerSettings) -> None:
         given.append(settings)
         made(self, settings)
 
@@ -59,13 +60,3 @@ def test_the_planner_knows_the_public_holidays_of_its_segments_countries(
     assert set(settings.holidays) == {"NL"}
     for christmas in (date(year, 12, 25) for year in range(first.year, today.year + 1)):
         assert christmas in settings.holidays["NL"]
-
-
-def test_a_country_has_its_own_holidays_and_one_without_a_calendar_none() -> None:
-    found = planning.public_holidays(["NL", "BE", "NL", "XX"], day.today() - timedelta(days=112), day.today())
-    kings_day, national_day = (
-        {date(day.today().year, *on) for on in pair} for pair in (((4, 27), (4, 26)), ((7, 21), (7, 21)))
-    )
-    assert set(found) == {"NL", "BE"}
-    assert kings_day & found["NL"] and not kings_day & found["BE"]
-    assert national_day <= found["BE"] and not national_day & found["NL"]

@@ -16,7 +16,7 @@ from bench.decisions.report import ratio
 from bench.decisions.run import play
 from bench.decisions.scale import Scale
 from bench.decisions.worlds import BASE, Company
-from lead_demand.planner.planner import PlannerSettings
+from lead_demand.planner.settings import PlannerSettings
 
 
 def test_the_planner_comes_nearer_to_capacity_than_a_rule_of_thumb_and_wastes_less() -> None:

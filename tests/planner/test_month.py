@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
 from lead_demand.planner.reasons import Reason
+from lead_demand.planner.settings import PlannerSettings
 from tests.planner.frames import TODAY, both, history, segment
 
 Segment = tuple[pd.DataFrame, pd.DataFrame]

@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
 from lead_demand.planner.reasons import Reason
+from lead_demand.planner.settings import PlannerSettings
 from tests.planner.frames import TODAY, companies, history, segment
 
 MORE = {"capacity_total_leads": 5}

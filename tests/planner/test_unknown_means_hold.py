@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from lead_demand.planner.inputs import MAY_BE_ABSENT, NEEDED
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
 from lead_demand.planner.reasons import Reason
+from lead_demand.planner.settings import PlannerSettings
 from tests.planner.frames import TODAY, both, history, segment
 
 BLANKS = [None, np.nan, pd.NA, pd.NaT, Decimal("NaN"), "n/a"]

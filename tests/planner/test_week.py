@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
 from lead_demand.planner.reasons import Reason
+from lead_demand.planner.settings import PlannerSettings
+from lead_demand.planner.week import public_holidays
 from tests.planner.frames import TODAY, both, history, segment
 
 MONDAY = dt.date(2026, 3, 9)
@@ -154,3 +156,11 @@ def test_each_country_has_its_own_holidays() -> None:
     plan = LeadDemandPlanner(NETHERLANDS).plan(*both(*pairs), KINGS_DAY)
     expected = plan.expected_leads_per_day.to_numpy().reshape(-1, 3).mean(0)
     assert expected[0] < 0.65 * expected[1] and expected[1] == pytest.approx(expected[2], rel=0.02)
+
+
+def test_a_country_has_its_own_holidays_and_one_without_a_calendar_none() -> None:
+    found = public_holidays(["NL", "BE", "NL", "XX"], TODAY - dt.timedelta(days=112), TODAY)
+    kings_day, national_day = ({dt.date(TODAY.year, *on) for on in pair} for pair in (((4, 27),), ((7, 21),)))
+    assert set(found) == {"NL", "BE"}
+    assert kings_day & found["NL"] and not kings_day & found["BE"]
+    assert national_day <= found["BE"] and not national_day & found["NL"]

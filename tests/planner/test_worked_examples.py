@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
 from lead_demand.planner.reasons import Reason
+from lead_demand.planner.settings import PlannerSettings
 from tests.planner.frames import TODAY, both, history, segment
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
+from lead_demand.planner.settings import PlannerSettings
 from sandbox import books
 from sandbox.catalogue import build
 from sandbox.world import DAYS_OF_HISTORY, PAID, World

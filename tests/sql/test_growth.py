@@ -16,7 +16,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from lead_demand.database import sql
-from lead_demand.planner.planner import PlannerSettings
+from lead_demand.planner.settings import PlannerSettings
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.sql.statements import ACCOUNT, CHANNEL, RUN, STATEMENTS, prepare, window
 from tools.embedded_postgres import EmbeddedPostgres

@@ -13,18 +13,21 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from numbers import Integral
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from lead_demand import database, text
-from lead_demand.backtest.replay import CHANGED, DECIDED, LIMITS, TODAY, Replay, Trial, replay
-from lead_demand.budgets.planning import public_holidays
+from lead_demand.backtest.recorded import Recorded
+from lead_demand.backtest.replay import replay
+from lead_demand.backtest.trials import CHANGED, DECIDED, TODAY, Replay, Trial
 from lead_demand.database import sql
 from lead_demand.database.settings import read_switches
 from lead_demand.errors import NothingToReplay
 from lead_demand.planner.forecasts import FORECASTS
-from lead_demand.planner.planner import PlannerSettings
+from lead_demand.planner.limits import LIMITS
+from lead_demand.planner.settings import PlannerSettings
+from lead_demand.planner.week import public_holidays
 from lead_demand.runs import day
 
 if TYPE_CHECKING:
@@ -149,12 +152,13 @@ def _of_planner(name: str, value: float) -> Decimal | float:
 
 def _mornings(
     connection: psycopg.Connection[Any], channel: str, first: date, last: date
-) -> Iterator[tuple[date, list[dict[str, Any]]]]:
-    """One after the other: a year of ten thousand segments is too much at once."""
+) -> Iterator[tuple[date, list[Recorded]]]:
+    """The recorded rows of each morning, read one morning at a time: a year of 10,000 segments is too much at once."""
     statement = sql.render("lead_backtest/select_morning.sql")
     for ago in range((last - first).days, -1, -1):
         morning = last - timedelta(days=ago)
-        yield morning, sql.read_rows(connection, statement, {"channel": channel, "morning": morning})
+        rows = sql.read_rows(connection, statement, {"channel": channel, "morning": morning})
+        yield morning, cast("list[Recorded]", rows)
 
 
 def _in_words(changes: Mapping[str, float], forecast: str | None) -> str:

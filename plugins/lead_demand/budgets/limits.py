@@ -9,7 +9,7 @@ from uuid import UUID
 from lead_demand.budgets.hitl_record import APPROVE
 from lead_demand.database import sql
 from lead_demand.database.findings import Finding
-from lead_demand.planner.reasons import refusal_of
+from lead_demand.planner.refusals import refusal_of
 from lead_demand.runs.day import AMSTERDAM
 from lead_demand.text import euros
 

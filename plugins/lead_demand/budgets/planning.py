@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -29,26 +28,21 @@ from lead_demand.channels.paid import (
 from lead_demand.database import findings, sql
 from lead_demand.database.findings import Finding
 from lead_demand.database.settings import Switches, read_switches
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.limits import LIMITS, step_of_limited
+from lead_demand.planner.planner import LeadDemandPlanner
 from lead_demand.planner.reasons import Reason
+from lead_demand.planner.settings import PlannerSettings
+from lead_demand.planner.week import public_holidays
 from lead_demand.runs import day
 from lead_demand.text import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import date, datetime
+    from datetime import datetime
 
 log = logging.getLogger(__name__)
 
 DAG = "lead_budgets"
-LIMITS = [
-    "min_daily_budget",
-    "max_daily_budget",
-    "max_increase_pct",
-    "max_decrease_pct",
-    "cooldown_days",
-    "is_automated",
-]
+LIMIT_COLUMNS = [*LIMITS, "is_automated"]  # of select_limits.sql, beside segment_id
 
 DECISION_COLUMNS = [
     "segment_id",
@@ -190,11 +184,11 @@ def _segments(
     except psycopg.OperationalError:
         raise  # the connection or a lock: the next try reads them
     except psycopg.Error as error:
-        limits = pd.DataFrame(columns=["segment_id", *LIMITS])
+        limits = pd.DataFrame(columns=["segment_id", *LIMIT_COLUMNS])
         unreadable.append(_unreadable("lead_segment_channels", error.diag.message_primary or str(error)))
     limits_unreadable = bool(unreadable)
     segments = segments.merge(limits, on="segment_id", how="left")
-    segments[LIMITS] = segments[LIMITS].astype(object).where(segments[LIMITS].notna(), None)
+    segments[LIMIT_COLUMNS] = segments[LIMIT_COLUMNS].astype(object).where(segments[LIMIT_COLUMNS].notna(), None)
     judged, unread = _judged_capacity(connection)
     unreadable += unread
     given = [
@@ -264,20 +258,6 @@ def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
     return judged is None or judged["is_leap"] or judged["capacity"] != capacity
 
 
-def step_of_limited(
-    max_increase_pct: Decimal | None, is_limited: bool | None, limited: Decimal | None, current: Decimal | None
-) -> Decimal | None:
-    """The largest step up of a segment, in percent of its whole budget.
-
-    Only budgets that limit their campaigns are raised (see `budgets.shares_of`), each by `max_increase_pct` at most. So
-    where they are a part of the segment's budget, its own step is that part of the step.
-    """
-    if max_increase_pct is None or is_limited is not True or not limited or not current or limited >= current:
-        return max_increase_pct
-    # Down, in the places that the planner looks at: a cent less is a smaller step, a cent more would be refused.
-    return (max_increase_pct * limited / current).quantize(Decimal("0.0001"), ROUND_DOWN)
-
-
 def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:
     """Whether somebody else changed the budget within the cool-down, or three days where that is not known."""
     if pd.isna(changed_at):
@@ -315,20 +295,6 @@ def _with_limits(
         max_daily_increase=left(switches.max_daily_increase, increase),
         approval_threshold=switches.approval_threshold,
     )
-
-
-def public_holidays(countries: Iterable[str], first: date, last: date) -> dict[str, frozenset[date]]:
-    """Those of all years from `first` to the day after `last`, by country code. A country whose calendar nobody keeps
-    has none.
-    """
-    import holidays
-
-    years = range(first.year, (last + timedelta(days=1)).year + 1)
-    kept = {}
-    for country in set(countries):
-        with suppress(NotImplementedError):
-            kept[country] = frozenset(holidays.country_holidays(country, years=years))
-    return kept
 
 
 def decision_rows(planned: pd.DataFrame, segments: pd.DataFrame) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """Forecasts that the planner can be given: ours, which decides, and what it is measured against.
 
 Another one is a class whose objects are called as `Estimator` says, and an entry here; `lead_backtest` then replays the
-past with it and says how often it held. One that knows nothing better of the curve or of acceptance takes ours and
-replaces the rates, as below.
+past with it and reports how often it held. One that does not model the response to spend or the acceptance takes ours
+and replaces the rates, as below.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lead_demand.planner.arrays import Floats
 from lead_demand.planner.estimate import Assumptions, Estimate, Estimator, estimate
 from lead_demand.planner.inputs import Days, Segments
+from lead_demand.planner.rate_filter import Moments
 from lead_demand.planner.week import Calendar
 
 
 @dataclass(frozen=True)
 class LastDays:
-    """The plain mean of so many days: what a spreadsheet would expect."""
+    """The plain mean of the last `days` days, as a spreadsheet would compute it."""
 
     days: int
 
@@ -32,25 +34,23 @@ class LastDays:
         spend = np.where(lately, days["google_ads_spend"], 0.0)
         bought = (ours.reference[:, None] ** (1 - assume.elasticity) * spend**assume.elasticity).sum(1)
 
-        paid_rate, paid_variance = _rate(paid, bought, ours.paid_rate, ours.paid_rate_variance)
-        free_rate, free_variance = _rate(free, lately.sum(1).astype(float), ours.free_rate, ours.free_rate_variance)
+        paid_rate = _rate(paid, bought, ours.paid_rate, ours.paid_rate_variance)
+        free_rate = _rate(free, lately.sum(1).astype(float), ours.free_rate, ours.free_rate_variance)
         return replace(
             ours,
-            paid_rate=paid_rate,
-            paid_rate_variance=paid_variance,
-            free_rate=free_rate,
-            free_rate_variance=free_variance,
+            paid_rate=paid_rate.mean,
+            paid_rate_variance=paid_rate.variance,
+            free_rate=free_rate.mean,
+            free_rate_variance=free_rate.variance,
         )
 
 
-def _rate(
-    leads: np.ndarray, exposure: np.ndarray, ours: np.ndarray, our_variance: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def _rate(leads: Floats, exposure: Floats, ours: Floats, our_variance: Floats) -> Moments:
     """Leads (segments, days) per exposure (segments,), and its variance; ours where there is no exposure."""
     some = exposure > 0
     per = np.where(some, exposure, 1.0)
     counted = leads.sum(1)
-    return np.where(some, counted / per, ours), np.where(some, (counted + 1) / per**2, our_variance)
+    return Moments(np.where(some, counted / per, ours), np.where(some, (counted + 1) / per**2, our_variance))
 
 
 #: By the name that `lead_backtest` is told. The first one decides the budgets.

@@ -1,8 +1,8 @@
-"""The planner's two frames as plain arrays: one row a segment, one column a day, and flags for what is unusable.
+"""The planner's two frames as plain arrays: one row per segment, one column per day, and flags for what is unusable.
 
 Frames come from a database, a CSV or a test: numbers may be Decimal, float, string, None or NA, and rows may be
-missing, doubled or wrong. Nothing is repaired or guessed here. What cannot be used becomes NaN (or None) and sets
-the flag of its reason.
+missing, doubled or wrong. Nothing is repaired or guessed here: an unusable value becomes NaN (or None) and sets the
+flag of its reason.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lead_demand.planner.arrays import Bools, Dates, Floats, Integers, Money, Objects, is_none
 from lead_demand.planner.reasons import Reason
 
 MICROS = 1_000_000
 LONGEST_COOL_DOWN = 3650  # days; longer is a typing error
 LATELY = 28  # days in which missing ones are counted
-LOST_DAYS = 14  # whole days of which the channel says what a budget missed
+LOST_DAYS = 14  # whole days over which the channel reports the share of missed searches
 
 #: Day columns without which a day is not complete, and the reason when yesterday lacks one.
 NEEDED = {
@@ -37,55 +38,53 @@ MAY_BE_ABSENT = "leads_without_source"
 #: Day columns that are used where they are known.
 OPTIONAL = ("google_ads_budget", "capacity_total_leads", "capacity_absent_leads", "capacity_absent_week")
 
-Flags = dict[Reason, np.ndarray]
+#: By reason, the segments of which it is true.
+Flags = dict[Reason, Bools]
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Segments in the order of their ids, so that no result depends on the order of the rows that came in.
+    """Segments in the order of their ids, so that no result depends on the order of the rows that came in."""
 
-    Money is an object array of integer micros or None; the other arrays are float with NaN for unknown.
-    """
-
-    ids: np.ndarray
+    ids: Objects
     names: list[str]
     country: list[str]  # "" = not known
-    branch: np.ndarray  # int: a number per branch; segments without one count as one branch
-    current: np.ndarray
-    floor: np.ndarray
-    cap: np.ndarray
-    max_increase_pct: np.ndarray
-    max_decrease_pct: np.ndarray
-    cooldown_days: np.ndarray
-    last_change: np.ndarray  # datetime64[D], NaT = never changed
-    capacity: np.ndarray
-    absent: np.ndarray  # leads per day of partners who are away today, 0 where none announced it
-    absent_week: np.ndarray  # the same, mean of the seven days from today on
-    absent_until: np.ndarray  # datetime64[D], the last day of it; NaT = until further notice
-    target_override: np.ndarray
-    budget_limited: np.ndarray  # 1, 0 or NaN
-    lost_share: np.ndarray  # of the searches of LOST_DAYS, what was missed for want of budget; 0 to 1 or NaN
-    recommended: np.ndarray  # by the channel itself
+    branch: Integers  # a number per branch; segments without one count as one branch
+    current: Money  # the daily budget in force
+    floor: Money
+    cap: Money
+    max_increase_pct: Floats
+    max_decrease_pct: Floats
+    cooldown_days: Floats
+    last_change: Dates  # NaT = never changed
+    capacity: Floats  # accepted leads per day that partners take
+    absent: Floats  # leads per day of partners who are away today, 0 where none announced it
+    absent_week: Floats  # the same, mean of the seven days from today on
+    absent_until: Dates  # the last day of it; NaT = until further notice
+    target_override: Floats
+    budget_limited: Floats  # 1, 0 or NaN
+    lost_share: Floats  # of the searches of LOST_DAYS, what was missed for want of budget; 0 to 1 or NaN
+    recommended: Money  # by the channel itself
     blocks: list[list[str]]
     flags: Flags
-    given_order: np.ndarray  # positions that bring the arrays back to the order of the frame
+    given_order: Integers  # positions that bring the arrays back to the order of the frame
 
 
 @dataclass(frozen=True)
 class Days:
     """The window of whole days before today: arrays of shape (segments, days), the last column being yesterday."""
 
-    values: dict[str, np.ndarray]
-    complete: np.ndarray
-    missing: np.ndarray  # bool: lies after the first complete day and lacks a number
-    dates: np.ndarray
+    values: dict[str, Floats]
+    complete: Bools
+    missing: Bools  # lies after the first complete day and lacks a number
+    dates: Dates
     flags: Flags
 
-    def __getitem__(self, column: str) -> np.ndarray:
+    def __getitem__(self, column: str) -> Floats:
         return self.values[column]
 
 
-def micros(value: Any) -> int | None:
+def micros(value: object) -> int | None:
     """Exact integer micros of an amount, or None where it is missing or not a number; more than six decimals are
     cut off."""
     if value is None or value is pd.NA or value is pd.NaT:
@@ -102,19 +101,19 @@ def decimal(amount: int | None) -> Decimal | None:
     return None if amount is None else Decimal(amount) / MICROS
 
 
-def as_euros(amounts: np.ndarray) -> np.ndarray:
+def as_euros(amounts: Money) -> Floats:
     """Micros as float euros for the estimate; amounts themselves are never computed from these."""
     return np.where(pd.isna(amounts), np.nan, amounts).astype(float) / MICROS
 
 
-def numbers(frame: pd.DataFrame, column: str) -> np.ndarray:
+def numbers(frame: pd.DataFrame, column: str) -> Floats:
     """A column as float64: NaN where it is absent, missing or not a number; infinities are kept."""
     if column not in frame:
         return np.full(len(frame), np.nan)
     return pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
 
 
-def dates(frame: pd.DataFrame, column: str) -> np.ndarray:
+def dates(frame: pd.DataFrame, column: str) -> Dates:
     """A column as datetime64[D]: NaT where it is absent, missing or not a date."""
     if column not in frame:
         return np.full(len(frame), np.datetime64("NaT"), dtype="datetime64[D]")
@@ -136,7 +135,7 @@ def _codes(value: Any) -> list[str]:
     return sorted({str(cell) for cell in cells if cell is not None})
 
 
-def _name(name: Any, code: Any, segment_id: Any) -> str:
+def _name(name: object, code: object, segment_id: object) -> str:
     """What a person calls the segment: its name, else its code in words, else its id."""
     if isinstance(name, str) and name.strip():
         return name.strip()
@@ -145,7 +144,7 @@ def _name(name: Any, code: Any, segment_id: Any) -> str:
     return str(segment_id)
 
 
-def _money(frame: pd.DataFrame, column: str, bad: np.ndarray) -> np.ndarray:
+def _money(frame: pd.DataFrame, column: str, bad: Bools) -> Money:
     """A money column as micros; negative and infinite amounts become None and are marked in `bad`."""
     amounts = [micros(value) for value in _objects(frame, column)]
     bad |= np.array([amount is not None and amount < 0 for amount in amounts], dtype=bool)
@@ -153,7 +152,7 @@ def _money(frame: pd.DataFrame, column: str, bad: np.ndarray) -> np.ndarray:
     return np.array([None if amount is None or amount < 0 else amount for amount in amounts] + [None])[:-1]
 
 
-def _amounts(frame: pd.DataFrame, column: str, bad: np.ndarray) -> np.ndarray:
+def _amounts(frame: pd.DataFrame, column: str, bad: Bools) -> Floats:
     """A numeric column; negative and infinite numbers become NaN and are marked in `bad`."""
     values = numbers(frame, column)
     impossible = (values < 0) | np.isinf(values)
@@ -162,7 +161,7 @@ def _amounts(frame: pd.DataFrame, column: str, bad: np.ndarray) -> np.ndarray:
 
 
 def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
-    """One entry a segment_id. Of a segment given twice only the name is kept: nothing else is certain.
+    """One entry per segment_id. Of a segment that is given twice only the name is kept: nothing else is certain.
 
     Raises KeyError where a frame with rows has no column `segment_id`.
     """
@@ -196,7 +195,7 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
     crossed = [low is not None and high is not None and low > high for low, high in limits]
     bad_limits |= np.array(crossed, dtype=bool) | (decrease > 100) | (cooldown > LONGEST_COOL_DOWN)
 
-    # A check and a line of the sentence: what is missing or cannot be true of them stops nothing.
+    # Only a check and a part of the sentence use these: a value that is missing or impossible stops nothing.
     lost, recommended = numbers(frame, "budget_lost_share"), _money(frame, "recommended_budget", np.zeros_like(bad))
     current[doubled] = None
     unknown = np.isnan(increase) | np.isnan(decrease) | np.isnan(cooldown) | is_none(floor) | is_none(cap)
@@ -236,10 +235,10 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
     )
 
 
-def lost_share(known: Segments, days: Days) -> tuple[np.ndarray, np.ndarray]:
-    """Of the searches, the part that today's budget misses, at least and at most; NaN where the channel does not say.
+def lost_share(known: Segments, days: Days) -> tuple[Floats, Floats]:
+    """The share of searches that today's budget misses, at least and at most; NaN where the channel does not report it.
 
-    What it says is of LOST_DAYS: a budget that was raised since may miss nothing any more, one that was lowered all.
+    The report covers LOST_DAYS: a budget that was raised since may miss none any more, one that was lowered all.
     """
     now = as_euros(known.current)[:, None]
     then = days["google_ads_budget"][:, -LOST_DAYS:]
@@ -247,15 +246,10 @@ def lost_share(known: Segments, days: Days) -> tuple[np.ndarray, np.ndarray]:
     return np.where(raised, 0.0, known.lost_share), np.where(lowered, 1.0, known.lost_share)
 
 
-def is_none(values: np.ndarray) -> np.ndarray:
-    """Where an object array holds None."""
-    return np.array([value is None for value in values], dtype=bool)
-
-
 def read_days(
-    frame: pd.DataFrame, ids: np.ndarray, today: np.datetime64, window: int, min_days: int, may_miss: int
+    frame: pd.DataFrame, ids: Objects, today: np.datetime64, window: int, min_days: int, may_miss: int
 ) -> Days:
-    """The last whole days before `today`, at most `window`, of the segments `ids`; other rows are not looked at.
+    """The last whole days before `today`, at most `window`, of the segments `ids`; other rows are ignored.
 
     A day is complete when every column of `NEEDED` is known (that of `MAY_BE_ABSENT` only if the frame has it). What
     lies before a segment's first complete day is "not there yet"; a hole after it is a missing day. Of the last 28
@@ -274,13 +268,13 @@ def read_days(
     bad[row[known_segment & undated]] = True
     inside = known_segment & (column >= 0) & (column < window)
     row, column = row[inside], column[inside]
-    del segment_codes, day, undated, known_segment  # as large as a column each, and the grids come on top
+    del segment_codes, day, undated, known_segment  # each as large as a column; frees memory for the grids
     unused = int(column.min()) if len(column) else window - 1
     window, column = window - unused, column - unused  # a shorter history is a smaller grid
     shape = (len(ids), window)
     count = np.bincount(row * window + column, minlength=len(ids) * window).reshape(shape)
 
-    values: dict[str, np.ndarray] = {}
+    values: dict[str, Floats] = {}
     wrong = np.zeros(shape, dtype=bool)
     for name in (*NEEDED, *OPTIONAL):
         cells = numbers(frame, name)[inside]
@@ -298,8 +292,8 @@ def read_days(
     complete = np.logical_and.reduce([~np.isnan(values[name]) for name in needed]) & ~wrong
     started = np.logical_or.accumulate(complete, axis=1)
     hole = started & ~complete & ~wrong & (count < 2)
-    flags: dict[Reason, Any] = {
-        Reason.DUPLICATE_DAY: (count > 1).any(axis=1),
+    flags: Flags = {
+        Reason.DUPLICATE_DAY: count.max(axis=1, initial=0) > 1,
         Reason.BAD_INPUT_ROW: bad | wrong.any(axis=1),
         Reason.MISSING_DAYS: (hole[:, -LATELY:].sum(axis=1) > may_miss) | (count[:, -1] == 0),
         Reason.TOO_LITTLE_HISTORY: complete.sum(axis=1) < min_days,

@@ -1,8 +1,8 @@
 """Why a budget moved or stayed: every reason code, what it means, and what a person can do about it.
 
-The codes are stored in `budget_decisions.reasons` and shown to marketing; `docs` renders this table. The order of
-the members is the order in which a decision lists its reasons: what makes an input unusable first, then what stops
-a change, then what shaped it.
+The codes are stored in `budget_decisions.reasons` and shown to marketing; `docs/REASONS.md` is generated from this
+table. The order of the members is the order in which a decision lists its reasons: what makes an input unusable first,
+then what stops a change, then what shaped it.
 """
 
 from __future__ import annotations
@@ -500,50 +500,6 @@ class Reason(StrEnum):
     )
 
 
-class Refusal(StrEnum):
-    """Why a claim in `channel_orchestration_log` was not sent: its `error_code`, and the name of the finding.
-
-    Each member carries `meaning` and `what_to_do`.
-    """
-
-    meaning: str
-    what_to_do: str
-
-    def __new__(cls, code: str, meaning: str, what_to_do: str) -> Refusal:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        member.what_to_do = what_to_do
-        return member
-
-    NOT_OF_A_DECISION = (
-        "not_of_a_decision",
-        "The row asks for what no decision of today says, nor any change that it would put back. It is a bug, or "
-        "somebody wrote it past the rules of the table.",
-        "Find out who wrote the row: created_at and dag_run_id in channel_orchestration_log, and the database's own "
-        "log. If no run of lead_budgets did, change the password of the pipeline's login and look at who may act as "
-        "the owner of the table. Then set resolved_at of this finding.",
-    )
-    BEYOND_LIMITS = (
-        "beyond_limits",
-        "At the moment of sending it would have passed the cap, the floor, the largest step, total_daily_cap, "
-        "max_daily_increase or what monthly_budget leaves, or automation was off.",
-        "If a person changed that limit this morning, nothing: the next day's run decides within it. If nobody did, "
-        "treat the row as one that no decision covers: find out who wrote it. Then set resolved_at of this finding.",
-    )
-    NOT_APPROVED = (
-        "not_approved",
-        "The increase is larger than approval_threshold, and no answer of a person approved it.",
-        "If a person lowered approval_threshold this morning, nothing: the next day's run asks. If nobody did, find "
-        "out who wrote the row: a large one is claimed only after an approval. Then set resolved_at of this finding.",
-    )
-
-
-def refusal_of(code: str) -> Refusal:
-    """The refusal with this code. Raises KeyError for a code that is not in the table."""
-    return _REFUSAL_BY_CODE[code]
-
-
 def reason_of(code: str) -> Reason | None:
     """The reason with this code, or None for a code that is not in the table."""
     return _BY_CODE.get(code)
@@ -555,21 +511,4 @@ def phrase(code: str) -> str:
     return code.replace("_", " ") if reason is None else reason.phrase
 
 
-def markdown_table() -> str:
-    """The table of all codes as Markdown, in the order in which a decision lists them."""
-    head = "| code | meaning | what to do | evaluated again the same day |\n|---|---|---|---|\n"
-    rows = (
-        f"| `{reason}` | {reason.meaning} | {reason.what_to_do} | {'yes' if reason.blocking else 'no'} |\n"
-        for reason in Reason
-    )
-    return head + "".join(rows)
-
-
-def refusal_table() -> str:
-    """The table of why a claim was not sent, as Markdown."""
-    head = "| code | meaning | what to do |\n|---|---|---|\n"
-    return head + "".join(f"| `{refusal}` | {refusal.meaning} | {refusal.what_to_do} |\n" for refusal in Refusal)
-
-
 _BY_CODE = {reason.value: reason for reason in Reason}
-_REFUSAL_BY_CODE = {refusal.value: refusal for refusal in Refusal}

@@ -13,9 +13,9 @@ from lead_demand.planner.inputs import LATELY, Days, Segments, decimal, lost_sha
 from lead_demand.planner.reasons import Reason, phrase, reason_of
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
-FAR = 0.15  # of the week's mean: from there on a day is told apart from its week
-MUCH_LOST = 0.10  # of a campaign's searches, for want of budget: told where the budget is said not to be the limit
-COUNTED_TO = 0.9  # Google counts no further
+FAR = 0.15  # of the week's mean: from this difference on, the day and its week are both given
+MUCH_LOST = 0.10  # of a campaign's searches, for want of budget: mentioned where the flag says that it is not limited
+COUNTED_TO = 0.9  # Google reports no larger share
 #: Reasons that say how a change was shaped, in the sentence's brackets.
 SHAPING = (
     Reason.STEP_LIMIT,
@@ -34,7 +34,7 @@ SHAPING = (
 
 
 def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, today: np.datetime64) -> list[str]:
-    """One text a row of `plan` (the planner's result, in the order of `known` and `days`)."""
+    """One text per row of `plan` (the planner's result, in the order of `known` and `days`)."""
     symbol = SYMBOLS.get(currency, f"{currency} ")
     wait = np.maximum(np.nan_to_num(known.cooldown_days), 1).astype("timedelta64[D]")
     changed = (plan["action"] != "hold").to_numpy()
@@ -90,11 +90,11 @@ def _away(there: float, away: float, until: dt.date | None, year: int) -> str:
 def _moves(symbol: str, old: Decimal, new: Decimal, after: float, reasons: list[str], next_change: dt.date) -> str:
     percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
     shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
-    # What it promises is kept with the decision, and judged when its seven days are over.
+    # The promise is stored with the decision, and compared with its seven days when they are over.
     brings = f": should bring {_count(after)} a day" if np.isfinite(after) else ""
     asked = " Waits for approval." if Reason.NEEDS_APPROVAL in reasons else ""
     budget = f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}){brings}."
-    # Not every change is made: a dry run, a refusal or a no leaves tomorrow free to change it.
+    # Not every change is made: a dry run, a refusal or a rejection starts no cool-down.
     return f"{budget}{asked} Once made, {_rests('the next', next_change)}"
 
 

@@ -1,34 +1,37 @@
-"""The week: which weekday a day counts as, capacity that breathes with it as a weekly level, and who is away in it.
+"""The week: which weekday a day counts as, capacity with a weekly pattern as a weekly level, and who is away.
 
-Partners who take little on Saturdays did not shrink, and on a public holiday leads come as on a Sunday.
+Less capacity on Saturdays is a weekly pattern, not a loss of capacity; on a public holiday leads come as on a Sunday.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lead_demand.planner.arrays import Bools, Dates, Floats, Integers
 from lead_demand.planner.inputs import Days, Segments
 
-# How many weeks a weekday is looked at, in how many of them it must be known, and from what swing on it is a pattern.
+# How many weeks are read of each weekday, in how many of them it must be known, and from what deviation on it counts
+# as a pattern.
 WEEKS, LEAST_WEEKS, LEAST_SWING = 8, 3, 0.05
 SUNDAY, DAY = 6, np.timedelta64(1, "D")
 
 
-def weekday(dates: np.ndarray) -> np.ndarray:
+def weekday(dates: Dates) -> Integers:
     """0 = Monday … 6 = Sunday, of datetime64[D]."""
     return (dates.astype("datetime64[D]").astype(int) + 3) % 7
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """What weekday a day counts as in each segment's country: a public holiday is a Sunday, known years ahead."""
+    """Which weekday a day counts as in each segment's country: a public holiday, known years ahead, is a Sunday."""
 
-    holidays: tuple[np.ndarray, ...]  # of each country that there is, datetime64[D]
-    country: np.ndarray  # position in `holidays`, shape (segments,)
+    holidays: tuple[Dates, ...]  # one array per country
+    country: Integers  # of each segment, the position in `holidays`
 
     @classmethod
     def of(cls, countries: Sequence[str], holidays: Mapping[str, Collection[dt.date]]) -> Calendar:
@@ -36,7 +39,7 @@ class Calendar:
         found, country = np.unique(np.array(countries, dtype=str), return_inverse=True)
         return cls(tuple(np.array(sorted(holidays.get(name, ())), dtype="datetime64[D]") for name in found), country)
 
-    def weekdays(self, dates: np.ndarray) -> np.ndarray:
+    def weekdays(self, dates: Dates) -> Integers:
         """0 = Monday … 6 = Sunday, shape (segments, days), or (1, days) where all are of one country."""
         on = np.empty((len(self.holidays), len(dates)), dtype=int)
         for country, free in enumerate(self.holidays):
@@ -44,11 +47,25 @@ class Calendar:
         return on if len(on) == 1 else on[self.country]
 
 
-def coming_week(known: Segments, days: Days, calendar: Calendar) -> tuple[Segments, Days]:
-    """Both with their capacity as the mean of the seven days from its morning on: the weekly level, less the part that
-    is announced to be away. `absent_week` becomes what that takes from the level.
+def public_holidays(countries: Iterable[str], first: dt.date, last: dt.date) -> dict[str, frozenset[dt.date]]:
+    """The public holidays of all years from `first` to the day after `last`, by country code. A country whose calendar
+    the package `holidays` does not have has none.
+    """
+    import holidays
 
-    The pattern is learned from what all partners take together: no absence is a habit.
+    years = range(first.year, (last + dt.timedelta(days=1)).year + 1)
+    found = {}
+    for country in set(countries):
+        with suppress(NotImplementedError):
+            found[country] = frozenset(holidays.country_holidays(country, years=years))
+    return found
+
+
+def coming_week(known: Segments, days: Days, calendar: Calendar) -> tuple[Segments, Days]:
+    """Both with their capacity as the mean of the seven days from its morning on: the weekly level, without the part
+    that is announced to be away. `absent_week` becomes the part of the level that is away.
+
+    The weekly pattern is learned from the capacity of all partners, the absent ones included: an absence is no pattern.
     """
     capacity, absent = days["capacity_total_leads"], np.nan_to_num(days["capacity_absent_leads"])
     together, now = capacity + absent, known.capacity + known.absent
@@ -65,10 +82,10 @@ def coming_week(known: Segments, days: Days, calendar: Calendar) -> tuple[Segmen
     )
 
 
-def _present(together: np.ndarray, away: np.ndarray) -> np.ndarray:
-    """Which part of a capacity is there; NaN where there is none. Of figures that were rounded more may be away."""
+def _present(together: Floats, away: Floats) -> Floats:
+    """Which part of a capacity is present; NaN where there is none. By rounding, more may be away than all."""
     there = np.maximum(together - away, 0)
-    return np.divide(there, together, out=np.full(together.shape, np.nan), where=together > 0)
+    return np.asarray(np.divide(there, together, out=np.full(together.shape, np.nan), where=together > 0))
 
 
 def weekly_level(known: Segments, days: Days, calendar: Calendar) -> tuple[Segments, Days]:
@@ -85,11 +102,11 @@ def weekly_level(known: Segments, days: Days, calendar: Calendar) -> tuple[Segme
         return known, days
     rows, closed = np.arange(len(capacity))[:, None], factors <= 0
 
-    def level(on: np.ndarray, capacity: np.ndarray) -> np.ndarray:
+    def level(on: Integers, capacity: Floats) -> Floats:
         return _last_known(capacity / np.where(closed, np.nan, factors)[rows, on])
 
     if is_holiday.any():
-        # Not every partner's calendar knows the holidays: which of the two it is, the capacity itself says.
+        # Not every partner closes on a public holiday: the capacity tells which of the two it is.
         usual = level(weekday(mornings), np.where(is_holiday, np.nan, capacity))
         as_always, as_sunday = usual * factors[:, weekday(mornings)], usual * factors[:, SUNDAY, None]
         is_holiday = is_holiday & (np.abs(capacity - as_sunday) < np.abs(capacity - as_always))
@@ -104,11 +121,11 @@ def weekly_level(known: Segments, days: Days, calendar: Calendar) -> tuple[Segme
     return replace(known, capacity=now), replace(days, values={**days.values, "capacity_total_leads": of_week})
 
 
-def _factors(capacity: np.ndarray, on: np.ndarray, is_holiday: np.ndarray) -> np.ndarray:
+def _factors(capacity: Floats, on: Integers, is_holiday: Bools) -> Floats:
     """What a weekday's capacity is of the week's mean, shape (segments, 7); 1 where there is no pattern.
 
-    The median over the last weeks of a day's capacity over the mean of the seven days about it: a week whose level
-    moved in between says little.
+    The median over the last weeks of a day's capacity divided by the mean of the seven days around it, which a level
+    that moved in one of the weeks affects little.
     """
     factors = np.ones((len(capacity), 7))
     if capacity.shape[1] < 7 * LEAST_WEEKS:
@@ -128,7 +145,7 @@ def _factors(capacity: np.ndarray, on: np.ndarray, is_holiday: np.ndarray) -> np
     return factors
 
 
-def _last_known(values: np.ndarray) -> np.ndarray:
+def _last_known(values: Floats) -> Floats:
     """Each row's gaps filled with what was known last."""
     known = ~np.isnan(values)
     last = np.maximum.accumulate(np.where(known, np.arange(values.shape[1]), 0), axis=1)

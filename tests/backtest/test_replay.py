@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lead_demand.backtest.replay import CHANGED, DECIDED, TODAY, Replay, Trial, replay
+from lead_demand.backtest.replay import replay
+from lead_demand.backtest.trials import CHANGED, DECIDED, TODAY, Replay, Trial
 from lead_demand.budgets.planning import decision_rows
 from lead_demand.planner.forecasts import FORECASTS, LastDays
-from lead_demand.planner.planner import LeadDemandPlanner, PlannerSettings
+from lead_demand.planner.planner import LeadDemandPlanner
+from lead_demand.planner.settings import PlannerSettings
 from tests.planner.frames import TODAY as LAST_DAY
 from tests.planner.frames import history, segment
 
