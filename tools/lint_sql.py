@@ -15,7 +15,7 @@ from sqlfluff.core import FluffConfig, Linter
 
 from tools import REPOSITORY
 
-FOLDERS = ("include", "tools", "sandbox", "docs")
+FOLDERS = ("include", "local", "sandbox", "docs")
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 

@@ -10,9 +10,9 @@ import pytest
 from lead_demand.channels.pull import pull
 from lead_demand.errors import SourceUnavailable
 from lead_demand.runs.day import Window, today
-from sandbox.catalogue import GA4_PROPERTY, MAIN_HOST, SITE_URL
-from sandbox.company import load
-from sandbox.reports import _copies
+from sandbox.company.load import load
+from sandbox.google.reports import _copies
+from sandbox.world.catalogue import GA4_PROPERTY, MAIN_HOST, SITE_URL
 from tests.fixtures.airflow import use_database
 from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.sandbox import Sandbox

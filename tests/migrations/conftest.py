@@ -15,10 +15,10 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.claims import claim, decide, record_fetches, steer
 from tests.fixtures.postgres import COMPANY_SQL, MEMBER, LeadsDatabase, drop_database
 from tools import REPOSITORY
-from tools.embedded_postgres import EmbeddedPostgres
 from tools.migrate import read_folder
 
 ALL = [migration.label for migration in read_folder()]
