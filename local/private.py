@@ -5,6 +5,7 @@ GITHUB_TOKEN) is in the environment of no service, where every task, and any pro
 """
 
 import os
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +57,16 @@ def folder(path: Path, *, passable: bool = False) -> Path:
     with suppress(PermissionError):  # it is somebody else's; who needs it will say so
         path.chmod(0o711 if passable else 0o700)
     return path
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a file in one step; only its owner can read it."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mkstemp makes it 0600
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(name, path)
 
 
 def protect(home: Path) -> None:

@@ -1,10 +1,14 @@
-"""What must be in place before the DAGs may run against the company's own database. Reads only."""
+"""The company's own database, if the user named one, and what must be in place before the DAGs may run against it.
+
+Reads only.
+"""
 
 import os
 from collections.abc import Iterator
 
 import psycopg
 
+from local import LocalError
 from tools import adapters, addresses, migrate
 
 NEEDED = {
@@ -14,6 +18,24 @@ NEEDED = {
 }
 OWN_LOGIN = "AIRFLOW_CONN_LEADS_DB"
 MIGRATE = "run `make migrate` as the database's owner, or `supabase db push`"
+
+
+def real_database() -> str | None:
+    """The URL of the company's own database, if the user named one. Raises LocalError if it cannot be read."""
+    url = os.environ.get("LEADS_DATABASE_URL") or None
+    if url:
+        try:
+            addresses.check(url, "LEADS_DATABASE_URL")
+        except addresses.AddressError as error:
+            raise LocalError(str(error)) from None
+    return url
+
+
+def refuse_if_incomplete() -> None:
+    """With a real database: raise LocalError that names everything that is missing, at once."""
+    if found := problems():
+        listed = "\n".join(f"  - {problem}" for problem in found)
+        raise LocalError(f"LEADS_DATABASE_URL is set, and this is missing:\n{listed}\nNothing was changed.")
 
 
 def problems() -> list[str]:

@@ -22,7 +22,6 @@ from functools import partial
 from pathlib import Path
 
 from local import private
-from local.embedded_postgres import write_private
 from local.processes import last_lines
 from local.stack import Stack
 
@@ -62,7 +61,7 @@ def read(stack: Stack) -> dict[str, History]:
 def write(stack: Stack, histories: dict[str, History]) -> None:
     """Keep it for the next look, and for `make status`."""
     private.folder(_state(stack).parent)
-    write_private(_state(stack), json.dumps({name: asdict(known) for name, known in histories.items()}))
+    private.write_private(_state(stack), json.dumps({name: asdict(known) for name, known in histories.items()}))
 
 
 def look(stack: Stack, now: float) -> None:

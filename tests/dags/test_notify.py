@@ -10,7 +10,7 @@ import pytest
 
 from lead_demand.oncall import notifier
 from lead_demand.runs import day
-from local.embedded_postgres import free_port
+from local.ports import free_port
 from tests.fixtures.mailbox import MARKETING, ON_CALL, PASSWORD, Mailbox
 from tests.fixtures.morning import Morning
 

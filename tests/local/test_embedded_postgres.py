@@ -15,7 +15,9 @@ import psutil
 import psycopg
 import pytest
 
-from local.embedded_postgres import EmbeddedPostgres, EmbeddedPostgresError, free_port
+from local.embedded_postgres import EmbeddedPostgres
+from local.ports import free_port
+from local.postgres_programs import EmbeddedPostgresError, PostgresPrograms
 from tools import REPOSITORY
 
 START = [sys.executable, "-m", "local.embedded_postgres", "start", "--folder"]
@@ -179,7 +181,7 @@ def test_as_root_the_server_runs_as_somebody_else_and_no_folder_is_opened(tmp_pa
 @as_root
 @pytest.mark.long
 def test_as_root_binaries_that_nobody_can_reach_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(EmbeddedPostgres, "_can", lambda *_command: False)
+    monkeypatch.setattr(PostgresPrograms, "can", lambda *_command: False)
     server = EmbeddedPostgres(tmp_path / "postgres", durable=False)
     try:
         server.start()

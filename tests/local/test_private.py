@@ -54,7 +54,7 @@ def test_the_database_server_gets_no_secret_of_the_shell_and_closes_its_files(tm
 @pytest.mark.usefixtures("shell")
 def test_a_service_gets_what_it_needs_by_name_and_writes_for_its_owner_alone(tmp_path: Path) -> None:
     stack = Stack("run", tmp_path / "home")
-    environment = stack._plain_environment(private.AIRFLOW)
+    environment = stack.plain_environment(private.AIRFLOW)
     program = (
         "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('x'); print('on', flush=True); time.sleep(60)"
     )
@@ -101,7 +101,7 @@ def test_a_folder_that_an_earlier_run_left_open_is_closed(tmp_path: Path) -> Non
 
 def test_a_new_home_is_closed_whatever_the_umask_is(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    command = [sys.executable, "-m", "local.stack", "stop"]
+    command = [sys.executable, "-m", "local.commands", "stop"]
     environment = os.environ | {"LEAD_DEMAND_HOME": str(home)}
     subprocess.run(command, env=environment, check=True, capture_output=True, umask=0, timeout=600)
     assert mode(home) & 0o066 == 0

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from local.real_database import NEEDED, login, problems
-from local.stack import StackError, refuse_if_incomplete
+from local import LocalError
+from local.real_database import NEEDED, login, problems, refuse_if_incomplete
 from tests.fixtures.postgres import LeadsDatabase
 
 
@@ -17,7 +17,7 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_everything_missing_is_named_at_once(leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEADS_DATABASE_URL", leads_db.owner_url)
-    with pytest.raises(StackError) as caught:
+    with pytest.raises(LocalError) as caught:
         refuse_if_incomplete()
     message = str(caught.value)
     for expected in (

@@ -48,7 +48,7 @@ class Up:
 
     def command(self, what: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "local.stack", what], umask=0o022, cwd=REPOSITORY,
+            [sys.executable, "-m", "local.commands", what], umask=0o022, cwd=REPOSITORY,
             env=self.environment | more, capture_output=True, text=True, check=False, timeout=3 * PATIENCE,
         )  # fmt: skip
 

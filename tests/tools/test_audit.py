@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.embedded_postgres import free_port
+from local.ports import free_port
 from tools import audit
 
 # As OSV writes them: GitHub rates, the Python Packaging Authority does not; both tell of the same hole.

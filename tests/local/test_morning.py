@@ -4,7 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from local.day import COLUMNS, changes, is_parked, lacks_history, one, rows, table, which
+from local.morning import lacks_history
+from local.report import COLUMNS, changes, one, rows, table
+from local.runs import is_parked, which
 from tests.fixtures.postgres import LeadsDatabase
 
 
