@@ -25,7 +25,8 @@ from local.progress import step
 from local.real_database import real_database, refuse_if_incomplete
 from local.stack import Stack
 from tools import REPOSITORY
-from tools import migrate as migrations
+from tools import migrate as migration_runner
+from tools.migrations import MigrationError
 
 
 def up() -> None:
@@ -66,7 +67,7 @@ def stop() -> None:
 def migrate(arguments: Sequence[str]) -> int:
     """`make migrate`: the real database if one is named, else the local one."""
     if real_database():
-        return migrations.main(arguments)
+        return migration_runner.main(arguments)
     stack = Stack("run")
     with stack.starting():
         try:
@@ -77,7 +78,7 @@ def migrate(arguments: Sequence[str]) -> int:
                 if not applied:
                     print("  nothing to apply")
                 return 0
-            return migrations.main([*arguments, "--url", stack.leads_url])
+            return migration_runner.main([*arguments, "--url", stack.leads_url])
         finally:
             stack.release("postgres")
 
@@ -163,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.what == "status":
             return status()
         {"up": up, "stop": stop, "clean": clean}[options.what]()
-    except (LocalError, migrations.MigrationError) as error:
+    except (LocalError, MigrationError) as error:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:

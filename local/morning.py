@@ -31,7 +31,7 @@ from local.report import changes, compare_budgets, one, print_day
 from local.runs import PARKED, DayError, Watch, active_runs, close_leftovers
 from local.stack import Stack
 from tools import addresses
-from tools.migrate import MigrationError
+from tools.migrations import MigrationError
 
 DAGS = STATS, BUDGETS = "lead_stats", "lead_budgets"
 HISTORY_DAYS = 60

@@ -10,6 +10,7 @@ import psycopg
 
 from local import LocalError
 from tools import adapters, addresses, migrate
+from tools.migrations import MigrationError
 
 NEEDED = {
     "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT": "the service account of the Google hooks",
@@ -44,7 +45,7 @@ def problems() -> list[str]:
     found = [f"{name} is not set ({what})" for name, what in NEEDED.items() if not os.environ.get(name)]
     try:
         pending = migrate.pending(url)
-    except (psycopg.Error, migrate.MigrationError) as error:
+    except (psycopg.Error, MigrationError) as error:
         return [*found, f"LEADS_DATABASE_URL cannot be read: {addresses.told(error, url)}"]
     if pending:
         return [*found, f"{len(pending)} migrations are not applied, the first is {pending[0]}: {MIGRATE}"]

@@ -16,7 +16,8 @@ from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.postgres import COMPANY_SQL, PIPELINE_PASSWORD, LeadsDatabase, drop_database
 from tests.sql.statements import STATEMENTS, window
 from tools import adapters
-from tools.migrate import main, migrate, read_folder
+from tools.migrate import main, migrate
+from tools.migrations import read_folder
 
 PERSONAL = ("name", "email", "phone", "city", "partner_id", "price")
 COUNTED_BY = {
