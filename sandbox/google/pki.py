@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+import trustme
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
-
-_LIFE, _RENEW_BEFORE = timedelta(days=365), timedelta(days=30)
-_CA, _HOST = "lead demand sandbox CA", "localhost"
 
 
 @dataclass(frozen=True)
@@ -43,34 +36,6 @@ class Keys:
         )
 
 
-def _pem(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _certificate(
-    name: str, key: ec.EllipticCurvePublicKey, signer: ec.EllipticCurvePrivateKey, is_ca: bool
-) -> x509.Certificate:
-    now = datetime.now(UTC)
-
-    def common_name(text: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(common_name(name))
-        .issuer_name(common_name(_CA))
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + _LIFE)
-        .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
-    )
-    if not is_ca:
-        names = [x509.DNSName(_HOST), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-    return builder.sign(signer, hashes.SHA256())
-
-
 def _write_private(path: Path, content: bytes) -> None:
     """Whole or not at all, and readable by the owner alone."""
     partial = path.with_suffix(".partial")
@@ -79,29 +44,22 @@ def _write_private(path: Path, content: bytes) -> None:
     partial.replace(path)
 
 
-def _is_fresh(certificate: Path) -> bool:
-    if not certificate.exists():
-        return False
-    made, now = x509.load_pem_x509_certificate(certificate.read_bytes()), datetime.now(UTC)
-    return made.not_valid_before_utc <= now and made.not_valid_after_utc > now + _RENEW_BEFORE
-
-
 def load_or_make(folder: Path) -> Keys:
-    """The keys in ``folder``; made when absent, and the certificates again in the last month of their year, or where
-    the clock was set back to before it.
+    """The keys in ``folder``, made when absent. The certificates are valid from 2000 to 3000, at any time of the tests'
+    clock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ca, server_key, server_chain, account_key = (
-        folder / name for name in ("ca.pem", "server.key.pem", "server.pem", "account.key.pem")
+        folder / name for name in ("ca.pem", "loopback.key.pem", "loopback.pem", "account.key.pem")
     )
     if not account_key.exists():
-        _write_private(account_key, _pem(rsa.generate_private_key(public_exponent=65537, key_size=2048)))
-    if not (_is_fresh(server_chain) and ca.exists() and server_key.exists()):
-        signer, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        # The server certificate comes last: it is what tells a complete set from an interrupted one.
-        server_chain.unlink(missing_ok=True)
-        _write_private(ca, _certificate(_CA, signer.public_key(), signer, is_ca=True).public_bytes(Encoding.PEM))
-        _write_private(server_key, _pem(key))
-        leaf = _certificate(_HOST, key.public_key(), signer, is_ca=False)
-        _write_private(server_chain, leaf.public_bytes(Encoding.PEM))
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        _write_private(account_key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    if not server_chain.exists():
+        authority = trustme.CA(organization_name="lead demand sandbox")
+        server = authority.issue_cert("localhost", "127.0.0.1")
+        # The server's certificate comes last: it is what tells a complete set from an interrupted one.
+        _write_private(ca, authority.cert_pem.bytes())
+        _write_private(server_key, server.private_key_pem.bytes())
+        _write_private(server_chain, b"".join(pem.bytes() for pem in server.cert_chain_pems))
     return Keys(ca, server_key.read_bytes(), server_chain.read_bytes(), account_key.read_text())
