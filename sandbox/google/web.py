@@ -35,10 +35,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from sandbox.google import reports
+from sandbox.google import ga4, reports, search_console
 from sandbox.world import books, catalogue
 from sandbox.world.faults import TOKEN_FAULTS, Fault
-from sandbox.world.state import AccountDays, CampaignState, State
+from sandbox.world.records import AccountDays, CampaignState
+from sandbox.world.state import State
 
 Json = dict[str, Any]
 
@@ -157,8 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
         if verb == "POST" and path == "/token":
             return self._token()
         for method, pattern, report in (
-            ("searchAnalytics", _SEARCH_CONSOLE, reports.search_analytics),
-            ("runReport", _GA4, reports.run_report),
+            ("searchAnalytics", _SEARCH_CONSOLE, search_console.search_analytics),
+            ("runReport", _GA4, ga4.run_report),
         ):
             if verb == "POST" and (match := pattern.fullmatch(path)):
                 return self._report(method, report, match["where"], json.loads(raw))
@@ -166,13 +167,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _token(self) -> tuple[int, Json]:
         self.state.calls.append({"method": "token", "at": self.state.now().isoformat()})
-        fault = self.state.take_fault("token")
+        fault = self.state.faults.take("token")
         if fault and fault.kind == "token":
             return 400, {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}
         if fault and fault.failure:
             return fault.failure.http, {"error": fault.failure.reason, "error_description": fault.message}
         args = fault.args if fault else {}
-        token = self.state.new_token(args.get("seconds", 1) if fault and fault.kind == "token_expires" else None)
+        token = self.state.tokens.new(args.get("seconds", 1) if fault and fault.kind == "token_expires" else None)
         return 200, {"access_token": token, "expires_in": args.get("expires_in", 3600), "token_type": "Bearer"}
 
     def _report(
@@ -180,9 +181,9 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> tuple[int, Json]:
         self.state.calls.append({"method": method, "at": self.state.now().isoformat(), "account": where, "body": body})
         header = self.headers.get("Authorization") or ""
-        if not header.startswith("Bearer ") or self.state.is_expired(header.removeprefix("Bearer ")):
+        if not header.startswith("Bearer ") or self.state.tokens.is_expired(header.removeprefix("Bearer ")):
             return _error(401, "The request carries no OAuth token, or an expired one.", "authError")
-        fault = self.state.take_fault(method, where, json.dumps(body))
+        fault = self.state.faults.take(method, where, json.dumps(body))
         if fault and fault.failure:
             time.sleep(fault.args.get("sleep", 0))
             return _error(fault.failure.http, fault.message, fault.failure.reason)
@@ -229,7 +230,7 @@ def _changes(state: State, body: Json, query: dict[str, str]) -> list[Json]:
 def _add_fault(state: State, body: Json, query: dict[str, str]) -> Json:
     method = "token" if body["kind"] in TOKEN_FAULTS else body.get("method", "*")
     fault = Fault(method, body["kind"], int(body.get("times", 1)), body.get("args") or {})
-    state.add_fault(fault)
+    state.faults.add(fault)
     return {"queued": fault.kind}
 
 
@@ -262,7 +263,7 @@ _CONTROL: dict[tuple[str, str], Callable[[State, Json, dict[str, str]], Json | l
     ("POST", "/edits"): _edit,
     ("GET", "/changes"): _changes,
     ("POST", "/faults"): _add_fault,
-    ("DELETE", "/faults"): lambda state, body, query: {"cleared": state.clear_faults()},
+    ("DELETE", "/faults"): lambda state, body, query: {"cleared": state.faults.clear()},
     ("GET", "/calls"): lambda state, body, query: list(state.calls),
     ("DELETE", "/calls"): _forget_calls,
     ("GET", "/company"): _company,

@@ -11,89 +11,21 @@ import sqlite3
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from itertools import count
 from pathlib import Path
-from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from sandbox.world import catalogue
-from sandbox.world.faults import Fault
+from sandbox.world.fault_queue import FaultQueue
+from sandbox.world.records import SCHEMA, AccountDays, BudgetChange, CampaignState, Edit
+from sandbox.world.tokens import Tokens
 from sandbox.world.world import DAYS_OF_HISTORY, Day, World
 
 AMSTERDAM = ZoneInfo(catalogue.TIME_ZONE)
 _REMEMBERED = 4  # whole reports, each of which is asked for page by page
-
-_SCHEMA = """
-create table if not exists meta (key text primary key, value text not null) without rowid;
-create table if not exists budget_changes (
-    id integer primary key, resource_name text not null, at text not null, old_micros integer,
-    new_micros integer not null, user_email text not null, client_type text not null
-);
-create table if not exists edits (
-    id integer primary key, resource_name text not null, at text not null, fields text not null,
-    user_email text, operation text not null
-);
-create table if not exists faults (
-    id integer primary key, method text not null, kind text not null, times integer not null, args text not null
-);
-create table if not exists campaign_states (
-    campaign integer primary key, status text not null, since text not null, successor integer
-);
-create table if not exists account_days (
-    customer text primary key, rests_on text not null, hidden text not null
-);
-"""
-
-
-@dataclass(frozen=True)
-class CampaignState:
-    """What a person made of a campaign from a day on: PAUSED, REMOVED, or REMOVED with a ``successor`` (a campaign id)
-    that goes on with its budget and its searches.
-    """
-
-    status: str
-    since: date
-    successor: int | None = None
-
-
-@dataclass(frozen=True)
-class AccountDays:
-    """``rests_on``: weekdays (Monday 0) on which no ad of the account is shown; ``hidden``: days whose rows its reports
-    lack although there was activity; these also of a site or a property.
-    """
-
-    rests_on: frozenset[int] = frozenset()
-    hidden: frozenset[date] = frozenset()
-
-
-@dataclass(frozen=True)
-class BudgetChange:
-    """One edit of a budget. ``at`` is Amsterdam time; ``old_micros`` is None where the budget was made."""
-
-    id: int
-    resource_name: str
-    at: datetime
-    old_micros: int | None
-    new_micros: int
-    user_email: str
-    client_type: str
-
-
-@dataclass(frozen=True)
-class Edit:
-    """Fields of a campaign, a budget or a customer as a person set them, or as Google works them out (no user)."""
-
-    id: int
-    resource_name: str
-    at: datetime
-    fields: dict[str, Any]
-    user_email: str | None
-    operation: str
 
 
 class State:
@@ -107,9 +39,9 @@ class State:
         self._days: dict[date, Day] = {}
         self._reports: OrderedDict[tuple[object, ...], Any] = OrderedDict()
         self._making = threading.Lock()
-        self._tokens, self._dying = count(1), dict[str, float]()
         self._db = sqlite3.connect(folder / "state.sqlite", check_same_thread=False)
-        self._db.executescript("pragma journal_mode = wal; pragma synchronous = full;" + _SCHEMA)
+        self._db.executescript("pragma journal_mode = wal; pragma synchronous = full;" + SCHEMA)
+        self.faults, self.tokens = FaultQueue(self._db, self.lock), Tokens()
 
         meta = dict(self._db.execute("select key, value from meta"))
         is_new = not meta
@@ -437,44 +369,3 @@ class State:
                 for campaign in self.catalogue.campaigns
             ]
         )
-
-    # -- tokens ---------------------------------------------------------------------------------------------------
-
-    def new_token(self, seconds: float | None = None) -> str:
-        """An access token; one that dies early is refused after that many seconds."""
-        with self.lock:
-            token = f"sandbox-token-{next(self._tokens)}"
-            if seconds is not None:
-                self._dying[token] = monotonic() + seconds
-            return token
-
-    def is_expired(self, token: str) -> bool:
-        """Is this token one that was made to die early, and has it?"""
-        return monotonic() > self._dying.get(token, float("inf"))
-
-    # -- faults ---------------------------------------------------------------------------------------------------
-
-    def add_fault(self, fault: Fault) -> None:
-        with self.lock, self._db:
-            self._db.execute(
-                "insert into faults (method, kind, times, args) values (?, ?, ?, ?)",
-                [fault.method, fault.kind, fault.times, json.dumps(fault.args)],
-            )
-
-    def clear_faults(self) -> int:
-        """Forget all queued faults; gives how many there were."""
-        with self.lock, self._db:
-            return self._db.execute("delete from faults").rowcount
-
-    def take_fault(self, method: str, customer: str = "", text: str = "") -> Fault | None:
-        """The oldest queued fault that matches this call; uses up one of its times."""
-        with self.lock, self._db:
-            for row_id, name, kind, times, args in self._db.execute("select * from faults order by id").fetchall():
-                fault = Fault(name, kind, times, json.loads(args))
-                if fault.matches(method, customer, text):
-                    if times == 1:
-                        self._db.execute("delete from faults where id = ?", [row_id])
-                    else:
-                        self._db.execute("update faults set times = times - 1 where id = ?", [row_id])
-                    return fault
-        return None

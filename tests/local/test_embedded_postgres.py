@@ -20,6 +20,7 @@ from local.ports import free_port
 from local.postgres_programs import EmbeddedPostgresError, PostgresPrograms
 from tools import REPOSITORY
 
+pytestmark = pytest.mark.usefixtures("starts_services")
 START = [sys.executable, "-m", "local.embedded_postgres", "start", "--folder"]
 as_root = pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="needs root and setpriv")
 

@@ -34,7 +34,7 @@ def planted_in(pid: int) -> list[str]:
     return [value for value in PLANTED.values() if value in values]
 
 
-@pytest.mark.usefixtures("shell")
+@pytest.mark.usefixtures("shell", "starts_services")
 def test_the_database_server_gets_no_secret_of_the_shell_and_closes_its_files(tmp_path: Path) -> None:
     before = os.umask(0o022)
     server = EmbeddedPostgres(tmp_path / "postgres", durable=False)

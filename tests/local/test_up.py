@@ -23,7 +23,10 @@ from tests.local.test_private import PLANTED, planted_in
 from tools import REPOSITORY
 
 # Not among the quick ones: LEADS_TEST_UP=1 make test ARGS=tests/local/test_up.py
-pytestmark = pytest.mark.skipif(os.environ.get("LEADS_TEST_UP") != "1", reason="plays make up for some minutes")
+pytestmark = [
+    pytest.mark.skipif(os.environ.get("LEADS_TEST_UP") != "1", reason="plays make up for some minutes"),
+    pytest.mark.usefixtures("starts_services"),
+]
 TOKEN = "Zq8PlantedToken"
 ALERTS = json.dumps({"conn_type": "apprise", "extra": {"config": [{"path": f"slck://{TOKEN}/x", "tag": ["alerts"]}]}})
 PATIENCE = 900

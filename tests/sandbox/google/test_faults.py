@@ -12,7 +12,7 @@ from google.auth.exceptions import RefreshError
 from googleapiclient.errors import HttpError
 from httpx import HTTPStatusError
 
-from sandbox.google import ads
+from sandbox.google import ads, messages
 from tests.fixtures.sandbox import Sandbox, serving
 from tests.sandbox.google.clients import (
     PAINTERS,
@@ -178,7 +178,7 @@ def test_partial(clean_sandbox: Sandbox) -> None:
     clean_sandbox.fault("partial", "MutateCampaignBudgets", error="database_error.CONCURRENT_MODIFICATION")
     response = mutate({SCHILDER_UTRECHT: before + EURO})
     (detail,) = response.partial_failure_error.details
-    (error,) = ads.GoogleAdsFailure.FromString(detail.value).errors
+    (error,) = messages.GoogleAdsFailure.FromString(detail.value).errors
     assert error.error_code.WhichOneof("error_code") == "database_error"
     assert clean_sandbox.budgets()[SCHILDER_UTRECHT] == before
 
