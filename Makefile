@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test backtest clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint audit image format lock
+.PHONY: help run test backtest clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint check check-code audit image format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -61,13 +61,18 @@ bench: $(READY) ## what a morning costs, against limits measured in the same run
 screenshots: $(READY) ## take the pictures in docs/ again, in a real Airflow with a real browser
 	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages
 
-lint: $(READY) ## style, types, SQL, migrations, dependencies, licences, Dockerfile and the generated pages
+check: check-code ## for each save, under a minute on two cores: style, types, imports, SQL, generated pages, and every test that needs no service
+	@$(PYTHON) -m pytest --no-services -q --numprocesses 2 --dist worksteal $(ARGS)
+
+check-code: $(READY)
 	$(PYTHON) -m ruff check --quiet .
 	$(PYTHON) -m ruff format --check --quiet .
 	$(PYTHON) -m mypy
 	PYTHONPATH=plugins .venv/bin/lint-imports --no-logo --cache-dir .local/import_linter
 	$(PYTHON) -m tools.lint_sql
 	$(PYTHON) -m tools.docs --check
+
+lint: check-code ## style, types, SQL, migrations, dependencies, licences, Dockerfile and the generated pages
 	$(PYTHON) -m deptry --no-ansi plugins dags
 	$(PYTHON) -m deptry --no-ansi --ignore DEP004 .
 	.venv/bin/hadolint Dockerfile

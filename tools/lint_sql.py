@@ -2,19 +2,24 @@
 
     python -m tools.lint_sql [path ...]
 
+A file that was in order stays so until it, the rules, sqlfluff or this program change: it is not parsed again.
+
 sqlfluff renders either Jinja or `%(name)s`, and the files of this repository have both. So each placeholder is replaced
 by a string literal of the same length before the file is linted; every line and column reported stays right.
 """
 
+import hashlib
 import re
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from sqlfluff.core import FluffConfig, Linter
 
 from tools import REPOSITORY
 
+CACHE = REPOSITORY / ".local" / "cache" / "lint_sql"  # an empty file for each text that was in order
 FOLDERS = ("include", "local", "sandbox", "docs")
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
@@ -34,12 +39,29 @@ def violations(linter: Linter, path: Path) -> list[str]:
     ]
 
 
+def mark(path: Path) -> Path:
+    """The file in CACHE that says of this text, under these rules, that it is in order."""
+    parts = [Path(__file__).read_bytes(), (REPOSITORY / ".sqlfluff").read_bytes(), path.read_bytes()]
+    known = hashlib.sha256(f"{version('sqlfluff')} {path.relative_to(REPOSITORY)}".encode())
+    for part in parts:
+        known.update(hashlib.sha256(part).digest())
+    return CACHE / known.hexdigest()
+
+
 def main(arguments: Sequence[str]) -> int:
     """Lint the paths given, else every SQL file; exits with 1 when there is a fault."""
     given = [Path(argument).resolve() for argument in arguments]
     paths = given or sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.sql"))
     linter = Linter(config=FluffConfig.from_path(str(REPOSITORY / "include")))
-    found = [line for path in paths for line in violations(linter, path)]
+    found: list[str] = []
+    for path in paths:
+        if mark(path).exists():
+            continue
+        faults = violations(linter, path)
+        found += faults
+        if not faults:
+            CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
+            mark(path).touch()
     print("\n".join(found) if found else f"{len(paths)} SQL files are in order")
     return 1 if found else 0
 
