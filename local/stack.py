@@ -16,7 +16,7 @@ from local.airflow_services import COMPONENTS, AirflowServices
 from local.processes import digests
 from local.progress import step
 from local.real_database import real_database
-from tools import REPOSITORY
+from tools import REPOSITORY, migrate
 
 STAND_IN = (  # what always comes from the stand-in world, unless LEADS_DATABASE_URL names a real one
     "AIRFLOW_CONN_LEADS_DB",
@@ -161,8 +161,6 @@ class Stack(AirflowServices):
 
     def migrate_leads(self) -> list[str]:
         """Bring the embedded leads database up to date, the company's own tables first; returns what was applied."""
-        from tools import migrate
-
         url = self.postgres.url("leads")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute((REPOSITORY / "sandbox" / "supabase.sql").read_bytes())

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from google.ads.googleads.errors import GoogleAdsException
 
-from sandbox.google import ads, resources
+from sandbox.google import ads, messages, resources
+from sandbox.google.query import METRICS
 from sandbox.world import catalogue
 from sandbox.world.state import State
 from tests.fixtures.sandbox import Sandbox
@@ -219,7 +220,7 @@ def test_a_long_answer_comes_in_pages(tmp_path: Path, monkeypatch: pytest.Monkey
     """In this process and without a port: only the paging is of interest."""
     monkeypatch.setattr(ads, "PAGE", 3)
     server = ads.AdsServer(State(tmp_path))
-    request = ads.SearchRequest(customer_id=PAINTERS, query="SELECT campaign.id FROM campaign")
+    request = messages.SearchRequest(customer_id=PAINTERS, query="SELECT campaign.id FROM campaign")
     seen, pages = [], 0
     while True:
         answer = server._search(request, None, "r")
@@ -244,9 +245,9 @@ def test_every_field_that_is_served_can_be_sent(tmp_path: Path) -> None:
         row = next(entities(state, PAINTERS)).row
         fields = [f"{name}.{field}" for name, values in row.items() for field in values]
         if resource == "campaign":
-            fields += ["segments.date", *(f"metrics.{name}" for name in resources.METRICS)]
+            fields += ["segments.date", *(f"metrics.{name}" for name in METRICS)]
         query = f"SELECT {', '.join(fields)} FROM {resource}{where.get(resource, '')}"
-        assert server._search(ads.SearchRequest(customer_id=PAINTERS, query=query), None, "r").results, resource
+        assert server._search(messages.SearchRequest(customer_id=PAINTERS, query=query), None, "r").results, resource
 
 
 def test_every_call_is_recorded(clean_sandbox: Sandbox) -> None:
