@@ -12,6 +12,8 @@ import hashlib
 import re
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,9 +31,15 @@ def as_literals(text: str) -> str:
     return PLACEHOLDER.sub(lambda found: f"'{found[1]}__'", text).replace("%%", "% ")
 
 
-def violations(linter: Linter, path: Path) -> list[str]:
+@cache
+def linter() -> Linter:
+    """The linter with the rules of this repository, made once per process."""
+    return Linter(config=FluffConfig.from_path(str(REPOSITORY / "include")))
+
+
+def violations(path: Path) -> list[str]:
     """One line for each fault of a file."""
-    linted = linter.lint_string(as_literals(path.read_text()), fname=str(path))
+    linted = linter().lint_string(as_literals(path.read_text()), fname=str(path))
     name = path.relative_to(REPOSITORY)
     return [
         f"{name}:{fault.line_no}:{fault.line_pos}: {fault.rule_code()} {fault.desc()}"
@@ -52,16 +60,14 @@ def main(arguments: Sequence[str]) -> int:
     """Lint the paths given, else every SQL file; exits with 1 when there is a fault."""
     given = [Path(argument).resolve() for argument in arguments]
     paths = given or sorted(path for folder in FOLDERS for path in (REPOSITORY / folder).rglob("*.sql"))
-    linter = Linter(config=FluffConfig.from_path(str(REPOSITORY / "include")))
+    todo = [path for path in paths if not mark(path).exists()]
     found: list[str] = []
-    for path in paths:
-        if mark(path).exists():
-            continue
-        faults = violations(linter, path)
-        found += faults
-        if not faults:
-            CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mark(path).touch()
+    CACHE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with ProcessPoolExecutor() as pool:
+        for path, faults in zip(todo, pool.map(violations, todo), strict=True):
+            found += faults
+            if not faults:
+                mark(path).touch()
     print("\n".join(found) if found else f"{len(paths)} SQL files are in order")
     return 1 if found else 0
 

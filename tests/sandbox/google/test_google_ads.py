@@ -169,7 +169,7 @@ def test_one_bad_operation_spoils_no_other(clean_sandbox: Sandbox) -> None:
     wanted = before[SCHILDER_UTRECHT] + EURO
     response = mutate({SCHILDER_NOORD_BRABANT: 1, SCHILDER_UTRECHT: wanted})
     (detail,) = response.partial_failure_error.details
-    failure = ads.GoogleAdsFailure.FromString(detail.value)
+    failure = messages.GoogleAdsFailure.FromString(detail.value)
     assert [element.index for element in failure.errors[0].location.field_path_elements][:1] == [0]
     assert [result.resource_name for result in response.results] == ["", SCHILDER_UTRECHT]
     assert clean_sandbox.budgets() == {**before, SCHILDER_UTRECHT: wanted}
