@@ -2,7 +2,7 @@
 
     python -m tools.lint_sql [path ...]
 
-A file that was in order stays so until it, the rules, sqlfluff or this program change: it is not parsed again.
+A file that was in order is not parsed again until it, what it includes, the rules, sqlfluff or this program change.
 
 sqlfluff renders either Jinja or `%(name)s`, and the files of this repository have both. So each placeholder is replaced
 by a string literal of the same length before the file is linted; every line and column reported stays right.
@@ -23,6 +23,8 @@ from tools import REPOSITORY
 
 CACHE = REPOSITORY / ".local" / "cache" / "lint_sql"  # an empty file for each text that was in order
 FOLDERS = ("include", "local", "sandbox", "docs")
+INCLUDE = re.compile(r"\{%-?\s*include\s+'([^']+)'")
+INCLUDED_FROM = REPOSITORY / "include" / "sql"
 PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 
 
@@ -47,12 +49,17 @@ def violations(path: Path) -> list[str]:
     ]
 
 
+def included(path: Path) -> set[Path]:
+    """The files whose text stands in this one when it is rendered, at any depth."""
+    below = {INCLUDED_FROM / name for name in INCLUDE.findall(path.read_text())}
+    return {file for name in below if name.exists() for file in {name, *included(name)}}
+
+
 def mark(path: Path) -> Path:
-    """The file in CACHE that says of this text, under these rules, that it is in order."""
-    parts = [Path(__file__).read_bytes(), (REPOSITORY / ".sqlfluff").read_bytes(), path.read_bytes()]
+    """The file in CACHE that says that this text, with what it includes, is in order under these rules."""
     known = hashlib.sha256(f"{version('sqlfluff')} {path.relative_to(REPOSITORY)}".encode())
-    for part in parts:
-        known.update(hashlib.sha256(part).digest())
+    for part in (Path(__file__), REPOSITORY / ".sqlfluff", path, *sorted(included(path))):
+        known.update(hashlib.sha256(part.read_bytes()).digest())
     return CACHE / known.hexdigest()
 
 
