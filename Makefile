@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test backtest clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint audit image format lock
+.PHONY: help run test backtest clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint check check-code audit image format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -14,34 +14,34 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 run: $(READY) ## one morning from start to end on this machine: statistics, plan, budgets; again is harmless
-	@$(PYTHON) -m tools.day run
+	@$(PYTHON) -m local.morning run
 
 test: $(READY) ## the tests, against a real PostgreSQL and a real Airflow (ARGS="tests/planner -x" narrows them, ARGS=--long plays every case)
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 up: $(READY) ## start the local services and leave them running; prints the address of Airflow's UI
-	@$(PYTHON) -m tools.stack up
+	@$(PYTHON) -m local.commands up
 
 stop: $(READY) ## stop the local services
-	@$(PYTHON) -m tools.stack stop
+	@$(PYTHON) -m local.commands stop
 
 status: $(READY) ## what of the local services runs, what was restarted and why, and what Airflow says of its health
-	@$(PYTHON) -m tools.stack status
+	@$(PYTHON) -m local.commands status
 
 show: $(READY) ## today's decisions, and whether the live budgets agree with the log
-	@$(PYTHON) -m tools.day show
+	@$(PYTHON) -m local.morning show
 
 migrate: $(READY) ## apply the migrations to LEADS_DATABASE_URL, or to the local database (ARGS=--dry-run shows them)
-	@$(PYTHON) -m tools.stack migrate $(ARGS)
+	@$(PYTHON) -m local.commands migrate $(ARGS)
 
 psql: $(READY) ## a prompt on the leads database
-	@$(PYTHON) -m tools.stack psql $(ARGS)
+	@$(PYTHON) -m local.commands psql $(ARGS)
 
 airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
-	@$(PYTHON) -m tools.stack airflow $(ARGS)
+	@$(PYTHON) -m local.commands airflow $(ARGS)
 
 backtest: $(READY) ## past mornings with other settings, beside what was decided (ARGS="max_increase_pct=50 max_decrease_pct=50")
-	@$(PYTHON) -m tools.stack backtest $(ARGS)
+	@$(PYTHON) -m local.commands backtest $(ARGS)
 
 clock: $(READY) ## what knows the time, at night, at midnight, when the clock changes, in other zones (over an hour; ARGS=--short)
 	@PYTHONPATH=plugins $(PYTHON) -m tests.clock $(ARGS)
@@ -61,13 +61,18 @@ bench: $(READY) ## what a morning costs, against limits measured in the same run
 screenshots: $(READY) ## take the pictures in docs/ again, in a real Airflow with a real browser
 	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages
 
-lint: $(READY) ## style, types, SQL, migrations, dependencies, licences, Dockerfile and the generated pages
+check: check-code ## for each save, under a minute on two cores: style, types, imports, SQL, generated pages, and every test that needs no service
+	@$(PYTHON) -m pytest --no-services -q --numprocesses 2 --dist worksteal $(ARGS)
+
+check-code: $(READY)
 	$(PYTHON) -m ruff check --quiet .
 	$(PYTHON) -m ruff format --check --quiet .
 	$(PYTHON) -m mypy
 	PYTHONPATH=plugins .venv/bin/lint-imports --no-logo --cache-dir .local/import_linter
 	$(PYTHON) -m tools.lint_sql
 	$(PYTHON) -m tools.docs --check
+
+lint: check-code ## style, types, SQL, migrations, dependencies, licences, Dockerfile and the generated pages
 	$(PYTHON) -m deptry --no-ansi plugins dags
 	$(PYTHON) -m deptry --no-ansi --ignore DEP004 .
 	.venv/bin/hadolint Dockerfile
@@ -87,7 +92,7 @@ lock: $(READY) ## resolve requirements*.in again for Python 3.11 to 3.13 and wri
 	@$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -o requirements-dev.txt requirements-dev.in
 
 clean: ## stop the services and delete .local: the local database, the stand-in world, every log
-	@if [ -e $(READY) ]; then $(PYTHON) -m tools.stack clean; else rm -rf .local; fi
+	@if [ -e $(READY) ]; then $(PYTHON) -m local.commands clean; else rm -rf .local; fi
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 
 $(READY): requirements.txt requirements-dev.txt

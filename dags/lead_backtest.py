@@ -72,7 +72,7 @@ def number(title: str, description: str, **bounds: float) -> Param:
     **RUN_CALLBACKS,
     tags=["tier:2", "rerun:clear"],
 )
-def lead_backtest():
+def lead_backtest() -> None:
     replay_mornings(STEERED)
 
 

@@ -68,7 +68,7 @@ UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
     **RUN_CALLBACKS,
     tags=["tier:1", "rerun:new-run"],
 )
-def lead_budget_revert():
+def lead_budget_revert() -> None:
     settle_open_changes(STEERED) >> revert_budgets(STEERED)
 
 

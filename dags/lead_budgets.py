@@ -68,7 +68,7 @@ from lead_demand.tasks.lead_budgets import (
     **RUN_CALLBACKS,
     tags=["tier:1", "rerun:new-run"],
 )
-def lead_budgets():
+def lead_budgets() -> None:
     accounts = read_accounts(STEERED)
     settled = settle_open_changes(STEERED)
     live = read_budgets.partial(channel=STEERED).expand(account=accounts)

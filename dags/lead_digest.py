@@ -46,7 +46,7 @@ from lead_demand.tasks.lead_digest import check_deadline, send_digest
     **RUN_CALLBACKS,
     tags=["tier:2", "rerun:new-run"],
 )
-def lead_digest():
+def lead_digest() -> None:
     check_deadline(STEERED)
     send_digest(STEERED)
 

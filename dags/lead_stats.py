@@ -37,6 +37,7 @@ the latest whole day, without a range, announces it; a backfill or an old day ne
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pendulum
 from airflow.sdk import Param, TaskGroup, TriggerRule, dag
@@ -51,16 +52,19 @@ from lead_demand.runs.operators import LastDayOperator, WindowOperator
 from lead_demand.runs.timetable import DayAfterTimetable
 from lead_demand.tasks.lead_stats import announce_day, pull, read_accounts, report
 
+if TYPE_CHECKING:
+    from airflow.sdk.types import DagRunProtocol
+
 # The widest restatement: everything derived from the pulls is derived again over all of it.
 WIDEST = max(spec.restated_days for spec in registry.CHANNELS.values())
 OF_LEADS = registry.CHANNELS["leads"].restated_days
 
 
-def first_day(dag_run, restated_days: int = WIDEST) -> str:
+def first_day(dag_run: DagRunProtocol, restated_days: int = WIDEST) -> str:
     return day.stats_window(dag_run, restated_days).first.isoformat()
 
 
-def last_day(dag_run) -> str:
+def last_day(dag_run: DagRunProtocol) -> str:
     return day.stats_date(dag_run).isoformat()
 
 
@@ -104,7 +108,7 @@ IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }
     **RUN_CALLBACKS,
     tags=["tier:1", "rerun:clear"],
 )
-def lead_stats():
+def lead_stats() -> None:
     attribute_leads = WindowOperator(
         task_id="attribute_leads",
         sql="lead_stats/update_leads.sql",

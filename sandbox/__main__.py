@@ -15,8 +15,9 @@ import signal
 import sys
 from pathlib import Path
 
-from sandbox import catalogue, pki, web
-from sandbox.state import State
+from sandbox.google import pki, web
+from sandbox.world import catalogue
+from sandbox.world.state import State
 
 _SCOPES = "https://www.googleapis.com/auth/webmasters.readonly,https://www.googleapis.com/auth/analytics.readonly"
 
@@ -78,7 +79,9 @@ def serve(home: Path, seed: int | None, segments: int | None) -> None:
     except ValueError as e:
         raise SystemExit(str(e)) from None
 
-    from sandbox.ads import AdsServer  # seconds of imports: only once it is certain that there is something to serve
+    from sandbox.google.ads import (
+        AdsServer,  # seconds of imports: only once it is certain that there is something to serve
+    )
 
     keys = pki.load_or_make(home / "keys")
     ports = json.loads(remembered.read_text()) if remembered.exists() else {"ads": 0, "http": 0}

@@ -25,6 +25,7 @@ pytest_plugins = [
     "tests.fixtures.steps",
     "tests.fixtures.world",
     "tests.fixtures.real_airflow",
+    "tests.fixtures.services",
 ]
 
 # Their tests start Airflow's own processes; one worker takes them all, so that these start once.

@@ -4,7 +4,8 @@
 
 A `.venv` without its stamp was left by a run that was killed, and is made again from nothing. When only the locks
 have changed, the packages that differ are exchanged. Standard library only, and nothing newer than Python 3.6, so
-that an unfit interpreter can say what is wrong.
+that an unfit interpreter can say what is wrong. `uv venv` and `uv pip sync` alone would do it where uv is installed; a
+fresh machine has python3 and make, and this brings the locked uv to it by its hash.
 """
 
 import fcntl

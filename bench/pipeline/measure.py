@@ -19,7 +19,7 @@ from psycopg import sql as composed
 
 from lead_demand.database import sql
 from lead_demand.runs.day import Window, latest_whole_day
-from tools.embedded_postgres import EmbeddedPostgres
+from local.embedded_postgres import EmbeddedPostgres
 from tools.migrate import migrate
 
 ROOT = Path(__file__).resolve().parents[2]

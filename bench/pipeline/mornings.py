@@ -27,8 +27,8 @@ from bench.pipeline import USAGE_FILE
 from bench.pipeline.measure import ROOT, Figure, Findings, Scale, median
 from lead_demand.database import sql
 from lead_demand.planner.settings import PlannerSettings
-from tools.airflow_api import ACTIVE, AirflowApi
-from tools.stack import Stack
+from local.airflow_api import ACTIVE, AirflowApi
+from local.stack import Stack
 
 WAITING = (
     "An empty task does nothing and waits for nobody; ours wait for the stand-in world, which shares their cores, and "
@@ -136,9 +136,9 @@ class Mornings(Stack):
         super().__init__("run", home, environ | settings)
 
     def load_company(self) -> object:
-        from sandbox import company
+        from sandbox.company.load import load
 
-        return company.load(self.leads_url, str(self.control), days=HISTORY)
+        return load(self.leads_url, str(self.control), days=HISTORY)
 
     def sql(self, statements: str) -> Any:
         """Run statements as the owner; returns the last one's first value, if it has one."""

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from bench.pipeline import USAGE_FILE
-from tools import scheduler
+from local import scheduler
 
 
 def record_usage() -> None:

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench.pipeline import report
 from bench.pipeline.measure import SCALES, Figure, Findings
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.usefixtures("starts_services")
 def test_the_statements_are_measured_beside_their_limits_and_every_aim_is_judged() -> None:
     command = [sys.executable, "-m", "bench.pipeline", "--quick", "--only", "abcd"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=3600)

@@ -14,13 +14,13 @@ import pytest
 
 from lead_demand.budgets import planning, protocol
 from lead_demand.channels import registry
-from sandbox.company import load
+from local.embedded_postgres import EmbeddedPostgres
+from sandbox.company.load import load
 from tests.fixtures.airflow import use_database
 from tests.fixtures.claims import record_fetches
 from tests.fixtures.morning import Morning
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.fixtures.sandbox import Sandbox
-from tools.embedded_postgres import EmbeddedPostgres
 
 ACCOUNTS = ("1234567890", "2345678901")
 WIDE = """

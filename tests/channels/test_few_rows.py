@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lead_demand.runs.day import Window
-from sandbox.catalogue import GA4_PROPERTY, SITE_URL
+from sandbox.world.catalogue import GA4_PROPERTY, SITE_URL
 from tests.fixtures.findings import statement_of
 from tests.fixtures.world import PAINTERS, World
 

@@ -19,7 +19,7 @@ from lead_demand.channels.pull import pull
 from lead_demand.database import sql
 from lead_demand.runs import day
 from lead_demand.runs.day import Window
-from sandbox.company import load
+from sandbox.company.load import load
 from tests.fixtures.airflow import use_database
 from tests.fixtures.findings import statement_of
 from tests.fixtures.morning import HISTORY_DAYS, Morning, a_morning

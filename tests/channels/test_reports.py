@@ -10,9 +10,9 @@ import pytest
 from lead_demand.channels.pull import pull
 from lead_demand.errors import SourceUnavailable
 from lead_demand.runs.day import Window, today
-from sandbox.catalogue import GA4_PROPERTY, MAIN_HOST, SITE_URL
-from sandbox.company import load
-from sandbox.reports import _copies
+from sandbox.company.load import load
+from sandbox.google.reports import copies_of
+from sandbox.world.catalogue import GA4_PROPERTY, MAIN_HOST, SITE_URL
 from tests.fixtures.airflow import use_database
 from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.sandbox import Sandbox
@@ -264,8 +264,8 @@ def test_a_month_without_a_row_that_matches_is_no_crash(reports: Reports, channe
 @pytest.mark.parametrize(
     ("channel", "outside"),
     [
-        ("search_console", ["/blog", *(f"//{host}/" for host in _copies(MAIN_HOST))]),
-        ("ga4", [*_copies(MAIN_HOST), "(not set)"]),
+        ("search_console", ["/blog", *(f"//{host}/" for host in copies_of(MAIN_HOST))]),
+        ("ga4", [*copies_of(MAIN_HOST), "(not set)"]),
     ],
 )
 def test_pages_and_hosts_that_are_outside_on_purpose_are_not_named(

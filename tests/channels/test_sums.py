@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from sandbox.forms import play
+from sandbox.company.forms import play
 from tests.fixtures.morning import Morning
 from tests.fixtures.world import PAINTERS, ROOFERS, World
 

@@ -45,8 +45,8 @@ TESTS = (
     "tests/migrations/test_how_often_right.py",
     "tests/migrations/test_log.py",
     "tests/bench",
-    "tests/tools/test_day.py",
-    "tests/tools/test_processes.py",
+    "tests/local/test_morning.py",
+    "tests/local/test_processes.py",
     "tests/faults/test_process.py",
     "tests/faults/test_drill.py",
 )
@@ -149,7 +149,7 @@ def clock(moment: Moment) -> Iterator[dict[str, str]]:
             "LEAD_DEMAND_HOME": home,
         }
     finally:
-        clean = [sys.executable, "-m", "tools.stack", "clean"]
+        clean = [sys.executable, "-m", "local.commands", "clean"]
         subprocess.run(clean, cwd=ROOT, env=os.environ | {"LEAD_DEMAND_HOME": home}, check=False)
         shutil.rmtree(home, ignore_errors=True)
 
@@ -189,7 +189,7 @@ def pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
 
 
-RUN = [sys.executable, "-m", "tools.day", "run"]
+RUN = [sys.executable, "-m", "local.morning", "run"]
 
 
 def main(arguments: Sequence[str]) -> int:

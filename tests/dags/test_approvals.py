@@ -11,7 +11,7 @@ import pytest
 from lead_demand.budgets import planning
 from lead_demand.errors import CapacitySourceFailed, ChangesFailed
 from lead_demand.runs import day
-from sandbox.partners import play
+from sandbox.company.partners import play
 from tests.budgets.conftest import RUN
 from tests.budgets.test_answers import Asked, put
 from tests.fixtures.airflow import answering

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from lead_demand.runs.day import AMSTERDAM
+from local.airflow_api import AirflowApi, AirflowApiError
 from tests.fixtures.airflow import Run
 from tests.fixtures.morning import Morning
 from tests.fixtures.real_airflow import PEOPLE, RealAirflow
-from tools.airflow_api import AirflowApi, AirflowApiError
 
 ASK, AFTER = "ask_for_approval", "change_approved_budgets"
 APPROVED = {"chosen_options": ["Approve"], "params_input": {"leave_out": []}}

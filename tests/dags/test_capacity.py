@@ -17,7 +17,7 @@ from lead_demand.database import sql
 from lead_demand.errors import CapacitySourceFailed
 from lead_demand.planner.reasons import Reason
 from lead_demand.runs import day, windows
-from sandbox.partners import play
+from sandbox.company.partners import play
 from tests.fixtures.morning import Morning
 
 BRABANT, UTRECHT = "schilder_noord_brabant", "schilder_utrecht"

@@ -13,7 +13,7 @@ import pytest
 from lead_demand.budgets import planning
 from lead_demand.planner.reasons import Reason
 from lead_demand.runs import day
-from sandbox.forms import play
+from sandbox.company.forms import play
 from tests.fixtures.morning import Morning
 
 BRABANT, UTRECHT = "schilder_noord_brabant", "schilder_utrecht"

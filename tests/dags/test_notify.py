@@ -10,9 +10,9 @@ import pytest
 
 from lead_demand.oncall import notifier
 from lead_demand.runs import day
+from local.ports import free_port
 from tests.fixtures.mailbox import MARKETING, ON_CALL, PASSWORD, Mailbox
 from tests.fixtures.morning import Morning
-from tools.embedded_postgres import free_port
 
 pytestmark = pytest.mark.usefixtures("airflow_metadata")
 CONNECTION = f"AIRFLOW_CONN_{notifier.CONNECTION.upper()}"

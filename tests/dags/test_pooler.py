@@ -11,12 +11,12 @@ import pytest
 from lead_demand import database
 from lead_demand.database import sql
 from lead_demand.oncall import diagnosis
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.airflow import use_database
 from tests.fixtures.morning import Morning, a_morning
 from tests.fixtures.pgbouncer import PooledDatabase
 from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.sandbox import Sandbox
-from tools.embedded_postgres import EmbeddedPostgres
 
 PoolerBefore = Callable[..., PooledDatabase]
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sandbox import catalogue
+from sandbox.world import catalogue
 from tests.fixtures.morning import Morning
 
 # Why a claim is closed that no decision covers.

@@ -22,7 +22,7 @@ from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.morning import HISTORY_DAYS, Morning
 from tests.fixtures.postgres import PIPELINE_PASSWORD
 from tests.fixtures.real_airflow import RealAirflow
-from tools.migrate import MIGRATIONS
+from tools.migrations import MIGRATIONS
 
 ACCOUNT, SITE = "1234567890", "sc-domain:vakwerkgids.example"
 ALWAYS = 1_000

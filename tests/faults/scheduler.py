@@ -12,8 +12,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from local import scheduler
 from tests.faults import points
-from tools import scheduler
 
 STRIKE_FILE = "LEAD_DEMAND_STRIKE_FILE"
 IN_FLIGHT_SECONDS = 0.5  # how long a change is under way when its sender dies

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import catalogue
+from sandbox.world import catalogue
 from tests.faults.invariants import Evidence, contradictions
 
 BUDGET = "customers/1/campaignBudgets/1"

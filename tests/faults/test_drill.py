@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from local import local_home
 from tests.faults import mornings
 from tests.faults.conftest import every_morning
 from tests.faults.invariants import contradictions, gather
@@ -23,7 +24,6 @@ from tests.fixtures.mailbox import MARKETING, ON_CALL, Mail, Mailbox
 from tests.fixtures.morning import DECIDED, Morning, a_morning
 from tests.fixtures.real_airflow import RealAirflow
 from tests.fixtures.sandbox import Sandbox
-from tools import local_home
 
 CASES = mornings.CASES
 LABELS = ["What happened", "What was not changed", "Heals by itself", "What to do"]

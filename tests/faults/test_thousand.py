@@ -9,7 +9,7 @@ import pytest
 
 from lead_demand.budgets import decisions, planning, protocol
 from lead_demand.errors import ChangesFailed
-from sandbox.company import load
+from sandbox.company.load import load
 from tests.faults.cases import MUTATE, STRUCK
 from tests.faults.invariants import contradictions, gather
 from tests.fixtures.airflow import use_database

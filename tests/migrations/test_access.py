@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.claims import CAMPAIGN_BUDGET
 from tests.fixtures.postgres import MEMBER, PG_VERSIONS, make_template
 from tests.migrations.conftest import OTHER_BUDGET, PIPELINES, SeededDatabase, seeded_copy
-from tools.embedded_postgres import EmbeddedPostgres
 
 SEGMENT = "(select id from lead_segments where branch = 'schilder')"
 DONE, DENIED, NO_ROWS = "done", "denied", "no rows"

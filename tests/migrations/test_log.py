@@ -576,7 +576,7 @@ def test_a_manual_row_changes_nothing_of_what_the_pipeline_does(seeded_db: Seede
 
 
 def test_the_table_of_the_day_does_not_take_a_record_for_what_is_in_force(seeded_db: SeededDatabase) -> None:
-    statement = (REPOSITORY / "tools" / "sql" / "select_budgets.sql").read_text()
+    statement = (REPOSITORY / "local" / "sql" / "select_budgets.sql").read_text()
     before = seeded_db.fetch(statement)
     with act_as(seeded_db, "admin") as admin:
         log(admin, seeded_db.segment, "by hand", new_value=98_765)

@@ -15,10 +15,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.postgres import COMPANY_SQL, LeadsDatabase, drop_database
 from tests.migrations.conftest import ALL, quiet, record_fetches, runner, schema
-from tools.embedded_postgres import EmbeddedPostgres
-from tools.migrate import APPLICATION_NAME, MIGRATIONS, migrate, pending
+from tools.migrate import APPLICATION_NAME, migrate, pending
+from tools.migrations import MIGRATIONS
 
 LEADS = 1_000_000
 LONGEST_WAIT = "1s"

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures import postgres_binaries
 from tests.fixtures.postgres import PG_VERSIONS, LeadsDatabase, drop_database, make_template
-from tools.embedded_postgres import EmbeddedPostgres
 
 PACKAGE, VERSION = "postgresql-15-plpgsql-check", "15"
 

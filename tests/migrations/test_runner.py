@@ -9,11 +9,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.pgbouncer import PooledDatabase
 from tests.fixtures.postgres import LeadsDatabase
 from tests.migrations.conftest import ALL, quiet, runner, schema
-from tools.embedded_postgres import EmbeddedPostgres
-from tools.migrate import APPLICATION_NAME, HISTORY, MigrationError, main, migrate, pending, read_folder
+from tools.migrate import APPLICATION_NAME, HISTORY, main, migrate, pending
+from tools.migrations import MigrationError, read_folder
 
 MakeDatabase = Callable[[], LeadsDatabase]
 

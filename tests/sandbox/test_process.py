@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.fixtures.sandbox import Sandbox
-from tests.sandbox.google import PAINTERS, SCHILDER_NOORD_BRABANT, mutate, search
+from tests.sandbox.google.clients import PAINTERS, SCHILDER_NOORD_BRABANT, mutate, search
 
 EURO = 1_000_000
 CAMPAIGN = "20000001001"

@@ -15,12 +15,12 @@ from lead_demand.budgets import planning
 from lead_demand.budgets.decisions import decided_claims
 from lead_demand.budgets.protocol import BudgetProtocol
 from lead_demand.database import sql
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.airflow import use_database
 from tests.fixtures.morning import DECIDED
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.fixtures.sandbox import Sandbox
 from tests.sql.statements import ACCOUNT, CHANNEL, RUN, STATEMENTS, Statement, inventory, prepare, window
-from tools.embedded_postgres import EmbeddedPostgres
 
 WATCHED = (*DECIDED, "approval_questions", "leads")
 _numbers = itertools.count(1)

@@ -17,9 +17,9 @@ from psycopg.rows import dict_row
 
 from lead_demand.database import sql
 from lead_demand.planner.settings import PlannerSettings
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.sql.statements import ACCOUNT, CHANNEL, RUN, STATEMENTS, prepare, window
-from tools.embedded_postgres import EmbeddedPostgres
 
 SEGMENTS = int(os.environ.get("LEADS_TEST_SEGMENTS", "1000"))
 DAYS = 400

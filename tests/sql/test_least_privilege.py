@@ -11,9 +11,9 @@ from psycopg import sql as composed
 from psycopg.rows import dict_row
 
 from lead_demand.database import sql
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.sql.statements import STATEMENTS, window
-from tools.embedded_postgres import EmbeddedPostgres
 
 HELD = """
 select distinct table_name as name, privilege_type as verb

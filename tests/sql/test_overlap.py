@@ -13,9 +13,9 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from lead_demand.database import sql
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.sql.statements import ACCOUNT, CHANNEL, FINDING, PULLED, RUN
-from tools.embedded_postgres import EmbeddedPostgres
 
 ROUNDS = 6
 # Each in a transaction of its own, in the order of the DAG.

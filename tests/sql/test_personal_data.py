@@ -12,11 +12,12 @@ import pytest
 from psycopg.rows import dict_row
 
 from lead_demand.database import sql
+from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.postgres import COMPANY_SQL, PIPELINE_PASSWORD, LeadsDatabase, drop_database
 from tests.sql.statements import STATEMENTS, window
 from tools import adapters
-from tools.embedded_postgres import EmbeddedPostgres
-from tools.migrate import main, migrate, read_folder
+from tools.migrate import main, migrate
+from tools.migrations import read_folder
 
 PERSONAL = ("name", "email", "phone", "city", "partner_id", "price")
 COUNTED_BY = {

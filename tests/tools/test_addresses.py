@@ -70,10 +70,10 @@ def test_what_the_driver_says_is_told_without_the_password() -> None:
 @pytest.mark.parametrize(
     ("command", "address"),
     [
-        ("tools.stack migrate", UNREADABLE[0]),
-        ("tools.stack psql", UNREADABLE[2]),
-        ("tools.stack up", UNREADABLE[11]),
-        ("tools.day run", UNREADABLE[4]),
+        ("local.commands migrate", UNREADABLE[0]),
+        ("local.commands psql", UNREADABLE[2]),
+        ("local.commands up", UNREADABLE[11]),
+        ("local.morning run", UNREADABLE[4]),
     ],
 )
 def test_no_command_prints_an_address_that_cannot_be_read(command: str, address: str, tmp_path: Path) -> None:

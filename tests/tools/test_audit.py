@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from local.ports import free_port
 from tools import audit
-from tools.embedded_postgres import free_port
 
 # As OSV writes them: GitHub rates, the Python Packaging Authority does not; both tell of the same hole.
 RATED: dict[str, Any] = {

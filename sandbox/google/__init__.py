@@ -1,0 +1,1 @@
+"""The three Google APIs over the world, and how their clients reach them."""

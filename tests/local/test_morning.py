@@ -1,0 +1,60 @@
+"""What `make run` prints and concludes, apart from the services it starts."""
+
+from decimal import Decimal
+
+import pytest
+
+from local.morning import lacks_history
+from local.report import COLUMNS, changes, one, rows, table
+from local.runs import is_parked, which
+from tests.fixtures.postgres import LeadsDatabase
+
+
+def task(state: str | None) -> dict[str, object]:
+    return {"state": state}
+
+
+@pytest.mark.parametrize(
+    ("states", "parked"),
+    [
+        (["success", "awaiting_input", None], True),
+        (["success", "awaiting_input"], True),
+        (["success", "awaiting_input", "running"], False),
+        (["success", "awaiting_input", "up_for_retry"], False),
+        (["success", None], False),
+        ([], False),
+    ],
+)
+def test_a_run_is_parked_when_only_a_person_can_move_it(states: list[str | None], parked: bool) -> None:
+    assert is_parked([task(state) for state in states]) is parked
+
+
+def test_a_mapped_task_is_named_by_what_it_is_about() -> None:
+    assert which({"task_id": "pull", "map_index": -1, "rendered_map_index": None}) == "pull"
+    assert which({"task_id": "pull", "map_index": 2, "rendered_map_index": None}) == "pull [2]"
+    assert which({"task_id": "pull", "map_index": 2, "rendered_map_index": "ga4 345"}) == "pull [ga4 345]"
+
+
+def test_the_table_shows_unknown_as_a_dash_and_money_with_cents() -> None:
+    row = dict.fromkeys(COLUMNS)
+    lines = table([row | {"segment": "schilder_utrecht", "old_budget": Decimal("80.00")}]).splitlines()
+    assert lines[2].split() == ["schilder_utrecht", *"––––", "80.00", *"––––"]
+
+
+def test_the_statements_run_on_an_empty_database(leads_db: LeadsDatabase) -> None:
+    url = leads_db.owner_url
+    assert rows(url, "select_day") == []
+    assert rows(url, "select_findings") == []
+    assert rows(url, "select_budgets") == []
+    assert lacks_history(url)
+    assert changes(url, one(url, "select now()")) == "Nothing changed, and nothing is decided for today yet."
+
+
+def test_a_change_is_told_in_words(leads_db: LeadsDatabase) -> None:
+    url = leads_db.owner_url
+    before = one(url, "select now()")
+    leads_db.fetch(
+        "insert into lead_generation_stats (segment_id, date, leads_generated) values (%s, lead_today() - 1, 3)",
+        [leads_db.add_segment()],
+    )
+    assert changes(url, before) == "This run: 1 rows of statistics written."
