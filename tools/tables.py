@@ -227,7 +227,7 @@ def _string(literal: str) -> str:
 
 def diagram(tables: dict[str, Table]) -> str:
     """The tables as a Mermaid erDiagram: the columns of their keys, and one line per foreign key."""
-    lines = ["erDiagram"]
+    lines = ["erDiagram", "    direction LR"]
     for table in tables.values():
         keyed = {name for key in table.keys.values() for name in key.columns}
         keyed |= {name for key in table.foreign_keys.values() for name in key.columns}
