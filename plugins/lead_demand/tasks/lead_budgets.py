@@ -139,7 +139,7 @@ def hold_budgets(channel: str) -> None:
 
 @documented(trigger_rule=TriggerRule.ALL_DONE)
 def report(channel: str) -> None:
-    """Today in one table; red when any task before it is, so that a refused change never hides."""
+    """Today in one table; fails when any task before it failed, so that a refused change is never hidden."""
     from lead_demand import text
     from lead_demand.budgets import month
     from lead_demand.database.settings import read_switches

@@ -64,7 +64,7 @@ def check_deadline(channel: str) -> None:
             raise DeadlineMissed(
                 f"{happened} Reported already: {who}.",
                 todo=f"Read the alert of {next(iter(reported))}, or the log of its failed task, and do what it says; "
-                "this task needs nothing of its own.",
+                "this task needs no repair of its own.",
             )
         read_at = found["last_fetch"]
         if read_at is not None and read_at.astimezone(day.AMSTERDAM).date() == day.today():
@@ -103,7 +103,7 @@ def compose(
 ) -> tuple[str, list[str]]:
     """Subject and lines of the digest.
 
-    :param today: rows of lead_budgets/select_report.sql, one a segment. Money in EUR a day.
+    :param today: rows of lead_budgets/select_report.sql, one per segment. Money in EUR per day.
     :param freshness: rows of lead_digest/select_freshness.sql, one an account of a channel.
     :param no_change: why no budget may change at all, if so.
     :param pace: how far the month is, in a sentence.
@@ -137,7 +137,7 @@ def compose(
     ]
     lines += [f"- {row['segment']} is held: {' '.join(wanted)}" for row, wanted in blocked]
     if undecided:
-        lines.append(f"- Not decided today: {', '.join(undecided)}. Whoever is on call was told.")
+        lines.append(f"- Not decided today: {', '.join(undecided)}. On call was alerted.")
     if not for_a_person:
         lines.append("Nothing.")
     lines += ["", "FRESHNESS"]
