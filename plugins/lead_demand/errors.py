@@ -82,7 +82,9 @@ class SetupIncomplete(LeadDemandError):
 class SourceUnavailable(LeadDemandError):
     """A source is temporarily unavailable."""
 
-    unchanged = "The days that could not be read keep their earlier values; what the log above counts as done stands."
+    unchanged = (
+        "The days that could not be fetched keep their earlier values; what the log above counts as done stands."
+    )
     todo = "Wait until the source answers."
     heals = True
 
@@ -91,7 +93,7 @@ class SourceRefused(LeadDemandError):
     """A source refused access: credentials, permission, a daily quota, or a request that it does not accept."""
 
     unchanged = (
-        "The days that could not be read keep their earlier values, and the account's segments hold; what the log "
+        "The days that could not be fetched keep their earlier values, and the account's segments hold; what the log "
         "above counts as done stands."
     )
     todo = "Repair the access."

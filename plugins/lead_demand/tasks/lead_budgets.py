@@ -39,7 +39,7 @@ def read_accounts(channel: str, triggering_asset_events=None) -> list[str]:  # t
 
 @documented()
 def settle_open_changes(channel: str) -> None:
-    """Reads back every change that was claimed and never closed, before anything new is planned or put back."""
+    """Reads back every change that was claimed and never closed, before anything new is planned or reverted."""
     from lead_demand.budgets import settling
 
     day.require_today(this_run())

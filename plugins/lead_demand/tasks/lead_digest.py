@@ -70,13 +70,13 @@ def check_deadline(channel: str) -> None:
         if read_at is not None and read_at.astimezone(day.AMSTERDAM).date() == day.today():
             raise DeadlineMissed(
                 happened,
-                todo="Yesterday's statistics were read this morning. Unless lead_stats or lead_budgets still runs: "
+                todo="Yesterday's statistics were fetched this morning. Unless lead_stats or lead_budgets still runs: "
                 "unpause lead_budgets if it is paused, and start a new run of lead_budgets.",
             )
         raise DeadlineMissed(
             happened,
-            todo="Nothing was read this morning: see whether the scheduler runs, unpause lead_stats if it is paused, "
-            "and start a new run of lead_stats without a range. It starts lead_budgets.",
+            todo="Nothing was fetched this morning: check whether the scheduler runs, unpause lead_stats if it is "
+            "paused, and start a new run of lead_stats without a range. It starts lead_budgets.",
         )
     say(
         f"{found['segments']} of {found['segments']} active segments are decided or wait for a person.",
