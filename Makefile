@@ -13,7 +13,7 @@ ARGS ?=
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
-run: $(READY) ## one morning from start to end on this machine: statistics, plan, budgets; again is harmless
+run: $(READY) ## one morning from start to end on this machine: statistics, plan, budgets; safe to re-run
 	@$(PYTHON) -m local.morning run
 
 test: $(READY) ## the tests, against a real PostgreSQL and a real Airflow (ARGS="tests/planner -x" narrows them, ARGS=--long plays every case)
@@ -25,7 +25,7 @@ up: $(READY) ## start the local services and leave them running; prints the addr
 stop: $(READY) ## stop the local services
 	@$(PYTHON) -m local.commands stop
 
-status: $(READY) ## what of the local services runs, what was restarted and why, and what Airflow says of its health
+status: $(READY) ## which local services run, what was restarted and why, and what Airflow reports of its health
 	@$(PYTHON) -m local.commands status
 
 show: $(READY) ## today's decisions, and whether the live budgets agree with the log
@@ -43,13 +43,13 @@ airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 backtest: $(READY) ## past mornings with other settings, beside what was decided (ARGS="max_increase_pct=50 max_decrease_pct=50")
 	@$(PYTHON) -m local.commands backtest $(ARGS)
 
-clock: $(READY) ## what knows the time, at night, at midnight, when the clock changes, in other zones (over an hour; ARGS=--short)
+clock: $(READY) ## the tests that depend on the time, at night, at midnight, when the clock changes, in other zones (over an hour; ARGS=--short)
 	@PYTHONPATH=plugins $(PYTHON) -m tests.clock $(ARGS)
 
-faults: $(READY) ## every fault at every step of a budget change, one line a case (more than an hour; ARGS="-k killed")
+faults: $(READY) ## every fault at every step of a budget change, one line per case (more than an hour; ARGS="-k killed")
 	@$(PYTHON) -m pytest tests/faults --every-case -q --numprocesses auto --maxprocesses 4 $(ARGS)
 
-drill: $(READY) ## a running Airflow broken in two dozen ways, a morning each; failed logs in .local/drill (half an hour; ARGS="-k quota")
+drill: $(READY) ## a running Airflow broken in two dozen ways, one morning each; failed logs in .local/drill (half an hour; ARGS="-k quota")
 	@$(PYTHON) -m pytest tests/faults/test_drill.py --every-morning -q -o faulthandler_timeout=900 $(ARGS)
 
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and an insider (a quarter of an hour)
@@ -78,7 +78,7 @@ lint: check-code ## style, types, SQL, migrations, dependencies, licences, Docke
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/squawk include/migrations/*.sql
 
-audit: $(READY) ## known vulnerabilities of the locked packages (ARGS="--level critical"); 3 = nobody could be asked
+audit: $(READY) ## known vulnerabilities of the locked packages (ARGS="--level critical"); 3 = no source could be reached
 	@$(PYTHON) -m tools.audit $(ARGS)
 
 image: ## build the Dockerfile, from the digest of its base image that is written down or, the first time, looked up
@@ -91,7 +91,7 @@ lock: $(READY) ## resolve requirements*.in again for Python 3.11 to 3.13 and wri
 	@$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -o requirements.txt requirements.in
 	@$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header -o requirements-dev.txt requirements-dev.in
 
-clean: ## stop the services and delete .local: the local database, the stand-in world, every log
+clean: ## stop the services and delete .local: the local database, the sandbox, every log
 	@if [ -e $(READY) ]; then $(PYTHON) -m local.commands clean; else rm -rf .local; fi
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis
 

@@ -11,11 +11,11 @@ in Google Ads or changed, and nothing that a decision depends on is written.
 then; one before that from its days as they are known now), `lead_segment_channels` and `orchestration_settings` as they
 are today; segments that are active today.
 
-**Params.** `date_from` and `date_to`; what to try, the same for every segment; `forecast`, another one than ours. A
-budget goes on from morning to morning as the tried settings left it, until a person moves the real one. What a person
-had switched off is replayed as if it were on, an increase that would have waited for approval as if it had been
-approved; a month's budget is no part of it. A segment without a known capacity or budget is left out on that morning:
-capacity is recorded from the first run of `lead_stats` on, and cannot be restated.
+**Params.** `date_from` and `date_to`; what to try, the same for every segment; `forecast`, another forecast. A budget
+carries over from morning to morning as the tried settings left it, until a person changes the real one. Automation that
+was off is replayed as if it were on, and an increase that would have waited for approval as if it had been approved; a
+month's budget is not considered. A segment without a known capacity or budget is left out on that morning: capacity is
+recorded from the first run of `lead_stats` on, and cannot be restated.
 
 **Re-run rule.** Clear it or start a new run: each adds a report to `backtest_results` and `backtest_differences`.
 
@@ -57,12 +57,12 @@ def number(title: str, description: str, **bounds: float) -> Param:
         "max_daily_increase": number("Increases per day, EUR", "Of all segments together.", minimum=0),
         "dead_band": number("Dead band", "A gap below this part of the target is left alone.", minimum=0, maximum=1),
         "significance": number("Significance", "A gap below so many standard deviations is left alone.", minimum=0),
-        "follow_through": number("Follow-through", "Such a gap after a full step waits for no cool-down.", minimum=0),
+        "follow_through": number("Follow-through", "Such a gap after a full step skips the cool-down.", minimum=0),
         "forecast": Param(
             None,
             type=["null", "string"],
             title="Forecast",
-            description="One of FORECASTS in plugins/lead_demand/planner/forecasts.py, to be judged beside ours.",
+            description="One of FORECASTS in plugins/lead_demand/planner/forecasts.py, compared with the default.",
         ),
     },
     default_args={

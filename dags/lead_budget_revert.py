@@ -1,5 +1,5 @@
 """
-# lead_budget_revert: put back one budget change, or all of a day
+# lead_budget_revert: revert one budget change, or all of a day
 
 Sets a budget back to what it was before a change of ours, if it still is what that change made it, and logs that as a
 change of its own (`budget_revert`) with the name of the person who asked.
@@ -12,17 +12,17 @@ change of its own (`budget_revert`) with the name of the person who asked.
 - `log_id`: the `id` of one row of `channel_orchestration_log` with status `success`;
 - `day`: every change that took effect on that day.
 
-**Re-run rule.** Start a new run. What was put back stays put back; a budget can be put back once a day. The revert
-starts the cool-down: the planner leaves the budget alone until it is over. To keep it so for longer, set
-`is_automated` to false in `lead_segment_channels`. In a dry run nothing is put back, only shown to Google.
+**Re-run rule.** Start a new run. What was reverted is not reverted again; a budget can be reverted once per day. The
+revert starts the cool-down: the planner leaves the budget alone until it is over. To keep it for longer, set
+`is_automated` to false in `lead_segment_channels`. In a dry run nothing is reverted: Google only validates the change.
 
-**If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
-- [NothingToRevert](runbook.md#nothingtorevert): the row or day has no change that took effect, or the kill
-  switch is on.
-- [ChangesFailed](runbook.md#changesfailed): somebody moved the budget since, it would pass its cap, or Google refused.
-  The log row says which.
+**If it fails.** The log's last four lines say what happened and what to do; one alert per run says the same.
+- [NothingToRevert](runbook.md#nothingtorevert): the row or day has no change that took effect, or the kill switch is
+  on.
+- [ChangesFailed](runbook.md#changesfailed): somebody changed the budget since, it would exceed its cap, or Google
+  refused. The log row says which.
 - [ChangesUnsettled](runbook.md#changesunsettled): Google gave no definite answer; the next try reads the budget back.
-- [ChangesLeftOpen](runbook.md#changesleftopen): the account refuses us while a change is open.
+- [ChangesLeftOpen](runbook.md#changesleftopen): the account refuses access while a change is open.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
             type=["null", "string"],
             format="date",
             title="Or every change of a day",
-            description="Each budget that still is what that day's change made it is put back.",
+            description="Every budget that still has the amount of that day's change is reverted.",
         ),
     },
     default_args={

@@ -1,9 +1,9 @@
 """
 # lead_budgets: decide today's budgets, apply them, and log each with its outcome
 
-Finishes what an earlier run left open, reads the live budgets, lets `LeadDemandPlanner` decide every segment once a
-day, applies decreases and then increases by the write-ahead protocol, and closes with one table. Increases above
-`approval_threshold` wait for a person, under Required Actions, until `approval_deadline`; no answer is a no.
+Settles what an earlier run left open, reads the live budgets, lets `LeadDemandPlanner` decide every segment once per
+day, applies decreases and then increases by the write-ahead protocol, and ends with one table. Increases above
+`approval_threshold` wait for a person, under Required Actions, until `approval_deadline`; no answer means no.
 
 **When.** When `lead_stats` announces the latest whole day (a little after 06:00 Europe/Amsterdam), or started by hand.
 
@@ -17,14 +17,15 @@ the open findings that hold: `sums_differ` and `capacity_source_failed`.
 settles what is open and evaluates only segments that missing data had blocked. Airflow refuses a backfill, the tasks
 refuse another day, and Postgres refuses a second change of a budget on one day.
 
-**If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
-- [ChangesUnsettled](runbook.md#changesunsettled): Google gave no definite answer. The claim is pending; the next
-  try, or the next run, reads the budget back.
+**If it fails.** The log's last four lines say what happened and what to do; one alert per run says the same.
+- [ChangesUnsettled](runbook.md#changesunsettled): Google gave no definite answer. The claim is pending; the next try,
+  or the next run, reads the budget back.
 - [ChangesFailed](runbook.md#changesfailed): Google refused, a person changed the budget meanwhile, or its partners left
   before it was sent. The message says which; nothing needs repair for the others.
 - [SourceRefused](runbook.md#sourcerefused), [ChangesLeftOpen](runbook.md#changesleftopen): credentials, access, or the
-  quota of the day. What is open stays pending until it is read back.
-- [AnswerUnusable](runbook.md#answerunusable): nobody's answer counts; nothing was sent. Start a new run: it asks again.
+  daily quota. What is open stays pending until it is read back.
+- [AnswerUnusable](runbook.md#answerunusable): there is no valid answer; nothing was sent. Start a new run: it asks
+  again.
 - [NotToday](runbook.md#nottoday): an old run was cleared. Start a new run instead.
 """
 
@@ -74,8 +75,8 @@ def lead_budgets() -> None:
     live = read_budgets.partial(channel=STEERED).expand(account=accounts)
     branch = choose_directions(STEERED)
     decrease = change_budgets.override(task_id=DIRECTIONS["decrease"])("decrease", STEERED)
-    # Neither a refused decrease nor a day without any may keep back the increases: only ALL_DONE runs after both. What
-    # it would let through as well, a plan that failed, the task itself refuses.
+    # Neither a refused decrease nor a day without any may block the increases: only ALL_DONE runs after both. It runs
+    # after a plan that failed too: the task itself refuses that.
     increase = change_budgets.override(task_id=DIRECTIONS["increase"], trigger_rule=TriggerRule.ALL_DONE)(
         "increase", STEERED
     )
@@ -83,7 +84,7 @@ def lead_budgets() -> None:
     ask = AskForApproval(
         task_id=ASK_FOR_APPROVAL,
         channel=STEERED,
-        doc_md="One question to a person about all large increases; no answer by the deadline is a no.",
+        doc_md="One question to a person about all large increases; no answer by the deadline means no.",
     )
 
     accounts >> settled >> live >> plan_budgets(STEERED) >> branch >> [decrease, increase, hold, ask]

@@ -1,9 +1,9 @@
 """
-# lead_digest: the day in one message for marketing, and an alert where there is no day to tell of
+# lead_digest: the day in one message for marketing, and an alert where nothing was decided
 
-Sends marketing what changed, what waits for a person and how fresh each channel is; fails, and so alerts whoever is on
-call, when some active segment has no decision of today. It looks at the tables only, so that it also notices a morning
-on which `lead_stats` or `lead_budgets` never started.
+Sends marketing what changed, what waits for a person and how fresh each channel is; fails, and so alerts on call, when
+some active segment has no decision of today. It reads only the tables, so that it also notices a morning on which
+`lead_stats` or `lead_budgets` never started.
 
 **When.** Every day at 08:00 Europe/Amsterdam: by then the budgets are decided, or wait for a person.
 
@@ -11,13 +11,13 @@ on which `lead_stats` or `lead_budgets` never started.
 
 **Params.** None: this DAG only knows today.
 
-**Re-run rule.** Start a new run; it sends the digest again, as the day is then. Nothing is written but messages. A
-scheduled run that starts on a later day than it was due (after an outage, or when this DAG is unpaused before 08:00) is
-skipped: it could only tell of today under an earlier date.
+**Re-run rule.** Start a new run; it sends the digest again, as the day is then. It only sends messages. A scheduled run
+that starts on a later day than it was due (after an outage, or when this DAG is unpaused before 08:00) is skipped: it
+could only report today under an earlier date.
 
 **If it fails.**
-- `check_deadline`: [DeadlineMissed](runbook.md#deadlinemissed). No second alert comes where a failure of
-  `lead_stats` or `lead_budgets` that kept the day from going on was reported this morning already.
+- `check_deadline`: [DeadlineMissed](runbook.md#deadlinemissed). No second alert is sent where a failure of `lead_stats`
+  or `lead_budgets` that stopped the day was already reported this morning.
 - `send_digest`: the database, mostly [DatabaseUnavailable](runbook.md#databaseunavailable). A message that cannot be
   delivered never fails a run; the log says why.
 """
@@ -40,7 +40,7 @@ from lead_demand.tasks.lead_digest import check_deadline, send_digest
     start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Amsterdam"),
     catchup=False,
     max_active_runs=1,
-    # A digest of a past day would tell of today under its date.
+    # A digest of a past day would report today under that date.
     allowed_run_types=["scheduled", "manual"],
     default_args={"owner": "marketing-operations", **TASK_DEFAULTS},
     **RUN_CALLBACKS,

@@ -1,7 +1,7 @@
 """
 # lead_stats: what every segment got yesterday, and how far that is from its target
 
-Attributes new leads to segments, pulls every channel, writes one row a segment a day into `lead_generation_stats`,
+Attributes new leads to segments, pulls every channel, writes one row per segment per day into `lead_generation_stats`,
 checks it and whether it adds up, updates the lead gap of every plan in the window, and announces the day.
 `lead_budgets` starts on that announcement.
 
@@ -10,17 +10,17 @@ checks it and whether it adds up, updates the lead gap of every plan in the wind
 **Inputs.** `leads`, the partners' capacity (both through `include/sql/sources`), Google Ads, Search Console, GA4. Which
 campaign, page or host belongs to which segment, and on which days, is in `channel_sources`; what written words mean in
 `lead_spellings`; on which days an account truly had nothing in `channel_zero_days`; which capacity looks wrong and is
-right in `capacity_confirmations`. What a person has to add to them, `pipeline_findings` asks for.
+right in `capacity_confirmations`. `pipeline_findings` names what a person has to add.
 
 **Params.** `from` and `to`: restate a whole range of days in one run, month by month. Empty: the day before, with the
 last days that sources still correct (leads and Google Ads 30, Search Console 10, GA4 3). Days before
 `orchestration_settings.earliest_day` are refused.
 
-**Re-run rule.** Clear the run, backfill it, or trigger it again: the same rows come out, in any order and with several
-runs at once. A retry goes on after the last month that was finished; a run that was cleared begins again. Only a run of
-the latest whole day, without a range, announces it; a backfill or an old day never starts budgets.
+**Re-run rule.** Clear the run, backfill it, or trigger it again: the result is the same rows, in any order and with
+several runs at once. A retry goes on after the last month that was finished; a run that was cleared begins again. Only
+a run of the latest whole day, without a range, announces it; a backfill or an old day never starts budgets.
 
-**If it fails.** The log's last four lines say what happened and what to do; one alert a run says it too.
+**If it fails.** The log's last four lines say what happened and what to do; one alert per run says the same.
 - `pull_google_ads` failed: that account's segments hold today, the others go on. `pull_search_console` or `pull_ga4`
   failed: no budget waits for it. After [SourceUnavailable](runbook.md#sourceunavailable) wait;
   [SourceRefused](runbook.md#sourcerefused) needs a person.
@@ -121,7 +121,7 @@ def lead_stats() -> None:
 
     with TaskGroup("pull_channels") as pull_channels:
         for channel in registry.pulled():
-            # Not a pool: a task whose pool does not exist waits for ever, and nothing turns red.
+            # Not a pool: a task whose pool does not exist waits forever, and nothing fails.
             at_once = registry.CHANNELS[channel].read_at_once
             pull.override(task_id=f"pull_{channel}", max_active_tis_per_dag=at_once).expand_kwargs(accounts[channel])
         pull_leads = WindowOperator(
@@ -199,7 +199,7 @@ def lead_stats() -> None:
             task_id="record_findings",
             sql="lead_stats/insert_pipeline_findings.sql",
             counts="findings",
-            doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and stops nobody else.",
+            doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and nothing else.",
         )
         WindowOperator(
             task_id="record_lead_findings",
@@ -218,7 +218,7 @@ def lead_stats() -> None:
             task_id="record_source_findings",
             sql="lead_stats/insert_pipeline_findings_sources.sql",
             counts="findings",
-            doc_md="Days that still have their figures of before a change of channel_sources, until they are restated.",
+            doc_md="Days whose figures are from before a change of channel_sources, until they are restated.",
         )
         WindowOperator(
             task_id="record_silent_days",

@@ -1,6 +1,6 @@
-"""Every error that this library raises on purpose, with the four facts that whoever is on call asks for.
+"""Every error that this library raises on purpose, with the four facts that on call needs.
 
-What happened is the error's own message. What was left untouched, whether another try can heal it and what to do belong
+What happened is the error's own message. What was left untouched, whether a retry can fix it and what to do belong
 to its class. `oncall.diagnosis` has the same facts for every other error.
 """
 
@@ -80,18 +80,20 @@ class SetupIncomplete(LeadDemandError):
 
 
 class SourceUnavailable(LeadDemandError):
-    """A source could not be read for now."""
+    """A source is temporarily unavailable."""
 
-    unchanged = "The days that could not be read keep their earlier values; what the log above counts as done stands."
+    unchanged = (
+        "The days that could not be fetched keep their earlier values; what the log above counts as done stands."
+    )
     todo = "Wait until the source answers."
     heals = True
 
 
 class SourceRefused(LeadDemandError):
-    """A source refused us: credentials, permission, a quota of the day, or a request that it does not accept."""
+    """A source refused access: credentials, permission, a daily quota, or a request that it does not accept."""
 
     unchanged = (
-        "The days that could not be read keep their earlier values, and the account's segments hold; what the log "
+        "The days that could not be fetched keep their earlier values, and the account's segments hold; what the log "
         "above counts as done stands."
     )
     todo = "Repair the access."
@@ -106,10 +108,10 @@ class CapacitySourceFailed(LeadDemandError):
     )
     todo = (
         "Check as lead_pipeline what include/sql/sources/partner_capacity.sql returns: its grants, row level security, "
-        "rows. If it is true that the partners are gone, an admin adds a row to capacity_confirmations today, with "
+        "rows. If the partners are really gone, an admin adds a row to capacity_confirmations today, with "
         "segment_id NULL and confirmed_capacity 0."
     )
-    heals = True  # a table that is being loaded again is empty for moments
+    heals = True  # a table that is being reloaded is empty for a moment
 
 
 class CheckFailed(LeadDemandError):
@@ -129,7 +131,7 @@ class NotToday(LeadDemandError):
 
 
 class NothingToRevert(LeadDemandError):
-    """What was asked to be put back cannot be; the message says which row and why."""
+    """A change that was to be reverted cannot be; the message says which row and why."""
 
     unchanged = "No budget was read or changed."
     todo = "Look for a row with status 'success' in channel_orchestration_log and start a new run for it."
@@ -145,7 +147,7 @@ class NothingToReplay(LeadDemandError):
 
 
 class AnswerUnusable(LeadDemandError):
-    """What was answered about large increases does not count, or was never answered; the message says why."""
+    """There is no valid answer about large increases; the message says why."""
 
     unchanged = "None of these increases was sent or logged as rejected; the smaller changes of the morning stand."
     todo = "Start a new run of lead_budgets before approval_deadline: it asks about what still waits. Do not clear it."
@@ -161,7 +163,7 @@ class ChangesFailed(LeadDemandError):
 
 
 class ChangesLeftOpen(LeadDemandError):
-    """An account refuses us while claims are open."""
+    """An account refuses access while changes are open."""
 
     unchanged = "Nothing is sent twice: the changes named stay pending; the other changes went through."
     todo = "Repair the account's access. The budgets are read back before anything is sent."
@@ -176,19 +178,19 @@ class ChangesUnsettled(LeadDemandError):
 
 
 class DeadlineMissed(LeadDemandError):
-    """At the time by which the day's budgets are to be decided, some are neither decided nor wait for a person."""
+    """At the deadline of the morning, some budgets are neither decided nor waiting for a person."""
 
     unchanged = "Every budget stays as it is."
     todo = (
-        "See whether lead_stats ran and announced yesterday, then whether lead_budgets was started. Start what is "
+        "Check whether lead_stats ran and announced yesterday, then whether lead_budgets was started. Start what is "
         "missing, in that order."
     )
     rerun = False
 
 
 class UpstreamFailed(LeadDemandError):
-    """A task before it failed; this one only keeps the run from looking green, or misses what that was to write."""
+    """A task before it failed; this one only makes the run fail too, or lacks what that task was to write."""
 
     unchanged = "What the other tasks wrote stands."
-    todo = "Read the log of the task that is named; this one needs nothing of its own."
+    todo = "Read the log of the task that is named; this one needs no repair of its own."
     rerun = False

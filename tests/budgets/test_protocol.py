@@ -295,7 +295,7 @@ def test_a_segment_with_two_campaigns_gets_a_claim_for_each_budget(decided: Morn
     for row in decided.log():
         by_segment.setdefault(row["code"], []).append(row)
     several = {code: rows for code, rows in by_segment.items() if len(rows) > 1}
-    assert several, "the stand-in world has a segment with two campaigns that moves"
+    assert several, "the sandbox has a segment with two campaigns that moves"
     for code, rows in several.items():
         decision = decided.decisions()[code]
         assert sum((row["new_value"] for row in rows), Decimal(0)) == decision["new_budget"]

@@ -6,7 +6,7 @@
     python -m tests.clock spring-00:30 -- -k ...  some moments; after -- what pytest gets instead of the usual tests
     python -m tests.clock --zone Asia/Tokyo       every moment, in that time zone of the machine
 
-Each moment is played by all processes at once: pytest, PostgreSQL, the stand-in world, Airflow and its tasks, under
+Each moment is played by all processes at once: pytest, PostgreSQL, the sandbox, Airflow and its tasks, under
 Debian's `faketime`. The clock starts at that moment in Amsterdam and goes on at its usual speed. First the tests, then
 `make run`, on a folder of its own that is removed afterwards. Every moment lies ahead of the real one, for files keep
 their real times. Ends with one line a moment, and with 1 if one of them failed.
@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PRELOAD = Path(__file__).resolve().parent / "preload"
 LIBRARY = "faketime/libfaketime.so.1"
 
-# What asks the clock, in Python, SQL, Airflow or the stand-in world.
+# What asks the clock, in Python, SQL, Airflow or the sandbox.
 TESTS = (
     "tests/dags",
     "tests/budgets",

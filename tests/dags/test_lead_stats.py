@@ -230,7 +230,7 @@ def test_partners_in_another_spelling_are_named_and_one_row_of_a_person_gives_th
     morning.run("lead_stats")
     missing = whole - stats_of(morning, "schilder_noord_brabant")["capacity_total_leads"]
     (finding,) = morning.open_findings("capacity_without_segment")
-    assert missing > 0 and f"take {missing} leads a day" in finding["detail"]
+    assert missing > 0 and f"take {missing} leads per day" in finding["detail"]
     db.fetch(
         "insert into lead_spellings (kind, spelling, country, meaning) "
         "values ('region', 'N-Brabant', 'NL', 'noord-brabant')"

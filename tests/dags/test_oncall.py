@@ -19,7 +19,7 @@ from tests.fixtures.mailbox import MARKETING, ON_CALL, PASSWORD, TOKEN, Mail, Ma
 from tests.fixtures.morning import Morning
 from tests.fixtures.real_airflow import RealAirflow
 
-LABELS = ["What happened", "What was not changed", "Heals by itself", "What to do"]
+LABELS = ["What happened", "What was not changed", "Retried automatically", "What to do"]
 
 
 class Inbox:
@@ -91,14 +91,14 @@ def test_a_bad_and_a_good_morning_reach_people_as_one_alert_and_one_digest_witho
     assert bad.state == "failed" and bad.tasks["report"] == "failed"
     last = four_lines(real_airflow.log("lead_budgets", bad.run_id, "read_budgets", map_index=1))
     assert "USER_PERMISSION_DENIED" in last["What happened"]
-    assert last["Heals by itself"] == "no: trying again would not change it."
+    assert last["Retried automatically"] == "no: a retry would not change it."
     assert last["What to do"].endswith("Then start a new run of lead_budgets. See docs/runbook.md#sourcerefused")
     report = real_airflow.log("lead_budgets", bad.run_id, "report")
     assert report[0].startswith(f"{day.today()}: ") and "read_budgets" in four_lines(report)["What happened"]
 
     assert alert.to == ON_CALL
     assert alert.subject == "lead_budgets failed: read_budgets 2345678901 (SourceRefused)"
-    assert "failed for the first time" in alert.text and "It needs somebody" in alert.text
+    assert "failed for the first time" in alert.text and "It needs a person" in alert.text
     assert [f"{label}: {last[label]}" in alert.text for label in LABELS] == [True] * 4
     assert re.search(r"^Log: http://\S+/tasks/read_budgets/mapped/1\?try_number=1$", alert.text, re.MULTILINE)
     assert "UpstreamFailed" not in alert.text, "what only follows from another failure is no news"
@@ -111,7 +111,8 @@ def test_a_bad_and_a_good_morning_reach_people_as_one_alert_and_one_digest_witho
     assert inbox.after("lead_budgets", good) == []
     first_try = four_lines(real_airflow.log("lead_budgets", good.run_id, "read_budgets", map_index=0, try_number=1))
     assert re.fullmatch(
-        rf"yes: try 2 of 4 starts at \d\d:\d\d on {day.today()} \(Europe/Amsterdam\)\.", first_try["Heals by itself"]
+        rf"yes: try 2 of 4 starts at \d\d:\d\d on {day.today()} \(Europe/Amsterdam\)\.",
+        first_try["Retried automatically"],
     )
     digest_run = real_airflow.run("lead_digest")
     (digest,) = inbox.after("lead_digest", digest_run)

@@ -20,7 +20,7 @@ from lead_demand.text import plain
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.sandbox import Sandbox
 
-LABELS = ("What happened: ", "What was not changed: ", "Heals by itself: ", "What to do: ")
+LABELS = ("What happened: ", "What was not changed: ", "Retried automatically: ", "What to do: ")
 ENDS = ("\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
 FORGED = "".join(f"quota{end}What happened: nothing.{end}What to do: nothing." for end in ENDS)
 FORGED += "\x1b[2J\x1b[31mred\x1b]0;title\x07\x9b1A\x00::endgroup::\u202egnp.exe"

@@ -1,4 +1,4 @@
-"""What must hold of the log, whatever went wrong: checked against what the stand-in world says really happened.
+"""What must hold of the log, whatever went wrong: checked against what the sandbox says really happened.
 
 `contradictions` is a pure function of the evidence, so that any test may use it: a single case, or a random sequence.
 """

@@ -26,7 +26,7 @@ from tests.fixtures.real_airflow import RealAirflow
 from tests.fixtures.sandbox import Sandbox
 
 CASES = mornings.CASES
-LABELS = ["What happened", "What was not changed", "Heals by itself", "What to do"]
+LABELS = ["What happened", "What was not changed", "Retried automatically", "What to do"]
 
 
 @dataclass
@@ -192,7 +192,7 @@ def wrong_in_the_logs(case: Breakdown, lived: Lived, told: list[str]) -> list[st
         found.append(f"the alert does not name {anchor}: {told}")
     for log in lived.repeated if case.heals and case.kind else []:
         last = four_lines(log)
-        if not last.get("Heals by itself", "").startswith("yes: ") or anchor not in last.get("What to do", ""):
+        if not last.get("Retried automatically", "").startswith("yes: ") or anchor not in last.get("What to do", ""):
             found.append(f"the first try does not say that it heals: {log[-6:]}")
     if case.says and case.says not in "\n".join(lived.said):
         found.append(f"the logs do not say {case.says!r}")

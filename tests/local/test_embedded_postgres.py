@@ -54,12 +54,12 @@ def home(server: EmbeddedPostgres) -> Path:
 def test_a_second_start_finds_the_first_and_restart_keeps_port_and_data(running: EmbeddedPostgres) -> None:
     pid, port, _ = running.process()
     running.create_database("kept")
-    running.create_database("kept")  # again is harmless
+    running.create_database("kept")  # safe to re-run
     running.start()
     assert running.process()[:2] == (pid, port)
     running.stop()
     assert not running.is_running()
-    running.stop()  # again is harmless
+    running.stop()  # safe to re-run
     running.start()
     assert running.process()[1] == port
     assert value(running, "select current_database()", "kept") == "kept"

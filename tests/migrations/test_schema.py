@@ -7,6 +7,7 @@ import pytest
 
 from tests.fixtures.postgres import LeadsDatabase
 from tests.migrations.conftest import SeededDatabase
+from tools import tables
 from tools.migrate import migrate
 
 COMPANY_TABLES = {"leads", "profiles", "partners", "partner_capacity"}
@@ -213,3 +214,39 @@ def test_an_index_serves(seeded_db: SeededDatabase, query: str) -> None:
         connection.execute("set enable_seqscan = off")
         rows = connection.execute(f"explain {query}").fetchall()
     assert any("Index Cond" in row["QUERY PLAN"] for row in rows), rows
+
+
+def test_the_page_of_the_tables_agrees_with_the_catalogue(seeded_db: SeededDatabase) -> None:
+    read = {name: table for name, table in tables.read().items() if table.ours}
+    columns = seeded_db.fetch(
+        "select attrelid::regclass::text as name, attname as col, attnotnull as required from pg_attribute"
+        " inner join pg_class as c on attrelid = c.oid where c.relkind = 'r' and attnum > 0 and not attisdropped"
+        " and c.relnamespace = 'public'::regnamespace and c.relname <> all(%s)",
+        [sorted(COMPANY_TABLES)],
+    )
+    assert {(row["name"], row["col"], row["required"]) for row in columns} == {
+        (table.name, column.name, column.required) for table in read.values() for column in table.columns.values()
+    }
+    keys = seeded_db.fetch(
+        "select i.indexrelid::regclass::text as name, indisprimary as is_primary, indpred is not null as partial,"
+        " array_agg(pg_get_indexdef(i.indexrelid, n::int, true) order by n) as columns"
+        " from pg_index as i inner join pg_class as c on i.indrelid = c.oid"
+        " cross join lateral generate_series(1, i.indnkeyatts) as n"
+        " where c.relnamespace = 'public'::regnamespace and c.relname <> all(%s) and i.indisunique group by 1, 2, 3",
+        [sorted(COMPANY_TABLES)],
+    )
+    plain = {(row["name"], row["is_primary"], row["partial"], len(row["columns"])) for row in keys}
+    assert plain == {
+        (name, key.primary, bool(key.where), len(key.columns))
+        for table in read.values()
+        for name, key in table.keys.items()
+    }
+    foreign = seeded_db.fetch(
+        "select conname as name, conrelid::regclass::text as child, confrelid::regclass::text as parent"
+        " from pg_constraint where contype = 'f' and connamespace = 'public'::regnamespace"
+        " and conrelid::regclass::text not in ('profiles', 'partners', 'partner_capacity')"
+        " and conname <> 'leads_partner_id_fkey'"
+    )
+    assert {(row["name"], row["child"], row["parent"]) for row in foreign} == {
+        (name, table.name, key.table) for table in tables.read().values() for name, key in table.foreign_keys.items()
+    }

@@ -183,7 +183,7 @@ def test_capacity_and_leads_in_a_spelling_that_fits_no_segment_are_named_and_one
     assert list(capacity) == ["NL, schilder, n-brabant"]
     assert (
         "2 partner(s)" in capacity["NL, schilder, n-brabant"]
-        and "take 8 leads a day" in capacity["NL, schilder, n-brabant"]
+        and "take 8 leads per day" in capacity["NL, schilder, n-brabant"]
     )
     ((subject, detail),) = company.open_findings("leads_without_segment").items()
     assert subject == "NL, branch schilder, region n-brabant, no postal code"
@@ -333,7 +333,7 @@ def test_capacity_counts_in_its_own_country_alone(two_countries: Company) -> Non
         )
     }
     assert found == {"schilder_limburg_nl": 12, "schilder_limburg_be": 5}
-    assert "7 leads a day" in two_countries.open_findings("capacity_without_segment")["DE, schilder, limburg"]
+    assert "7 leads per day" in two_countries.open_findings("capacity_without_segment")["DE, schilder, limburg"]
 
 
 def test_a_spelling_may_mean_different_regions_in_two_countries(two_countries: Company) -> None:

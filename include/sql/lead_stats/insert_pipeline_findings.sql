@@ -55,7 +55,7 @@ found as (
         null,
         null,
         format(
-            'The partners of %%s take %%s leads a day; usual are %%s. Its budget is held until that has stood for %%s days (now %%s).',
+            'The partners of %%s take %%s leads per day; usual is %%s. Its budget is held until that has stood for %%s days (now %%s).',
             leapt.code, leaps.capacity, leaps.usual, leaps.days, leaps.stood
         ),
         format(

@@ -39,7 +39,7 @@ found as (
         null,
         null,
         format(
-            'Nobody knows how many leads %%s of the partners of %%s take (%%s); its budget is held.',
+            'It is unknown how many leads %%s of the partners of %%s take (%%s); its budget is held.',
             count(*),
             partners.code,
             'partner ' || array_to_string((array_agg(partners.partner_id order by partners.partner_id))[:10], ', ')
@@ -60,7 +60,7 @@ found as (
         null,
         'partner ' || partners.partner_id,
         format(
-            'Partner %%s of %%s takes %%s leads a day, which cannot be; it was left out, and the segment''s budget is held.',
+            'Partner %%s of %%s takes %%s leads per day, which is impossible; it was left out, and the segment''s budget is held.',
             partners.partner_id, partners.code,
             case when max(partners.daily_leads) = 'NaN' then 'no number of' else max(partners.daily_leads)::text end
         ),
@@ -79,7 +79,7 @@ found as (
         null,
         null,
         format(
-            'The partners of %%s take %%s leads a day together, which cannot be; its budget is held.',
+            'The partners of %%s take %%s leads per day together, which is impossible; its budget is held.',
             partners.code, sum(partners.daily_leads)
         ),
         'Correct their daily capacity; then clear pull_partner_capacity and what comes after it.',
@@ -97,7 +97,7 @@ found as (
         null,
         'partner ' || partners.partner_id,
         format(
-            'Partner %%s of %%s is announced to be away %%s, which cannot be; that was ignored, and its capacity counts.',
+            'Partner %%s of %%s is announced to be away %%s, which is impossible; that was ignored, and its capacity counts.',
             partners.partner_id, partners.code, partners.impossible_absence
         ),
         'Correct its absent_from and absent_to, or empty both; then clear pull_partner_capacity and what comes after it.',

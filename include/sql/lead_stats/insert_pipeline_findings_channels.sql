@@ -118,7 +118,7 @@ found as (
         null,
         newest.account,
         format(
-            '%%s %%s was read up to %%s only in the last week, not up to %%s.',
+            '%%s %%s was fetched up to %%s only in the last week, not up to %%s.',
             newest.channel, newest.account, coalesce(newest.last_day::text, 'no day at all'), day.date
         ),
         'Read the log of its pull; once the source answers, clear it. What the planner needs of it holds until then.',

@@ -175,8 +175,8 @@ found as (
         word,
         case name
             when 'lead_status_unknown'
-                then format('%%s leads have the status %%s, which nobody has explained; they count as pending. By day: %%s.', leads, word, days)
-            else format('%%s leads have the source %%s, which nobody has explained; it counts as unknown. By day: %%s.', leads, word, days)
+                then format('%%s leads have the status %%s, which lead_spellings does not know; they are counted as pending. By day: %%s.', leads, word, days)
+            else format('%%s leads have the source %%s, which lead_spellings does not know; it counts as unknown. By day: %%s.', leads, word, days)
         end,
         case name
             when 'lead_status_unknown'
@@ -196,8 +196,8 @@ found as (
         'leads',
         null,
         'other words',
-        format('%%s leads have %%s more words that nobody has explained.', sum(leads), count(*)),
-        'Explain the more frequent words first, which are findings of their own; the next run names what is left.',
+        format('%%s leads have %%s more words that lead_spellings does not know.', sum(leads), count(*)),
+        'Add the more frequent words first, which are findings of their own; the next run names what is left.',
         max(newest)
     from per_word
     where place > 50

@@ -34,13 +34,13 @@ found as (
         null::date as date,
         code || ', ' || branch || ', ' || region as subject,
         format(
-            '%%s partner(s) of %%s, branch %%s, region %%s take %%s leads a day%%s, which %%s; no budget is raised for them.',
+            '%%s partner(s) of %%s, branch %%s, region %%s take %%s leads per day%%s, which %%s; no budget is raised for them.',
             partners,
             code,
             branch,
             region,
             leads,
-            case when unknown > 0 then format(' (%%s of them did not say a number that can be)', unknown) else '' end,
+            case when unknown > 0 then format(' (%%s of them without a valid number)', unknown) else '' end,
             case segments when 0 then 'belong to no active segment' else format('fit %%s active segments alike', segments) end
         ) as detail,
         'If it is another spelling of a segment''s branch or region, add it to lead_spellings; else add the segment to lead_segments, '

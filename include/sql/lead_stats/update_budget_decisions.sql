@@ -1,4 +1,4 @@
--- Grain: one decision whose next 7 or 14 days touch the window; leads a day, averaged from the day of the decision on.
+-- Grain: one decision whose next 7 or 14 days touch the window; leads per day, averaged from the day of the decision on.
 -- Why: "how often were we right" is one query; a day without statistics leaves the outcome unknown, and an equal one is not rewritten.
 with decided as materialized (
     select

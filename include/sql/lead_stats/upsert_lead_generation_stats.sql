@@ -1,5 +1,5 @@
 -- Grain: one (segment, day) whose leads were read in the window.
--- Why: one row a segment a day with every channel; a channel with an account missing that day is NULL, never a partial sum.
+-- Why: one row per segment per day with every channel; a channel with an account missing that day is NULL, never a partial sum.
 with spans as materialized (
     select
         segment_id,

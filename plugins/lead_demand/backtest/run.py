@@ -199,7 +199,7 @@ def as_table(found: Replay, first: date, last: date, tried: str) -> str:
         "spend per segment and day, EUR": of["spend"] / evaluations,
         "EUR per wanted lead": of["spend"] / of["wanted"].where(of["wanted"] > 0),
         "decisions unlike the column to the left": of["differing"].where(of.index != DECIDED).astype("Int64"),
-        "weeks that came as forecast, % (80 is honest)": 100 * of["held"] / of["judged"].where(of["judged"] > 0),
+        "weeks that came as forecast, % (80 is right)": 100 * of["held"] / of["judged"].where(of["judged"] > 0),
         "forecast missed by, leads per day": of["missed_by"] / of["judged"].where(of["judged"] > 0),
     }
     columns = ["", *(heads[name] for name in of.index)]

@@ -1,4 +1,4 @@
-"""What is wrong with data or set-up, in one form for every check, kept in `pipeline_findings`."""
+"""Problems with data or set-up, in one form for every check, kept in `pipeline_findings`."""
 
 from __future__ import annotations
 

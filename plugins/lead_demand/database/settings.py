@@ -20,9 +20,9 @@ log = logging.getLogger(__name__)
 class Switches:
     """`orchestration_settings`. Anything unknown reads as the safe side: no change.
 
-    Money is EUR a day, `approval_deadline` a time of day in Europe/Amsterdam. `is_complete` is False where anything
-    was missing, not a number, or could not be read; `missing` names what has no value, `error` says what the database
-    answered, if it did. `approvers`: user ids of Airflow; empty = everybody who may answer a question.
+    Money is in EUR per day, `approval_deadline` a time of day in Europe/Amsterdam. `is_complete` is False where
+    anything was missing, not a number, or could not be read; `missing` names what has no value, `error` says what the
+    database answered, if it did. `approvers`: user ids of Airflow; empty = everybody who may answer a question.
     `month_cap`: what all budgets may come to so that `monthly_budget` is kept, `month_room`: how far they are below it,
     negative where they are above; None = there is no monthly budget.
     """

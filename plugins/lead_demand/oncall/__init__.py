@@ -1,1 +1,1 @@
-"""What a failure means to whoever is on call: diagnosis, retries, alerts, and how a message is sent."""
+"""What a failure means for on call: diagnosis, retries, alerts, and how a message is sent."""

@@ -1,4 +1,4 @@
-"""What a failed task tells whoever is on call, and the one alert of a failed run.
+"""What a failed task logs for on call, and the one alert of a failed run.
 
 `TASK_DEFAULTS` gives every task its retries, its limit of time and the callbacks that end a failed log with four lines.
 `RUN_CALLBACKS` gives every DAG its alert. Airflow calls the former in the task's own process after the traceback, the
@@ -33,7 +33,7 @@ log = logging.getLogger("lead_demand")
 FACTS = ("happened", "unchanged", "heals", "todo")
 # Under this key a task that failed for good leaves its four facts, for the alert.
 FAILURE = "failure"
-# An Airflow Variable a DAG: since when its runs fail, and when that was last reported. It is gone after a good run.
+# One Airflow Variable per DAG: since when its runs fail, and when that was last reported. It is gone after a good run.
 FAILING = "lead_demand_failing_{}"
 # In the order of the day, each with the task after which the day goes on although its run failed.
 MORNING = {LEAD_STATS: ANNOUNCE_DAY, LEAD_BUDGETS: PLAN_BUDGETS}
@@ -56,13 +56,13 @@ def explain_failure(context: Context) -> None:
     ti: Any = context["ti"]
     facts = _facts(context)
     if facts.kind == "UpstreamFailed":
-        heals = "no: it is green again in the next run whose tasks all succeed."
+        heals = "no: it succeeds again in the next run whose other tasks do."
     elif facts.heals and ti.try_number > 1:
         heals = f"no: {ti.try_number} tries did not help, and this was the last."
     elif facts.heals:
         heals = "no: this task is not tried again."
     else:
-        heals = "no: trying again would not change it."
+        heals = "no: a retry would not change it."
     # Where the process left no error, its worker is gone too: Airflow then calls this in the DAG processor. That cannot
     # keep anything, and this would wait for an answer until it is killed, and the run's alert with it.
     if isinstance(context.get("exception"), BaseException):
@@ -109,7 +109,7 @@ def four_lines(happened: str, unchanged: str, heals: str, todo: str) -> list[str
     return [
         f"What happened: {plain(happened)}",
         f"What was not changed: {plain(unchanged)}",
-        f"Heals by itself: {plain(heals)}",
+        f"Retried automatically: {plain(heals)}",
         f"What to do: {plain(todo)}",
     ]
 
@@ -126,7 +126,7 @@ TASK_DEFAULTS: dict[str, Any] = {
 
 
 def alert_failed_run(context: Context) -> None:
-    """One alert for a run that failed: what failed, first time or again, heals or needs somebody, link to the log.
+    """One alert for a run that failed: what failed, first time or again, whether a person is needed, link to the log.
 
     A backfill sends none: whoever started it watches it, and a year of it may fail 365 times.
     """
@@ -153,7 +153,7 @@ def alert_failed_run(context: Context) -> None:
     more = f" and {len(news) - 3} more" if len(news) > 3 else ""
     lines = [
         f"{dag.dag_id} failed {again}. Run {run_id}.",
-        f"It needs somebody: Airflow makes no further try. Why: {found.get('reason') or 'task_failure'}.",
+        f"It needs a person: Airflow makes no further try. Why: {found.get('reason') or 'task_failure'}.",
     ]
     for said, same in news.items():
         lines += ["", ", ".join(failure["task"] for failure in same), *four_lines(*said)]
@@ -264,7 +264,7 @@ def _failures(dag: Any, run_id: str, states: dict[str, str]) -> Iterator[dict[st
             facts = explain_silence()
             yield asdict(facts) | {
                 "task": task_id,
-                "heals": "no: Airflow has given it up.",
+                "heals": "no: Airflow makes no further try.",
                 "todo": _what_to_do(dag, facts),
                 "log": f"{base}/dags/{dag.dag_id}/runs/{run_id}/tasks/{task_id}",
             }

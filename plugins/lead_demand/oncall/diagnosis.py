@@ -1,4 +1,4 @@
-"""What any error means, ours or not: what happened, what was not changed, whether a retry heals it, what to do.
+"""What any error means, ours or not: what happened, what was not changed, whether a retry helps, what to do.
 
 The retry policy, the last lines of a failed task's log, the alert and the sections of docs/runbook.md all come from two
 tables: the classes of `lead_demand.errors`, and `KINDS` here.
@@ -66,7 +66,7 @@ def _is_full(error: BaseException) -> bool:
 KINDS = (
     Kind(
         "LoginRefused",
-        "The database did not let us in",
+        "Database login rejected",
         False,
         "Correct the connection leads_db.",
         ("psycopg.OperationalError", "psycopg.ProgrammingError", "sqlalchemy.exc.OperationalError"),
@@ -103,9 +103,9 @@ KINDS = (
     ),
     Kind(
         "TimedOut",
-        "It took longer than it may",
+        "Timeout exceeded",
         True,
-        "See what it waited for: a lock that somebody holds (the runbook has the query), or a service that hangs.",
+        "Find out what it waited for: a lock of another session (the runbook has the query), or a service that hangs.",
         (
             "psycopg.errors.QueryCanceled",
             "psycopg.errors.LockNotAvailable",
@@ -130,16 +130,16 @@ KINDS = (
     ),
     Kind(
         "DatabaseUnavailable",
-        "The database was not reachable, or broke off",
+        "The database was unreachable, or the connection was lost",
         True,
-        "See whether the database is up and takes connections, and whether leads_db names its address.",
+        "Check whether the database is up and accepts connections, and whether leads_db names its address.",
         ("psycopg.OperationalError", "psycopg.InterfaceError", "sqlalchemy.exc.OperationalError"),
     ),
     Kind(
         "ServiceUnavailable",
-        "A service on the network was not reachable, or broke off",
+        "A network service was unreachable, or the connection was lost",
         True,
-        "See whether the address in the message answers.",
+        "Check whether the address in the message answers.",
         ("builtins.ConnectionError",),
     ),
     Kind(
@@ -151,9 +151,9 @@ KINDS = (
     ),
     Kind(
         "UnexpectedError",
-        "An error that nobody foresaw, most likely a bug",
+        "Unexpected error, most likely a bug",
         False,
-        "Give the traceback above to whoever maintains this repository. Trying again does not help.",
+        "Give the traceback above to the maintainers of this repository. A retry does not help.",
         ("builtins.BaseException",),
         rerun=False,
     ),
@@ -175,7 +175,7 @@ def explain(error: BaseException) -> Facts:
 def explain_silence() -> Facts:
     """The facts of a task that failed without leaving an error: its process was killed, or never began."""
     kind = next(kind for kind in KINDS if kind.name == "TaskKilled")
-    return Facts(kind.name, f"{kind.happened}: it left no error behind.", UNCHANGED, kind.heals, kind.todo, kind.rerun)
+    return Facts(kind.name, f"{kind.happened}: it left no error.", UNCHANGED, kind.heals, kind.todo, kind.rerun)
 
 
 def names() -> list[str]:

@@ -58,7 +58,7 @@ def _send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
         took = services.notify(body=body, title=str(redact(plain(subject))), body_format="text", tag=audience)
     if not took:
         return f"a service tagged {audience} of the connection {CONNECTION} did not take it"
-    if refused:  # somebody was told, so this message is not to be sent again
+    if refused:  # it reached somebody, so this message is not sent again
         what = ", ".join(refused)
-        log.error("%s of the connection %s cannot be read: nobody is told by it. Correct it.", what, CONNECTION)
+        log.error("%s of the connection %s cannot be read: it notifies nobody. Correct it.", what, CONNECTION)
     return None

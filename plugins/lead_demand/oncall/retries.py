@@ -1,4 +1,4 @@
-"""Which errors a retry can heal, as `diagnosis.explain` says. Everything else fails at once: a retry must never hide a
+"""Which errors a retry can fix, as `diagnosis.explain` says. Everything else fails at once: a retry must never hide a
 bug or repeat a refusal.
 """
 
@@ -15,20 +15,20 @@ from lead_demand.oncall.diagnosis import explain
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-# The configured default, said aloud: left unsaid, Airflow gives a mapped task five minutes whatever is configured.
+# The configured default, stated explicitly: otherwise Airflow gives a mapped task five minutes whatever is configured.
 RETRY_DELAY = timedelta(seconds=conf.getint("core", "default_task_retry_delay"))
 
 
 class RetryWhatHeals(RetryPolicy):
-    """Tries again where the error's kind may heal by itself. Airflow keeps the limit on the number of tries."""
+    """Retries where the error's kind may be temporary. Airflow keeps the limit on the number of tries."""
 
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
         facts = explain(exception)
         if facts.heals:
-            return RetryDecision.retry(reason=f"{facts.kind} may heal by itself")
-        return RetryDecision.fail(reason=f"{facts.kind} does not heal by a retry")
+            return RetryDecision.retry(reason=f"{facts.kind} may be temporary")
+        return RetryDecision.fail(reason=f"a retry does not fix {facts.kind}")
 
 
 RETRY_POLICY = RetryWhatHeals()

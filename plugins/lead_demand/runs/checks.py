@@ -56,7 +56,7 @@ class _Explained(LeadsOperator):
 
     def _raise_exception(self, exception_string: str) -> NoReturn:
         said, _, rest = " ".join(exception_string.split()).partition(" Query: ")
-        # The query says nothing to whoever is on call.
+        # The query does not help on call.
         raise _Broken(f"{said} Results: {rest.rpartition(' Results: ')[2]}" if rest else said)
 
     def execute(self, context: Context) -> None:
@@ -81,7 +81,7 @@ class _Explained(LeadsOperator):
                 if without := self._without(context):
                     raise UpstreamFailed(
                         f"{name}: {detail} That follows from what failed before it: {', '.join(without)}.",
-                        todo=f"Read the log of {without[0]}; this check needs nothing of its own.",
+                        todo=f"Read the log of {without[0]}; this check needs no repair of its own.",
                     ) from None
                 raise CheckFailed(f"{name}: {detail} {said}", todo=remediation) from None
             say(f"1 of 1 rule broken, kept as a warning: {detail}", [said, remediation])

@@ -61,7 +61,7 @@ def fail_for_upstream() -> None:
     if failed:
         raise UpstreamFailed(
             f"Failed before this report: {', '.join(failed)}.",
-            todo=f"Read the log of {failed[0]}; this task needs nothing of its own.",
+            todo=f"Read the log of {failed[0]}; this task needs no repair of its own.",
         )
 
 

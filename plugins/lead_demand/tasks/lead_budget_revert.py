@@ -12,8 +12,8 @@ __all__ = ["revert_budgets", "settle_open_changes"]
 
 @documented()
 def revert_budgets(channel: str) -> None:
-    """Claim, compare, put back, settle, in the name of whoever triggered the run: only where the live budget still is
-    what the change made it.
+    """Claim, compare, apply, settle, in the name of the person who triggered the run: only where the live budget still
+    is what the change made it.
     """
     from lead_demand.budgets import reverts
 

@@ -39,7 +39,7 @@ def read_accounts(channel: str, triggering_asset_events=None) -> list[str]:  # t
 
 @documented()
 def settle_open_changes(channel: str) -> None:
-    """Reads back every change that was claimed and never closed, before anything new is planned or put back."""
+    """Reads back every change that was claimed and never closed, before anything new is planned or reverted."""
     from lead_demand.budgets import settling
 
     day.require_today(this_run())
@@ -139,7 +139,7 @@ def hold_budgets(channel: str) -> None:
 
 @documented(trigger_rule=TriggerRule.ALL_DONE)
 def report(channel: str) -> None:
-    """Today in one table; red when any task before it is, so that a refused change never hides."""
+    """Today in one table; fails when any task before it failed, so that a refused change is never hidden."""
     from lead_demand import text
     from lead_demand.budgets import month
     from lead_demand.database.settings import read_switches

@@ -64,19 +64,19 @@ def check_deadline(channel: str) -> None:
             raise DeadlineMissed(
                 f"{happened} Reported already: {who}.",
                 todo=f"Read the alert of {next(iter(reported))}, or the log of its failed task, and do what it says; "
-                "this task needs nothing of its own.",
+                "this task needs no repair of its own.",
             )
         read_at = found["last_fetch"]
         if read_at is not None and read_at.astimezone(day.AMSTERDAM).date() == day.today():
             raise DeadlineMissed(
                 happened,
-                todo="Yesterday's statistics were read this morning. Unless lead_stats or lead_budgets still runs: "
+                todo="Yesterday's statistics were fetched this morning. Unless lead_stats or lead_budgets still runs: "
                 "unpause lead_budgets if it is paused, and start a new run of lead_budgets.",
             )
         raise DeadlineMissed(
             happened,
-            todo="Nothing was read this morning: see whether the scheduler runs, unpause lead_stats if it is paused, "
-            "and start a new run of lead_stats without a range. It starts lead_budgets.",
+            todo="Nothing was fetched this morning: check whether the scheduler runs, unpause lead_stats if it is "
+            "paused, and start a new run of lead_stats without a range. It starts lead_budgets.",
         )
     say(
         f"{found['segments']} of {found['segments']} active segments are decided or wait for a person.",
@@ -103,7 +103,7 @@ def compose(
 ) -> tuple[str, list[str]]:
     """Subject and lines of the digest.
 
-    :param today: rows of lead_budgets/select_report.sql, one a segment. Money in EUR a day.
+    :param today: rows of lead_budgets/select_report.sql, one per segment. Money in EUR per day.
     :param freshness: rows of lead_digest/select_freshness.sql, one an account of a channel.
     :param no_change: why no budget may change at all, if so.
     :param pace: how far the month is, in a sentence.
@@ -137,7 +137,7 @@ def compose(
     ]
     lines += [f"- {row['segment']} is held: {' '.join(wanted)}" for row, wanted in blocked]
     if undecided:
-        lines.append(f"- Not decided today: {', '.join(undecided)}. Whoever is on call was told.")
+        lines.append(f"- Not decided today: {', '.join(undecided)}. On call was alerted.")
     if not for_a_person:
         lines.append("Nothing.")
     lines += ["", "FRESHNESS"]

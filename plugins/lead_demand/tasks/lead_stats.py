@@ -93,7 +93,7 @@ def announce_day(outlet_events=None) -> None:  # type: ignore[no-untyped-def]  #
 
 @documented(trigger_rule=TriggerRule.ALL_DONE)
 def report() -> None:
-    """The day in one table; red when any task before it is, so that no run looks green by its last task."""
+    """The day in one table; fails when any task before it failed, so that its success hides no failure."""
     from lead_demand import text
 
     last = day.stats_date(this_run())
