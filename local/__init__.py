@@ -1,4 +1,4 @@
-"""What runs on one machine: PostgreSQL, the stand-in world and Airflow as detached processes, and a morning."""
+"""What runs on one machine: PostgreSQL, the sandbox and Airflow as detached processes, and a morning."""
 
 import os
 from pathlib import Path

@@ -1,11 +1,11 @@
-"""The commands about the local services: PostgreSQL, the stand-in world and Airflow.
+"""The commands about the local services: PostgreSQL, the sandbox and Airflow.
 
     python -m local.commands up|stop|status|migrate|psql|airflow|backtest|clean
 
 Everything lives below `.local` (or LEAD_DEMAND_HOME). A setting of Airflow that the environment already has wins over
 the one chosen here. With LEADS_DATABASE_URL set the leads database is a real one: nothing is migrated or loaded,
-there is no stand-in world, and the connections come from the environment. Without it the connections are always the
-stand-in world's.
+there is no sandbox, and the connections come from the environment. Without it the connections are always the
+sandbox's.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The stand-in company at work while `make up` runs: its leads of a new day appear when the day has ended.
+"""The sandbox company at work while `make up` runs: its leads of a new day appear when the day has ended.
 
     python -m local.company
 

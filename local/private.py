@@ -30,7 +30,7 @@ PYTHON = (
     "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE",  # whom to trust,
     "HTTPLIB2_CA_CERTS", "GRPC_*",  # the Google clients too
     "http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY",
-    "LEAD_DEMAND_*", "SANDBOX_*",  # where everything lives, what the stand-in world is like
+    "LEAD_DEMAND_*", "SANDBOX_*",  # where everything lives, what the sandbox is like
 )  # fmt: skip
 # Airflow itself: its settings and connections, the messages' among them.
 AIRFLOW = ("AIRFLOW*", "_AIRFLOW_*", "LEADS_*")

@@ -105,7 +105,7 @@ def print_day(url: str) -> None:
 
 
 def compare_budgets(url: str, control: str) -> tuple[str, bool]:
-    """Do the stand-in world's live budgets agree with the log? One sentence for each that does not."""
+    """Do the sandbox's live budgets agree with the log? One sentence for each that does not."""
     live = httpx.get(f"{control}/budgets", trust_env=False, timeout=10).raise_for_status().json()
     logged = rows(url, "select_budgets")
     wrong = [

@@ -40,7 +40,7 @@ class Services:
 
     @property
     def control(self) -> str | None:
-        """The stand-in world's control plane, None with a real database."""
+        """The sandbox's control plane, None with a real database."""
         ready = self.sandbox_ready()
         return str(ready["control"]) if ready else None
 
@@ -79,7 +79,7 @@ class Services:
 
     @property
     def owns_world(self) -> bool:
-        """Is there a stand-in company with its accounts?"""
+        """Is there a sandbox company with its accounts?"""
         return not real_database()
 
     # -- the environment of the services -------------------------------------------------------------------------
@@ -92,7 +92,7 @@ class Services:
         if url := real_database():
             own = private.environment(self.environ, *private.REAL)
             return values | {"AIRFLOW_CONN_LEADS_DB": url} | own | self.plain_environment(private.AIRFLOW)
-        # What is decided for the stand-in company must reach no real account and no real database, whatever is set.
+        # What is decided for the sandbox company must reach no real account and no real database, whatever is set.
         password = self.secrets["lead_pipeline_password"]
         stand_in = {"AIRFLOW_CONN_LEADS_DB": self.postgres.url("leads", "lead_pipeline", password)}
         if ready := self.sandbox_ready():
@@ -121,7 +121,7 @@ class Services:
         return port
 
     def sandbox_ready(self) -> dict | None:
-        """What the running stand-in world says about itself."""
+        """What the running sandbox says about itself."""
         record = self.processes.find("sandbox")
         try:
             ready = json.loads((self.home / "sandbox" / "ready.json").read_text())

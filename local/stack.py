@@ -1,4 +1,4 @@
-"""All local services together: PostgreSQL, the stand-in world and Airflow, as detached processes of this checkout."""
+"""All local services together: PostgreSQL, the sandbox and Airflow, as detached processes of this checkout."""
 
 import fcntl
 import os
@@ -18,7 +18,7 @@ from local.progress import step
 from local.real_database import real_database
 from tools import REPOSITORY, migrate
 
-STAND_IN = (  # what always comes from the stand-in world, unless LEADS_DATABASE_URL names a real one
+STAND_IN = (  # what always comes from the sandbox, unless LEADS_DATABASE_URL names a real one
     "AIRFLOW_CONN_LEADS_DB",
     "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT",
     "AIRFLOW_CONN_GOOGLE_ADS_DEFAULT",
@@ -98,20 +98,20 @@ class Stack(AirflowServices):
             self.processes.adopt("postgres", pid, owner=self.owner, port=port, log=log)
 
     def start_world(self) -> None:
-        """Start the stand-in for Google Ads, Search Console and GA4, and wait until it serves."""
+        """Start the sandbox for Google Ads, Search Console and GA4, and wait until it serves."""
         folder = self.home / "sandbox"
         record = self.processes.find("sandbox")
         if record and self.sandbox_ready():
             self._claim("sandbox")
             return
-        with step("stand-in world") as tick:
+        with step("sandbox") as tick:
             if not record:
                 command: list[str | Path] = [sys.executable, "-m", "sandbox", "--home", folder]
                 record = self.processes.spawn("sandbox", command, self.plain_environment(), owner=self.owner)
             self._wait("sandbox", lambda: self.sandbox_ready() is not None, tick)
 
     def start_company(self) -> None:
-        """Let the stand-in company work: it writes each new day's leads."""
+        """Let the sandbox company work: it writes each new day's leads."""
         if not self.processes.find("company"):
             environment = self.plain_environment() | {"LEAD_DEMAND_HOME": str(self.home)}
             command = [sys.executable, "-m", "local.company"]
@@ -172,9 +172,9 @@ class Stack(AirflowServices):
         return applied
 
     def load_company(self) -> object:
-        """Let the stand-in company's own systems write into the local leads database, up to this morning."""
+        """Let the sandbox company's own systems write into the local leads database, up to this morning."""
         from sandbox.company.load import load
 
         if not self.control:
-            raise LocalError("The stand-in world does not run. Nothing was loaded. Run the same command again.")
+            raise LocalError("The sandbox does not run. Nothing was loaded. Run the same command again.")
         return load(self.leads_url, self.control)

@@ -1,4 +1,4 @@
-"""The stand-in world: a small lead company, the people who buy from it, and the three Google APIs that describe it.
+"""The sandbox: a small lead company, the people who buy from it, and the three Google APIs that describe it.
 
 It runs as its own process (``python -m sandbox --home DIR``), because gRPC and ``fork`` do not mix. Nothing in it is
 patched into the pipeline: the unmodified Google clients reach it through Airflow Connections alone.

@@ -1,4 +1,4 @@
-"""``python -m sandbox --home DIR``: serve the stand-in world until SIGTERM or SIGINT.
+"""``python -m sandbox --home DIR``: serve the sandbox until SIGTERM or SIGINT.
 
 Writes DIR/ready.json once both servers answer: ``{"pid", "control", "env"}``, where ``env`` holds the Airflow
 Connections and the CA that make the real Google clients come here. State, keys and ports are kept in DIR.
@@ -114,7 +114,7 @@ def serve(home: Path, seed: int | None, segments: int | None) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description="Serve the stand-in world until SIGTERM.")
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="Serve the sandbox until SIGTERM.")
     parser.add_argument("--home", type=Path, required=True, help="folder of its state, keys and ready.json")
     home = parser.parse_args().home.resolve()
     # Before any thread starts, so that no thread of gRPC takes the signal.

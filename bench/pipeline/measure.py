@@ -192,7 +192,7 @@ def row_versions(database: Database, table: str) -> int:
 
 
 def add_segments(database: Database, segments: int) -> None:
-    """Active segments, each with a campaign, its pages and a microsite, as in the stand-in company."""
+    """Active segments, each with a campaign, its pages and a microsite, as in the sandbox company."""
     with database.owner() as connection:
         connection.execute(
             f"""

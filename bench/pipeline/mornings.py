@@ -1,7 +1,7 @@
 """e) A whole scheduled day in Airflow at several numbers of segments, beside two empty DAGs of the same shape.
 
 The day is a second morning: thirty days are in place and yesterday is new; the rest of the planner's window is made of
-copies of them. `lead_stats` announces the day, `lead_budgets` starts on that. Google is the stand-in world in a process
+copies of them. `lead_stats` announces the day, `lead_budgets` starts on that. Google is the sandbox in a process
 of its own; its CPU is told apart, its slowness is ours.
 """
 
@@ -31,7 +31,7 @@ from local.airflow_api import ACTIVE, AirflowApi
 from local.stack import Stack
 
 WAITING = (
-    "An empty task does nothing and waits for nobody; ours wait for the stand-in world, which shares their cores, and "
+    "An empty task does nothing and waits for nobody; ours wait for the sandbox, which shares their cores, and "
     "for PostgreSQL: the tables below name the tasks and the statements that take longest."
 )
 WORKING = (
@@ -116,7 +116,7 @@ class Day:
 
 
 class Mornings(Stack):
-    """Airflow, PostgreSQL and a stand-in world of so many segments in a folder of their own."""
+    """Airflow, PostgreSQL and a sandbox of so many segments in a folder of their own."""
 
     scheduler = "bench.pipeline.scheduler"
 

@@ -1,4 +1,4 @@
-"""``load()``: writes the stand-in company's books into Postgres, as its own systems would have by this morning.
+"""``load()``: writes the sandbox company's books into Postgres, as its own systems would have by this morning.
 
 What its partners then do between two looks is played by `sandbox.company.partners`, what its forms and imports send by
 `sandbox.company.forms`.

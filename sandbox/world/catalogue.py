@@ -1,4 +1,4 @@
-"""Who exists in the stand-in world: segments, their partners, campaigns, budgets and web sites.
+"""Who exists in the sandbox: segments, their partners, campaigns, budgets and web sites.
 
 The first twelve segments are written by hand, so that the first morning shows every kind of decision; any further
 ones are generated. Nothing here changes while the world runs.

@@ -1,4 +1,4 @@
-"""What happens in the stand-in world: a pure function of (catalogue, seed, first day, budgets in force).
+"""What happens in the sandbox: a pure function of (catalogue, seed, first day, budgets in force).
 
 No clock, no I/O. Money goes in as EUR a day and comes out as integer micros; counts are integers.
 

@@ -56,7 +56,7 @@ update channel_budgets set is_budget_limited = true
 
 @pytest.fixture
 def ten_percent(leads_db: LeadsDatabase, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Morning]:
-    """The stand-in world's budgets, read just now, and decisions that move each by ten per cent. Waiting is cut
+    """The sandbox's budgets, read just now, and decisions that move each by ten per cent. Waiting is cut
     short.
     """
     sandbox.reset()
