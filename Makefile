@@ -61,7 +61,7 @@ bench: $(READY) ## what a morning costs, against limits measured in the same run
 screenshots: $(READY) ## take the pictures in docs/ again, in a real Airflow with a real browser
 	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages
 
-check: check-code ## for each save, under a minute on two cores: style, types, imports, SQL, generated pages, and every test that needs no service
+check: check-code ## for each save: style, types, imports, SQL, generated pages, and the tests that need no service and play no company
 	@$(PYTHON) -m pytest --no-services -q --numprocesses 2 --dist worksteal $(ARGS)
 
 check-code: $(READY)

@@ -19,6 +19,7 @@ from bench.decisions.worlds import BASE, Company
 from lead_demand.planner.settings import PlannerSettings
 
 
+@pytest.mark.usefixtures("plays_companies")
 def test_the_planner_comes_nearer_to_capacity_than_a_rule_of_thumb_and_wastes_less() -> None:
     company = Company(BASE, seed=11)
     hold, oracle, planner = play(company, Hold()), play(company, Oracle()), play(company, Planner())
@@ -42,12 +43,14 @@ def test_the_insider_weighs_a_days_leads_as_the_world_draws_them(burst: float) -
     np.testing.assert_allclose(difference - difference[:, :1], 0, atol=1e-9)
 
 
+@pytest.mark.usefixtures("plays_companies")
 def test_the_same_seed_is_the_same_company() -> None:
     assert play(Company(BASE, seed=11), Hold()) != play(Company(BASE, seed=12), Hold())
     one, other = (play(Company(BASE, seed=11), Proportional(7, Reading(14), 0.7, 0.1)) for _ in range(2))
     assert (one.gap, one.changes, one.cost) == (other.gap, other.changes, other.cost)
 
 
+@pytest.mark.usefixtures("plays_companies")
 def test_the_report_judges_every_aim_by_what_was_played() -> None:
     """Two small companies; holding stands for the rules of thumb, and is judged in the planner's place as well."""
     policies: dict[str, Callable[[], Policy]] = {"hold": Hold, "planner": Planner, "insider": Insider, "oracle": Oracle}
