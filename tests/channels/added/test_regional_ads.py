@@ -25,8 +25,7 @@ def decided(company: Company, lead_stats_steps: Callable[..., None], monkeypatch
     """The morning up to the decision of the one segment."""
     monkeypatch.setattr(protocol, "SETTLE_DELAYS", (0.05, 0.05))
     pull(CHANNEL, PAPER, WINDOW, RUN)
-    for month in WINDOW.chunks():
-        lead_stats_steps(month)
+    lead_stats_steps(WINDOW)
     assert planning.read_budgets(CHANNEL, PAPER, RUN) == 1
     assert planning.plan(CHANNEL, RUN).evaluated == 1
     (decision,) = company.db.fetch("select * from budget_decisions")
@@ -63,8 +62,7 @@ def test_a_day_on_which_the_service_gave_nothing_holds_the_budget(
 ) -> None:
     del company.paper.figures[CAMPAIGN, str(YESTERDAY)]
     pull(CHANNEL, PAPER, WINDOW, RUN)
-    for month in WINDOW.chunks():
-        lead_stats_steps(month)
+    lead_stats_steps(WINDOW)
     planning.read_budgets(CHANNEL, PAPER, RUN)
     planning.plan(CHANNEL, RUN)
     (decision,) = company.db.fetch("select * from budget_decisions")
