@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lead_demand import database
-from lead_demand.budgets import decisions, limits, planning
+from lead_demand.budgets import decisions, limits_now, planning
 from lead_demand.channels.pull import pull
 from lead_demand.database import sql
 from lead_demand.runs import day
@@ -39,7 +39,7 @@ def decide(morning: Morning, run: str = "test-run") -> dict[str, dict[str, Any]]
 
 def room_taken(morning: Morning) -> Decimal:
     with database.connect() as connection:
-        return limits.room_taken(connection, "google_ads")[0]
+        return limits_now.room_taken(connection, "google_ads")[0]
 
 
 def taken_before(morning: Morning) -> Decimal:

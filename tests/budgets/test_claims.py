@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from lead_demand import database
-from lead_demand.budgets import decisions, limits, reverts
+from lead_demand.budgets import decisions, limits_now, reverts
 from lead_demand.database import sql
 from lead_demand.errors import ChangesFailed, ChangesUnsettled
 from tests.faults.cases import STRUCK, write_a_row
@@ -236,7 +236,7 @@ def test_a_limit_that_was_lowered_after_the_claim_is_kept(ten_percent: Morning, 
 @pytest.mark.parametrize("limit", ["total_daily_cap", "max_daily_increase"])
 def test_a_shared_limit_that_was_lowered_after_the_claim_is_not_passed(ten_percent: Morning, limit: str) -> None:
     with database.connect() as connection:
-        before, _ = limits.room_taken(connection, "google_ads")
+        before, _ = limits_now.room_taken(connection, "google_ads")
     steps = ten_percent.db.fetch(
         "select new_budget - old_budget as step from budget_decisions where action = 'increase' order by 1"
     )

@@ -1,6 +1,6 @@
 -- Grain: one lead without a segment, created in the window.
--- Why: within a country, branch and longest postal prefix decide, then the region; two segments that fit alike are a tie, left for
--- a person.
+-- Why: within a country, branch and longest postal prefix decide, then the region, also of a lead whose postal code is missing or fits
+-- no prefix; two segments that fit alike are a tie. A lead that fits none stays without a segment, for a person to see.
 with unmatched as materialized (
     select
         source.lead_id,

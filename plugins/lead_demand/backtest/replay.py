@@ -7,6 +7,8 @@ known now, when late verdicts are no longer missing; the report says how many mo
 A budget carries over from morning to morning as the replayed settings left it, until a person changes the real one.
 What it brings is what that morning's estimate says, so a replay compares settings by the planner's own model of the
 market. How reliable that model is, is reported beside it: how often the forecasts held against the leads that came.
+
+It reads frames and returns frames. `run` reads the database and writes nothing but the report.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Large increases: one question to a person a run, and what becomes of each answer.
+"""Large increases: one question to a person per run, and what becomes of each answer.
 
-An increase above `approval_threshold` is not sent with the others. It waits for an answer in Airflow until
-`approval_deadline`; no answer, or a later one, is a no. Each change gets its row in the log, with who decided; under
-the kill switch and in a dry run an approved one gets none, and the next run asks again.
+An increase above `approval_threshold` (the comparison: `planner.shared_limits`) is not sent with the others. It waits
+for an answer in Airflow until `approval_deadline`; no answer, or a later one, is a no. Each change gets its row in the
+log, with who decided; under the kill switch and in a dry run an approved one gets none, and the next run asks again.
 
 Nothing that a user of Airflow can edit is believed: no XCom, no state of a task. What was shown is kept in
 `approval_questions`, and so is the answer, as Airflow hands it to the very task instance that asked: it copies its

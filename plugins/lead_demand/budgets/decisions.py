@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from lead_demand.budgets.changes import ChangeReport, Claim, Claims
-from lead_demand.budgets.limits import beyond_limits, room_taken
+from lead_demand.budgets.limits_now import beyond_limits, room_taken
 from lead_demand.budgets.protocol import BudgetProtocol
 from lead_demand.budgets.shares import shares_of
 from lead_demand.database import sql

@@ -26,7 +26,7 @@ from lead_demand import database
 from lead_demand.budgets import log
 from lead_demand.budgets.changes import BudgetStep, Change, ChangeReport, Claims
 from lead_demand.budgets.comparison import in_doubt, live_amounts, moved, overwritten
-from lead_demand.budgets.limits import may_be_sent, refusal_finding
+from lead_demand.budgets.limits_now import may_be_sent, refusal_finding
 from lead_demand.budgets.lock import working_alone
 from lead_demand.channels import registry
 from lead_demand.channels.paid import FOREIGN_CHANGE_DAYS, Outcome

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from lead_demand.budgets.changes import BudgetStep, ChangeReport, Claim, Claims
-from lead_demand.budgets.limits import room_taken
+from lead_demand.budgets.limits_now import room_taken
 from lead_demand.budgets.protocol import BudgetProtocol
 from lead_demand.database import sql
 from lead_demand.errors import NothingToRevert
