@@ -69,9 +69,8 @@ def test_every_statement_runs_without_jit_and_ends_before_its_task_is_killed(
     for dag_id in ("lead_stats", "lead_budgets", "lead_digest"):
         seen.clear()
         assert morning.run(dag_id).state == "success"
-        ran = [(text, settings) for text, settings in seen if "pipeline_findings" in text or "lead_" in text]
-        assert len(ran) > 2, dag_id
-        for text, settings in ran:
+        assert len(seen) > 5, dag_id
+        for text, settings in seen:
             assert settings["jit"] == "off", text
             assert limit / 2 < seconds(settings["statement_timeout"]) < limit, text
             assert 0 < seconds(settings["lock_timeout"]) < seconds(settings["statement_timeout"]), text

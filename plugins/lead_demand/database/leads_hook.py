@@ -9,7 +9,7 @@ before Airflow kills the task. JIT is off: no statement here runs long enough to
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
@@ -29,7 +29,8 @@ class LimitedCursor(psycopg.Cursor[Any]):
         super().__init__(*arguments, **options)
         self._limits = limits
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Begin a transaction with its settings, or bring those of a long one up to date."""
         connection: psycopg.Connection[Any] = self.connection
         status, now = connection.info.transaction_status, time.monotonic()
         begins = status == TransactionStatus.IDLE and not connection.autocommit
@@ -40,23 +41,36 @@ class LimitedCursor(psycopg.Cursor[Any]):
                 cursor.execute(sql.render("begin.sql"), self._limits.values())
 
     def execute(self, *arguments: Any, **options: Any) -> LimitedCursor:
-        self._begin()
+        self.begin()
         super().execute(*arguments, **options)
         return self
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
-        self._begin()
+        self.begin()
         super().executemany(query, params_seq, **options)
 
     def stream(self, *arguments: Any, **options: Any) -> Iterator[Any]:
-        self._begin()
+        self.begin()
         return super().stream(*arguments, **options)
 
     @contextmanager
     def copy(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Copy]:
-        self._begin()
+        self.begin()
         with super().copy(*arguments, **options) as copy:
             yield copy
+
+
+@contextmanager
+def _limited_transaction(
+    connection: psycopg.Connection[Any], transaction: Callable[..., Any], *arguments: Any, **options: Any
+) -> Iterator[psycopg.Transaction]:
+    """`connection.transaction()` as a block within a transaction that has its settings: psycopg's own BEGIN, where no
+    transaction is open, would start one without them. What the block wrote is committed with that transaction.
+    """
+    with connection.cursor() as cursor:
+        cast("LimitedCursor", cursor).begin()
+    with transaction(*arguments, **options) as block:
+        yield block
 
 
 class LeadsHook(PostgresHook):
@@ -73,4 +87,6 @@ class LeadsHook(PostgresHook):
         connection = cast("psycopg.Connection[Any]", super().get_conn())
         connection.prepare_threshold = None
         connection.cursor_factory = cast("Any", partial(LimitedCursor, limits=Limits.of_task()))
+        limited = partial(_limited_transaction, connection, connection.transaction)
+        connection.transaction = limited  # type: ignore[method-assign]
         return connection
