@@ -95,7 +95,9 @@ def changes(url: str, since: datetime) -> str:
 def print_day(url: str) -> None:
     """The table of today and the findings that need attention."""
     today = one(url, "select public.lead_today()")
-    print(f"\n{today}: capacity in accepted, the rest in generated leads a day; budgets in EUR a day\n")
+    print(
+        f"\n{today}: capacity in accepted leads per day, the rest in generated leads per day; budgets in EUR per day\n"
+    )
     print(table(rows(url, "select_day")))
     print("\n" + "\n".join(sums(url)))
     for finding in rows(url, "select_findings"):

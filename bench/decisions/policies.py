@@ -44,7 +44,7 @@ class Hold:
 
 @dataclass(frozen=True)
 class Reading:
-    """How a rule of thumb reads "accepted leads a day": over `window` days that ended `lag` days ago.
+    """How a rule of thumb reads "accepted leads per day": over `window` days that ended `lag` days ago.
 
     Without a lag it reads raw counts, in which a lead that nobody decided yet looks like one that nobody wants. With
     a lag it reads matured counts. `corrected` borrows the planner's own idea instead: generated leads times the

@@ -228,7 +228,7 @@ def _worlds(table: Table, baselines: list[str], tuned: list[str]) -> list[str]:
         *_rows(head, rows),
         "",
         f"The interval is `expected_low` to `expected_high`, nominally {NOMINAL}%: on how many mornings it held the",
-        "true mean of generated leads a day at the budget in force.",
+        "true mean of generated leads per day at the budget in force.",
     ]
 
 

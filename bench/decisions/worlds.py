@@ -19,10 +19,10 @@ WEEKDAY = np.array([1.15, 1.1, 1.05, 1.05, 1.0, 0.85, 0.8])
 
 @dataclass(frozen=True)
 class World:
-    """The knobs of a company; leads a day, EUR, days."""
+    """The knobs of a company; leads per day, EUR, days."""
 
     name: str
-    capacity: tuple[float, float] = (1.0, 2.0)  # accepted leads a day
+    capacity: tuple[float, float] = (1.0, 2.0)  # accepted leads per day
     segments: int = 40
     acceptance: tuple[float, float] = (9.0, 5.0)  # Beta
     acceptance_drift: float = 0.01  # the same for the log odds of acceptance
@@ -138,7 +138,7 @@ class Company:
                 self.lost[hit, WARM_UP + first : WARM_UP + first + length] = True
 
     def response(self, spend: np.ndarray, elasticity: np.ndarray | None = None) -> np.ndarray:
-        """Paid leads a day at `spend`, at a demand of one; not the planner's own form in the Hill world."""
+        """Paid leads per day at `spend`, at a demand of one; not the planner's own form in the Hill world."""
         share = spend / self.reference
         own = self.elasticity if elasticity is None else elasticity
         curve = 2.0 * share**1.2 / (1.0 + share**1.2) if self.world.hill else share**own

@@ -118,7 +118,7 @@ def play(
     :param url: the database, as its owner.
     :param shape: of the table above.
     :param segments: codes of the segments that it happens to, where the shape is about segments.
-    :param daily_leads: leads a day; text where no integer is meant.
+    :param daily_leads: leads per day; text where no integer is meant.
     :param absent_from: the first day of an absence, None = there is none.
     :param absent_to: its last day, None = until further notice.
     Raises KeyError for a shape that is not in the table.

@@ -133,7 +133,7 @@ def _partners(segment: Segment, position: int, total: int) -> list[Json]:
 
 
 def _capacity(state: State, days: list[date]) -> Table:
-    """One row a (segment, day) whose capacity is known: partners and accepted leads a day."""
+    """One row per (segment, day) whose capacity is known: partners and accepted leads per day."""
     known = [n for n, s in enumerate(state.catalogue.segments) if s.role != "unknown_capacity"]
     table: Table = {"segment": [], "date": [], "partners": [], "leads": []}
     for day in days:
@@ -148,7 +148,7 @@ def _capacity(state: State, days: list[date]) -> Table:
 
 
 def _plans(state: State, days: list[date]) -> Table:
-    """One row a (segment, day): generated leads to aim for, and EUR in force; None where unknown or not applicable."""
+    """One row per (segment, day): generated leads to aim for, and EUR in force; None where unknown or not applicable."""
     segments, campaigns = state.catalogue.segments, state.catalogue.campaigns
     owners, budgets = np.array([c.segment for c in campaigns]), np.array([c.budget for c in campaigns])
     shares = np.array([c.share for c in campaigns])

@@ -77,8 +77,8 @@ _TRADES = (
 class Segment:
     """A branch in a region.
 
-    ``capacity`` is the number of accepted leads a day its partners take on the first morning; ``acceptance`` the
-    chance that they accept a lead; ``seo``, ``microsite`` and ``direct`` the free leads a day on an average day.
+    ``capacity`` is the number of accepted leads per day its partners take on the first morning; ``acceptance`` the
+    chance that they accept a lead; ``seo``, ``microsite`` and ``direct`` the free leads per day on an average day.
     """
 
     code: str
@@ -126,7 +126,7 @@ class Campaign:
     """A search campaign: spending ``ref`` EUR on an average day it brings ``leads_at_ref`` leads.
 
     ``segment`` and ``budget`` are positions in the catalogue (segment -1: belongs to none). ``share`` is its part of
-    its budget, ``market`` the EUR a day that its searches can absorb at most.
+    its budget, ``market`` the EUR per day that its searches can absorb at most.
     """
 
     customer: str
@@ -188,7 +188,7 @@ class _Builder:
         self, branch: str, region: str, role: Role, *, capacity: int, acceptance: float, free: float,
         microsite: bool = True, place: _Place | None = None,
     ) -> int:  # fmt: skip
-        """``free`` leads a day, split over SEO, direct and, if there is one, the microsite."""
+        """``free`` leads per day, split over SEO, direct and, if there is one, the microsite."""
         where = place or _Place(*PROVINCES[region])
         self.segments.append(
             Segment(
@@ -242,7 +242,7 @@ class _Builder:
 def _hand_written(b: _Builder) -> None:
     """The twelve segments of the default world, and one campaign that belongs to none.
 
-    A segment needs capacity / acceptance leads a day; ``free`` and its campaigns' leads are what it gets.
+    A segment needs capacity / acceptance leads per day; ``free`` and its campaigns' leads are what it gets.
     """
     s = b.segment("schilder", "noord-brabant", "increase", capacity=12, acceptance=0.75, free=3.0)
     b.campaign(s, b.budget(PAINTERS, "schilder_noord_brabant", (120, 90), (74, 110)), 6.0)

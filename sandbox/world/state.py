@@ -148,7 +148,7 @@ class State:
         return self._amounts
 
     def budgets_on(self, day: date) -> np.ndarray:
-        """EUR in force on a day, one a budget: the last amount set on or before it."""
+        """EUR in force on a day, one per budget: the last amount set on or before it."""
         with self.lock:
             budgets, days, micros = np.array(self._edits, dtype=np.int64).T
         in_force = np.zeros(len(self.catalogue.budgets))

@@ -1,6 +1,6 @@
 """What happens in the sandbox: a pure function of (catalogue, seed, first day, budgets in force).
 
-No clock, no I/O. Money goes in as EUR a day and comes out as integer micros; counts are integers.
+No clock, no I/O. Money goes in as EUR per day and comes out as integer micros; counts are integers.
 
 A paid lead arrives when a unit-rate Poisson process passes the campaign's expected number of the day,
 ``leads_at_ref * (spend / ref) ** BETA * weekday``. The arrival times are fixed by (seed, campaign, day): a higher
@@ -134,7 +134,7 @@ class World:
     ) -> tuple[Floats, Floats]:
         """Spend in EUR (whole cents) and the share of searches lost to the budget, per campaign.
 
-        ``budgets``: EUR a day in force, one a budget. A day costs a bit more or less than its budget, and never more
+        ``budgets``: EUR per day in force, one per budget. A day costs a bit more or less than its budget, and never more
         than the market absorbs. ``running`` and ``budget_of``: which campaigns ran, and the budget that each paid from,
         where that is not as in the catalogue.
         """
@@ -156,7 +156,7 @@ class World:
     def day(
         self, day: date, budgets: Floats, running: npt.NDArray[np.bool_] | None = None, budget_of: Ints | None = None
     ) -> Day:
-        """Everything that happened on a day with those budgets in force (EUR, one a budget)."""
+        """Everything that happened on a day with those budgets in force (EUR, one per budget)."""
         index, weekday = self._index(day), WEEKDAY[day.weekday()]
         spend, lost = self.spend(day, budgets, running, budget_of)
         expected = self.expected_paid_leads(day, spend)
@@ -218,7 +218,7 @@ class World:
         )
 
     def capacity(self, day: date) -> Ints:
-        """Accepted leads a day that the partners of each segment take on that day; it moves in steps.
+        """Accepted leads per day that the partners of each segment take on that day; it moves in steps.
 
         The step that holds the first morning is the catalogue's own figure, and began 20 to 34 days before it.
         """

@@ -31,7 +31,7 @@ FETCHES = "select count(*) from channel_fetches where channel = 'partner_capacit
 
 
 def capacities(morning: Morning) -> dict[str, tuple[int, int | None]]:
-    """Partners and leads a day by segment, as the planner is told."""
+    """Partners and leads per day by segment, as the planner is told."""
     return {row["code"]: (row["partners"], row["leads"]) for row in morning.db.fetch(LATEST)}
 
 

@@ -25,7 +25,7 @@ SEGMENTS = int(os.environ.get("LEADS_TEST_SEGMENTS", "1000"))
 DAYS = 400
 LEADS = 250 * SEGMENTS
 LOG_DAYS = 150
-# Configuration, with a few rows a segment, may be read whole; what grows by the day may not.
+# Configuration, with a few rows per segment, may be read whole; what grows by the day may not.
 DAILY = {
     "channel_metrics": DAYS,
     "lead_generation_stats": DAYS,

@@ -28,7 +28,7 @@ LIMIT_CHANGES_SHOWN = 20
 
 @dataclass(frozen=True)
 class LargeChange:
-    """One increase that waits. Money in EUR a day, leads in generated leads a day."""
+    """One increase that waits. Money in EUR per day, leads in generated leads per day."""
 
     decision_id: str
     segment: str

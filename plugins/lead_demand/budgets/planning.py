@@ -240,7 +240,7 @@ def _segments(
 
 
 def _judged_capacity(connection: psycopg.Connection[Any]) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
-    """By segment: the capacity that was judged (`capacity`, leads a day), what is `usual`, and whether it leaps.
+    """By segment: the capacity that was judged (`capacity`, leads per day), what is `usual`, and whether it leaps.
 
     What tells a leap and cannot be read is unknown for every segment, and a finding says so.
     """

@@ -82,7 +82,7 @@ class Ga4:
             "dateRanges": [{"startDate": window.first.isoformat(), "endDate": window.last.isoformat()}],
             "dimensions": [{"name": "date"}],
             "metrics": [{"name": "sessions"}],
-            "limit": str(ROWS_PER_REQUEST),  # a row a day
+            "limit": str(ROWS_PER_REQUEST),  # a row per day
         }
         answer = ReportingApiHook("analyticsdata", "v1beta").call(
             "analyticsdata.properties.runReport",

@@ -96,7 +96,7 @@ class SearchConsole:
             "dimensions": ["date"],
             "aggregationType": "byPage",
             "dataState": "all",
-            "rowLimit": ROWS_PER_REQUEST,  # a row a day
+            "rowLimit": ROWS_PER_REQUEST,  # a row per day
         }
         answer = ReportingApiHook("searchconsole", "v1").call(
             "searchconsole.searchanalytics.query", {"siteUrl": account, "body": body}, f"Search Console {account}"

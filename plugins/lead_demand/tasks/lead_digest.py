@@ -104,7 +104,7 @@ def compose(
     """Subject and lines of the digest.
 
     :param today: rows of lead_budgets/select_report.sql, one per segment. Money in EUR per day.
-    :param freshness: rows of lead_digest/select_freshness.sql, one an account of a channel.
+    :param freshness: rows of lead_digest/select_freshness.sql, one per account of a channel.
     :param no_change: why no budget may change at all, if so.
     :param pace: how far the month is, in a sentence.
     """
