@@ -148,7 +148,7 @@ def _capacity(state: State, days: list[date]) -> Table:
 
 
 def _plans(state: State, days: list[date]) -> Table:
-    """One row per (segment, day): generated leads to aim for, and EUR in force; None where unknown or not applicable."""
+    """One row per (segment, day): leads to aim for, EUR in force; None where unknown or not applicable."""
     segments, campaigns = state.catalogue.segments, state.catalogue.campaigns
     owners, budgets = np.array([c.segment for c in campaigns]), np.array([c.budget for c in campaigns])
     shares = np.array([c.share for c in campaigns])

@@ -134,7 +134,7 @@ class World:
     ) -> tuple[Floats, Floats]:
         """Spend in EUR (whole cents) and the share of searches lost to the budget, per campaign.
 
-        ``budgets``: EUR per day in force, one per budget. A day costs a bit more or less than its budget, and never more
+        ``budgets``: EUR per day in force, one per budget. A day costs a bit more or less than that, and never more
         than the market absorbs. ``running`` and ``budget_of``: which campaigns ran, and the budget that each paid from,
         where that is not as in the catalogue.
         """
