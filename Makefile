@@ -46,7 +46,7 @@ backtest: $(READY) ## past mornings with other settings, beside what was decided
 clock: $(READY) ## the tests that depend on the time, at night, at midnight, when the clock changes, in other zones (over an hour; ARGS=--short)
 	@PYTHONPATH=plugins $(PYTHON) -m tests.clock $(ARGS)
 
-faults: $(READY) ## every fault at every step of a budget change, one line per case (more than an hour; ARGS="-k killed")
+faults: $(READY) ## every fault at every step of a budget change, one line per case (under half an hour; ARGS="-k killed")
 	@$(PYTHON) -m pytest tests/faults --every-case -q --numprocesses auto --maxprocesses 4 $(ARGS)
 
 drill: $(READY) ## a running Airflow broken in two dozen ways, one morning each; failed logs in .local/drill (half an hour; ARGS="-k quota")
