@@ -29,7 +29,7 @@ insert into budget_decisions (segment_id, action, old_budget, new_budget, senten
 select sources.segment_id, 'increase', sum(budgets.amount), sum(budgets.amount) + 1, 'One euro more.', 'large'
 from channel_budgets as budgets
 inner join channel_sources as sources on budgets.campaign_id = sources.external_id and sources.channel = 'google_ads'
-where budgets.campaigns_on_budget = 1
+where budgets.campaigns_on_budget = 1 and budgets.is_budget_limited
 group by sources.segment_id;
 
 insert into lead_segment_plans (segment_id, date)
