@@ -130,9 +130,10 @@ class BudgetProtocol:
                     refused[place] = ". ".join(words for words in said if words)
         self.connection.commit()
         self._made |= {change.id for change in made}
-        claimed = {change.budget_id for change in made}
+        # By segment too: of two segments that share a budget, the second claims nothing and has to be named.
+        claimed = {(change.segment_id, change.budget_id) for change in made}
         for place, claims in enumerate(decided):
-            if place not in refused and any(claim.budget_id not in claimed for claim in claims):
+            if place not in refused and any((claim.segment_id, claim.budget_id) not in claimed for claim in claims):
                 refused[place] = (
                     f"budget {', '.join(claim.budget_id for claim in claims)} has another change open, or had its "
                     "change of this kind today; left alone"
