@@ -74,7 +74,9 @@ def test_what_the_database_says_is_told_apart(leads_db: LeadsDatabase) -> None:
         "no such column": raised_by(leads_db, "select not_migrated from lead_segments"),
         "no right": raised_by(leads_db, "delete from channel_orchestration_log"),
         "a rule": raised_by(leads_db, "insert into pipeline_findings (name, level, detail) values ('X', 'stop', '')"),
-        "statement timeout": raised_by(leads_db, "set statement_timeout = 10; select pg_sleep(1)"),
+        "statement timeout": raised_by(
+            leads_db, "set statement_timeout = 10; select count(*) from generate_series(1, 1e9)"
+        ),
         "session ended": raised_by(leads_db, "select pg_terminate_backend(pg_backend_pid())"),
     }
     assert {name: diagnosis.explain(error).kind for name, error in found.items()} == {

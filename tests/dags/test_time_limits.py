@@ -86,6 +86,7 @@ def task_of(seconds_allowed: float) -> Iterator[None]:
         yield
 
 
+@pytest.mark.server_timer
 def test_a_statement_that_hangs_ends_with_its_own_error_and_not_with_the_tasks(
     leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_statement_that_hangs_ends_with_its_own_error_and_not_with_the_tasks(
     assert (facts.kind, facts.heals) == ("TimedOut", True) and "statement timeout" in facts.happened
 
 
+@pytest.mark.server_timer
 def test_a_lock_that_somebody_holds_is_named_as_a_lock(
     leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +111,7 @@ def test_a_lock_that_somebody_holds_is_named_as_a_lock(
 
 
 @pytest.mark.long
+@pytest.mark.server_timer
 def test_an_operator_that_hangs_is_limited_too(leads_db: LeadsDatabase, monkeypatch: pytest.MonkeyPatch) -> None:
     use_database(monkeypatch, leads_db)
     operator = LeadsOperator(task_id="hangs", conn_id=sql.LEADS_CONNECTION)

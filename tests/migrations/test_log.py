@@ -181,6 +181,7 @@ class TestSeveralBudgets:
             with pytest.raises(errors.CheckViolation, match=r"add up to|other way|its decision is to"):
                 claim(pipeline, segment, self.SECOND, old_value=20, new_value=70 - new, **action)
 
+    @pytest.mark.server_timer
     def test_two_transactions_do_not_each_claim_the_whole(self, leads_db: LeadsDatabase) -> None:
         segment = self.decided(leads_db, 60)
         with (
