@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -274,6 +275,21 @@ def test_a_no_after_a_send_without_an_answer_is_not_final(decided: Morning) -> N
     assert isinstance(apply("increase"), ChangesUnsettled)
     assert {row["status"] for row in decided.log() if row["account"] == "1234567890"} == {"pending"}
     decided.assert_log_is_the_truth()
+
+
+def test_of_two_segments_that_share_a_budget_the_second_is_named_and_claims_nothing(decided: Morning) -> None:
+    with protocol.BudgetProtocol.alone("google_ads", "budget_increase", "test-run") as work:
+        first = decisions.decided_claims(work, "increase")[0]
+        other = decided.db.value("select max(id::text)::uuid from lead_segments where id <> %s", [first[0].segment_id])
+        second = tuple(replace(claim, segment_id=other, decision_id=None) for claim in first)
+        with decided.db.connect() as owner:  # the guard refuses such a row before the key does
+            owner.execute("alter table channel_orchestration_log disable trigger user")
+        refused = work.claim([first, second])
+        with decided.db.connect() as owner:
+            owner.execute("alter table channel_orchestration_log enable trigger user")
+    assert [claims for claims, _ in refused] == [second]
+    assert "another change open" in refused[0][1]
+    assert {row["segment_id"] for row in decided.log()} == {first[0].segment_id}
 
 
 def test_two_schedulers_at_once_claim_each_change_once(decided: Morning) -> None:
