@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -60,3 +61,27 @@ def test_the_planner_knows_the_public_holidays_of_its_segments_countries(
     assert set(settings.holidays) == {"NL"}
     for christmas in (date(year, 12, 25) for year in range(first.year, today.year + 1)):
         assert christmas in settings.holidays["NL"]
+
+
+def test_a_decision_keeps_the_limits_in_force_as_a_person_had_set_them(morning: Morning) -> None:
+    code = "schilder_utrecht"
+    morning.set(total_daily_cap=4_321, max_daily_increase=543, approval_threshold=54)
+    morning.db.fetch(
+        "update lead_segment_channels set max_daily_budget = 321.5, cooldown_days = null where segment_id ="
+        " (select id from lead_segments where code = %s)",
+        [code],
+    )
+    assert planning.plan("google_ads", "test-run").evaluated
+    morning.set(total_daily_cap=1)
+    kept = morning.decisions()[code]["inputs"]["limits_set"]
+    assert {
+        name: kept[name] for name in ("total_daily_cap", "max_daily_increase", "approval_threshold", "month_cap")
+    } == {
+        "total_daily_cap": "4321.000000",
+        "max_daily_increase": "543.000000",
+        "approval_threshold": "54.000000",
+        "month_cap": None,
+    }
+    assert (Decimal(kept["max_daily_budget"]), kept["cooldown_days"]) == (Decimal("321.5"), None), (
+        "unknown stays unknown"
+    )

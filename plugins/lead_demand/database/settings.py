@@ -51,6 +51,18 @@ class Switches:
         return f"total_daily_cap, now {'not known' if total is None else f'€{total:.2f}'},", total
 
     @property
+    def shared_limits(self) -> dict[str, Decimal | None]:
+        """The limits that all segments share, by the names of their columns; `month_cap` is what monthly_budget leaves,
+        in EUR per day.
+        """
+        return {
+            "total_daily_cap": self.total_daily_cap,
+            "max_daily_increase": self.max_daily_increase,
+            "approval_threshold": self.approval_threshold,
+            "month_cap": self.month_cap,
+        }
+
+    @property
     def changes_allowed(self) -> bool:
         return self.is_complete and not self.kill_switch
 
