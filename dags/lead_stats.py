@@ -37,7 +37,7 @@ a run of the latest whole day, without a range, announces it; a backfill or an o
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pendulum
 from airflow.sdk import Param, TaskGroup, TriggerRule, dag
@@ -46,6 +46,8 @@ from lead_demand.channels import registry
 from lead_demand.channels.partner_capacity import PartnerCapacityOperator
 from lead_demand.database.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
+from lead_demand.planner.finding_codes import ADVICE, what_to_do
+from lead_demand.planner.settings import PlannerSettings
 from lead_demand.runs import day
 from lead_demand.runs.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
 from lead_demand.runs.operators import LastDayOperator, WindowOperator
@@ -71,6 +73,11 @@ def last_day(dag_run: DagRunProtocol) -> str:
 WINDOW = {
     "first": "{{ first_day(dag_run) }}",
     "last": "{{ last_day(dag_run) }}",
+}
+# Of the statements that find something.
+FINDINGS: dict[str, Any] = {
+    "counts": "findings",
+    "bound": {"advice": ADVICE, "most_without_source": PlannerSettings.max_share_without_source},
 }
 IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }}'"
 
@@ -165,7 +172,7 @@ def lead_stats() -> None:
             sql="lead_stats/check_stats_complete.sql",
             parameters=WINDOW,
             rule="every active segment has a row of statistics.",
-            remediation="Repair what the log of pull_leads names, then clear attribute_leads and what comes after it.",
+            remediation=what_to_do("check_every_segment_has_a_row"),
             doc_md="Stop: a missing row means that leads were not read.",
         )
         ColumnsCheckOperator(
@@ -177,8 +184,7 @@ def lead_stats() -> None:
                 for column in ("leads_generated", "leads_accepted", "leads_rejected", "leads_pending")
             },
             rule="no count of leads is negative.",
-            remediation="Repair include/sql/sources/leads.sql or the rows, then clear attribute_leads and what comes "
-            "after it.",
+            remediation=what_to_do("check_counts"),
             doc_md="Stop: a negative count cannot be.",
         )
         TableCheckOperator(
@@ -191,54 +197,53 @@ def lead_stats() -> None:
                 }
             },
             rule="accepted, rejected and pending leads add up to all leads.",
-            remediation="Repair the statuses in include/sql/sources/leads.sql, then clear attribute_leads and what "
-            "comes after it.",
+            remediation=what_to_do("check_leads_add_up"),
             doc_md="Stop: a lead has one status.",
         )
         LastDayOperator(
             task_id="record_findings",
             sql="lead_stats/insert_pipeline_findings.sql",
-            counts="findings",
+            **FINDINGS,
             doc_md="What is wrong with single segments goes to pipeline_findings; it holds them and nothing else.",
         )
         WindowOperator(
             task_id="record_lead_findings",
             sql="lead_stats/insert_pipeline_findings_leads.sql",
             restated_days=OF_LEADS,
-            counts="findings",
+            **FINDINGS,
             doc_md="Leads of no segment, and statuses and sources that mean nothing, with their number by day.",
         )
         LastDayOperator(
             task_id="record_partner_findings",
             sql="lead_stats/insert_pipeline_findings_partners.sql",
-            counts="findings",
+            **FINDINGS,
             doc_md="Capacity that fits no segment, with its size and how it is written.",
         )
         LastDayOperator(
             task_id="record_source_findings",
             sql="lead_stats/insert_pipeline_findings_sources.sql",
-            counts="findings",
+            **FINDINGS,
             doc_md="Days whose figures are from before a change of channel_sources, until they are restated.",
         )
         WindowOperator(
             task_id="record_silent_days",
             sql="lead_stats/insert_pipeline_findings_silent_days.sql",
             restated_days=WIDEST,
-            counts="findings",
+            **FINDINGS,
             doc_md="Days on which an account said nothing although leads say otherwise: unknown until it is stated.",
         )
         WindowOperator(
             task_id="check_sums",
             sql="lead_stats/check_sums.sql",
             restated_days=WIDEST,
-            counts="findings",
+            **FINDINGS,
             doc_md="Segments + what belongs to none = the whole account, all leads, all capacity. A difference is "
             "named in pipeline_findings; of spend, leads and capacity it holds the budgets that are decided on it.",
         )
         record_channel_findings = LastDayOperator(
             task_id="record_channel_findings",
             sql="lead_stats/insert_pipeline_findings_channels.sql",
-            counts="findings",
+            **FINDINGS,
             doc_md="Channels that were not read, or are five times off their usual, go to pipeline_findings.",
         )
         check_channels_usual = BoundCheckOperator(
@@ -247,7 +252,7 @@ def lead_stats() -> None:
             parameters=WINDOW | {"since": "{{ dag_run.start_date }}"},
             rule="leads and Google Ads are within five times of their usual.",
             finding="channel_unusual",
-            remediation="See the finding channel_unusual in pipeline_findings.",
+            remediation=what_to_do("check_channels_usual"),
             doc_md="Stop: such a day is more likely an error than a day to decide on.",
         )
         record_channel_findings >> check_channels_usual

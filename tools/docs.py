@@ -2,7 +2,7 @@
 
     python -m tools.docs [--check]
 
-docs/DAGS.md comes from the docstrings in dags/, docs/REASONS.md from the tables of reason and refusal codes,
+docs/DAGS.md comes from the docstrings in dags/, docs/REASONS.md from the tables of codes in the planner's room,
 docs/SETTINGS.md from the comments of the migrations and of the planner's settings, docs/tables.md from the migrations,
 docs/LICENCES.md from the metadata of the locked packages. `--check` writes nothing and fails where a page is stale, or
 a licence unreviewed.
@@ -31,8 +31,9 @@ def dags_page() -> str:
 
 
 def reasons_page() -> str:
-    """Every reason code, and every code of a claim that was not sent, with its meaning and what to do."""
+    """Every code of a decision, of a claim that was not sent and of a finding, with its meaning and what to do."""
     sys.path.insert(0, str(REPOSITORY / "plugins"))
+    from lead_demand.planner.finding_codes import FindingCode
     from lead_demand.planner.reasons import Reason
     from lead_demand.planner.refusals import Refusal
 
@@ -54,7 +55,16 @@ def reasons_page() -> str:
     refusals = "| code | meaning | what to do |\n|---|---|---|\n" + "".join(
         f"| `{refusal}` | {refusal.meaning} | {refusal.what_to_do} |\n" for refusal in Refusal
     )
-    return GENERATED + head + reasons + refused + refusals
+    found = (
+        "\n# What else is found wrong\n\n"
+        "A row of `pipeline_findings` whose cause holds budgets has the code of that reason as its `name`, and one\n"
+        "about a claim that was not sent that of the refusal; what to do is the same text. All other names are these.\n"
+        "A word in braces stands for a fact that the row itself gives.\n\n"
+    )
+    findings = "| name | meaning | what to do |\n|---|---|---|\n" + "".join(
+        f"| `{code}` | {code.meaning} | {code.what_to_do} |\n" for code in FindingCode
+    )
+    return GENERATED + head + reasons + refused + refusals + found + findings
 
 
 def settings_page() -> str:
@@ -94,10 +104,11 @@ def settings_page() -> str:
 
 
 def _columns(table: str) -> Iterator[tuple[str, str, str]]:
-    """Each commented column of a table, with its default and its comment, from the migrations in their order."""
+    """Each commented column of a table, with its default and its latest comment, in the order of the first ones."""
     text = "\n".join(path.read_text() for path in sorted((REPOSITORY / "include" / "migrations").glob("*.sql")))
     made = "\n".join(re.findall(rf"(?:create|alter) table public\.{table}\b.*?;\n", text, flags=re.DOTALL))
-    for name, quoted in re.findall(rf"comment on column public\.{table}\.(\w+) is\s+((?:'(?:[^']|'')*'\s*)+);", text):
+    comments = re.findall(rf"comment on column public\.{table}\.(\w+) is\s+((?:'(?:[^']|'')*'\s*)+);", text)
+    for name, quoted in dict(comments).items():
         meaning = "".join(re.findall(r"'((?:[^']|'')*)'", quoted)).replace("''", "'")
         found = re.search(rf"\b{name} \w+(?:\([^)]*\))?(?: not null)? default (?:date )?('[^']*'|\w+)", made)
         yield name, found[1].strip("'") if found else "NULL", meaning

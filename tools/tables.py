@@ -21,7 +21,7 @@ UNIT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|[();,]|
 OTHER = re.compile(
     r"(set local|comment on|grant|revoke|do|create schema"
     r"|(create|create or replace) (function|view)|create (constraint )?trigger|(create|alter|drop) policy"
-    r"|drop function|insert into|update) "
+    r"|drop function|create temporary table|insert into|update|delete from) "
 )
 OTHER_ACTION = re.compile(
     r"validate constraint|(enable|force) row level security|alter column \w+ (set|drop) default|owner to"

@@ -91,7 +91,7 @@ def test_a_setting_that_is_not_known_holds_every_segment(morning: Morning, colum
     decisions = morning.decisions()
     assert {row["action"] for row in decisions.values()} == {"hold"}
     assert all(Reason.SETTINGS_MISSING in row["reasons"] and row["is_blocked"] for row in decisions.values())
-    assert bool(morning.findings("settings_unreadable")) == (how == "unreadable")
+    assert bool(morning.findings("settings_missing")) == (how == "unreadable")
     assert_nothing_is_sent(morning)
 
 
@@ -104,7 +104,7 @@ def test_a_limit_that_is_not_known_holds_its_segments(morning: Morning, column: 
     for row in morning.decisions().values():
         # A segment without a campaign has no limits to break.
         assert row["action"] == "hold" and {code, Reason.NO_CAMPAIGN} & set(row["reasons"]), row["reasons"]
-    assert bool(morning.findings("settings_unreadable")) == (how == "unreadable")
+    assert bool(morning.findings("missing_limits")) == (how == "unreadable")
     assert_nothing_is_sent(morning)
 
 

@@ -17,6 +17,7 @@ from lead_demand.channels.google_ads import history
 from lead_demand.channels.google_ads.channel import GoogleAds
 from lead_demand.database import sql
 from lead_demand.errors import ChangesFailed
+from lead_demand.planner.finding_codes import ADVICE
 from tests.budgets.conftest import RUN, DayByHand
 
 ACCOUNT, NINE, MUTATE = "1234567890", Decimal(9), "MutateCampaignBudgets"
@@ -225,7 +226,7 @@ def test_what_the_history_no_longer_reaches_stays_open_for_a_person(by_hand: Day
     send(change)
     by_hand.read()
     by_hand.db.fetch("update pipeline_findings set date = date - 40 where name = 'change_not_logged'")
-    key = {"channel": "google_ads", "account": ACCOUNT, "changes": Jsonb([]), "advice": "{}"}
+    key = {"channel": "google_ads", "account": ACCOUNT, "changes": Jsonb([]), "advice": ADVICE}
     with database.connect() as connection:
         now = connection.execute("select now(), now() - interval '29 days'").fetchone()
         assert now

@@ -21,7 +21,7 @@ from lead_demand.runs import day
 from lead_demand.runs.day import Window
 from sandbox.company.load import load
 from tests.fixtures.airflow import use_database
-from tests.fixtures.findings import statement_of
+from tests.fixtures.findings import BOUND, statement_of
 from tests.fixtures.morning import HISTORY_DAYS, Morning, a_morning
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.fixtures.sandbox import Sandbox
@@ -44,7 +44,7 @@ STEPS = (
 
 def restate(window: Window = MONTH, accounts: tuple[str, ...] = (PAINTERS, ROOFERS)) -> None:
     """The pulls of Google Ads and what follows them, each step in a transaction of its own."""
-    values = {"first": window.first, "last": window.last, "dag_run_id": RUN}
+    values = {"first": window.first, "last": window.last, "dag_run_id": RUN} | BOUND
     for account in accounts:
         pull("google_ads", account, window, RUN)
     for statement in ("upsert_channel_metrics_leads.sql", *STEPS):
@@ -206,7 +206,7 @@ def test_a_removed_campaign_without_a_successor_leaves_no_days_that_cost_nothing
         day: cost for day, cost in before.items() if day < removed
     }
     assert "no_campaign" in decide(morning)["schilder_utrecht"]["reasons"]
-    assert not open_findings(morning, "campaign_not_found") and len(open_findings(morning, "segment_without_campaign"))
+    assert not open_findings(morning, "campaign_not_found") and len(open_findings(morning, "no_campaign"))
 
 
 @pytest.mark.advice("campaign_not_found")
@@ -291,7 +291,7 @@ def test_an_account_whose_sources_ended_is_read_for_its_past_and_is_not_stale(mo
     assert ("google_ads", ROOFERS) in rows and ("google_ads", ROOFERS) not in today
     morning.db.fetch("delete from channel_fetches where account = %s", [ROOFERS])
     restate(accounts=(PAINTERS,))
-    assert not [row for row in open_findings(morning, "channel_stale") if row["subject"] == ROOFERS]
+    assert not [row for row in open_findings(morning, "stale_channel") if row["subject"] == ROOFERS]
 
 
 def test_two_rows_that_share_a_day_are_refused_with_the_row_that_has_it(morning: Morning) -> None:

@@ -25,6 +25,7 @@ from lead_demand.runs import windows
 from lead_demand.runs.day import Window, latest_whole_day
 from tests.channels.test_contract import CHANNELS, DAYS, PAGES, SOURCES, WINDOW, full, paid
 from tests.fixtures.airflow import use_database
+from tests.fixtures.findings import BOUND
 from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.sandbox import Sandbox
 
@@ -79,7 +80,7 @@ def good_rows(name: str) -> tuple[Any, pd.DataFrame, pd.DataFrame]:
 
 
 def contract(channel: Any, rows: pd.DataFrame, sources: pd.DataFrame) -> Any:
-    raw = _by_external_id(rows) if channel.name == "ga4" else rows.assign(is_final=True)
+    raw = _by_external_id(rows) if channel.channel == "ga4" else rows.assign(is_final=True)
     return to_metrics(channel, "sc-domain:x.nl", raw.assign(is_final=True), sources, WINDOW)
 
 
@@ -341,7 +342,7 @@ def test_a_partner_whose_capacity_is_no_number_makes_one_segment_unknown(leads_d
             "select id, 'schilder', %s, %s from made",
             [f"regio-{n:02}", f"regio-{n:02}", said],
         )
-    values = {"first": latest_whole_day(), "last": latest_whole_day(), "dag_run_id": "test"}
+    values = {"first": latest_whole_day(), "last": latest_whole_day(), "dag_run_id": "test"} | BOUND
     with psycopg.connect(leads_db.pipeline_url) as connection:
         for name in ("upsert_channel_metrics_partner_capacity", "insert_pipeline_findings_capacity"):
             connection.execute(sql.render(f"lead_stats/{name}.sql"), values)
@@ -365,7 +366,7 @@ def test_a_lead_with_strange_values_costs_no_other_lead(leads_db: LeadsDatabase)
         leads_db.fetch(f"insert into leads (created_at, {column}) values ({moment}, %s)", [strange])
     for at in ("infinity", "-infinity", "0001-01-01 BC", "9999-12-31", "294276-12-31"):
         leads_db.fetch("insert into leads (created_at, branch, region) values (%s, 'schilder', 'utrecht')", [at])
-    values = {"first": latest_whole_day() - timedelta(days=3), "last": latest_whole_day(), "dag_run_id": "test"}
+    values = {"first": latest_whole_day() - timedelta(days=3), "last": latest_whole_day(), "dag_run_id": "test"} | BOUND
     with psycopg.connect(leads_db.pipeline_url) as connection:
         for name in ("update_leads", "upsert_channel_metrics_leads", "upsert_channel_totals_leads"):
             connection.execute(sql.render(f"lead_stats/{name}.sql"), values)

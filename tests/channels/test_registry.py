@@ -102,7 +102,7 @@ def test_an_entry_leads_to_the_class_of_its_channel(channel: str) -> None:
     spec = registry.CHANNELS[channel]
     assert spec.module is not None
     found = import_module(spec.module).CHANNEL
-    assert found.name == channel
+    assert found.channel == channel
     assert {total.column for total in found.sums}, "whether it adds up is asked of every channel"
     assert spec.is_paid == hasattr(found, "set_budgets")
     assert ("spend_micros" in found.metrics) == spec.is_paid

@@ -18,6 +18,7 @@ from lead_demand.errors import CapacitySourceFailed
 from lead_demand.planner.reasons import Reason
 from lead_demand.runs import day, windows
 from sandbox.company.partners import play
+from tests.fixtures.findings import BOUND
 from tests.fixtures.morning import Morning
 
 BRABANT, UTRECHT = "schilder_noord_brabant", "schilder_utrecht"
@@ -51,7 +52,8 @@ def read_partners(morning: Morning) -> None:
         partner_capacity.pull_partner_capacity("pull_partner_capacity", capacity, of_day, task, store)
     finally:
         for name, window in (("upsert_lead_generation_stats", restated), ("insert_pipeline_findings", of_day)):
-            windows.run_statement(name, sql.render(f"lead_stats/{name}.sql"), window, task, store)
+            statement = sql.render(f"lead_stats/{name}.sql")
+            windows.run_statement(name, statement, window, task, store, bound=BOUND)
 
 
 def decide(morning: Morning) -> dict[str, dict[str, Any]]:
@@ -271,13 +273,13 @@ def test_a_sum_that_no_segment_can_take_is_named_and_stops_no_other(morning: Mor
     assert capacities(morning)[BRABANT] == (4, 12) and not still_open(morning, "capacity_impossible")
 
 
-@pytest.mark.advice("capacity_unknown")
+@pytest.mark.advice("missing_capacity")
 @pytest.mark.parametrize("shape", ["forget", "never_entered"])
 def test_one_partner_of_unknown_capacity_makes_the_sum_unknown_and_is_named(morning: Morning, shape: str) -> None:
     happens(morning, shape, BRABANT)
     read_partners(morning)
     assert capacities(morning)[BRABANT] == (4, None)
-    (found,) = [row for row in still_open(morning, "capacity_unknown") if BRABANT in row["detail"]]
+    (found,) = [row for row in still_open(morning, "missing_capacity") if BRABANT in row["detail"]]
     assert "partner 101" in found["detail"]
     morning.db.fetch("delete from partner_capacity where partner_id = 101")
     morning.db.fetch(
@@ -286,7 +288,7 @@ def test_one_partner_of_unknown_capacity_makes_the_sum_unknown_and_is_named(morn
     )
     read_partners(morning)
     assert capacities(morning)[BRABANT] == (4, 12)
-    assert BRABANT not in str([row["detail"] for row in still_open(morning, "capacity_unknown")])
+    assert BRABANT not in str([row["detail"] for row in still_open(morning, "missing_capacity")])
 
 
 # Absences that are announced
@@ -352,7 +354,7 @@ def test_capacity_that_leaps_up_holds_until_a_person_confirms_it(morning: Mornin
     found = advised(morning, "capacity_leap")
     assert found["level"] == "stop" and "100008" in found["detail"]
     segment = morning.db.value("select id from lead_segments where code = %s", [BRABANT])
-    assert f"capacity_confirmations with segment_id {segment} and confirmed_capacity 100008" in found["remediation"]
+    assert (found["segment_id"], found["amount"]) == (segment, 100008), "what to confirm"
 
     morning.db.fetch(
         "insert into capacity_confirmations (segment_id, confirmed_capacity) values (%s, 100008)", [segment]
@@ -451,7 +453,7 @@ def test_what_tells_a_leap_and_cannot_be_read_holds_every_segment(morning: Morni
     decisions = morning.decisions()
     assert all(decision["action"] == "hold" for decision in decisions.values())
     assert all(Reason.SETTINGS_MISSING in decision["reasons"] for decision in decisions.values())
-    (found,) = morning.findings("settings_unreadable")
+    (found,) = morning.findings("settings_missing")
     assert found["subject"] == "capacity_confirmations"
 
 

@@ -151,7 +151,7 @@ def test_an_account_in_another_currency_holds_its_segments_only(morning: Morning
     morning.run("lead_budgets")
     held = {code for code, row in morning.decisions().items() if "currency_mismatch" in row["reasons"]}
     assert held and {row["account"] for row in morning.log()} == {"1234567890"}
-    (finding,) = morning.findings("account_not_comparable")
+    (finding,) = morning.findings("currency_mismatch")
     assert finding["level"] == "stop" and finding["subject"] == "2345678901" and "XXX" in finding["detail"]
     morning.assert_log_is_the_truth()
 

@@ -131,7 +131,7 @@ def test_a_campaign_of_no_segment_is_named_with_what_it_spent(morning: Morning) 
 
 
 def test_a_segment_without_a_campaign_is_named_and_the_others_go_on(morning: Morning) -> None:
-    assert [row["level"] for row in morning.findings("segment_without_campaign")] == ["stop"]
+    assert [row["level"] for row in morning.findings("no_campaign")] == ["stop"]
     assert stats_of(morning, "stukadoor_utrecht")["google_ads_spend"] is None
     assert stats_of(morning, "schilder_utrecht")["google_ads_spend"] > 0
 
@@ -215,7 +215,7 @@ def test_a_reporting_channel_that_was_not_read_is_a_warning_and_the_day_goes_on(
     morning.sandbox.fault("permission", "runReport", times=50)
     run = morning.run("lead_stats")
     assert run.tasks["announce_day"] == "success"
-    (stale,) = morning.findings("channel_stale")
+    (stale,) = morning.findings("stale_channel")
     assert (stale["level"], stale["channel"]) == ("warn", "ga4") and "no day at all" in stale["detail"]
 
 

@@ -316,7 +316,7 @@ def campaign_removed(stage: Stage) -> Iterator[None]:
     stage.morning.sandbox.set_campaign(campaign, "REMOVED", today() - timedelta(days=1), successor)
     yield
     (found,) = stage.morning.open_findings("campaign_not_found")
-    advice = re.search(r"Run: (.+?)\. If another .+? with valid_from = '(.+?)'\.", found["remediation"])
+    advice = re.search(r"[Rr]un: (.+?)\. If another .+? with valid_from = '(.+?)'\.", found["remediation"])
     assert advice, found["remediation"]
     db.fetch(advice[1])
     db.fetch(

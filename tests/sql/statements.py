@@ -11,6 +11,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from lead_demand.database import sql
+from lead_demand.planner.settings import LATELY, PlannerSettings
+from tests.fixtures.findings import BOUND
 
 RUN = "test-run"
 CHANNEL, ACCOUNT = "google_ads", "1234567890"
@@ -23,6 +25,7 @@ FINDING = {
     "subject": "1234567890/77",
     "detail": "There is no campaign 77.",
     "remediation": "Correct channel_sources.",
+    "amount": 12.34,
 }
 CHECKED = {"name": "campaign_not_found", "channel": CHANNEL, "account": ACCOUNT, "first": None, "last": None}
 
@@ -110,6 +113,7 @@ from (
 ) as one
 """
 YESTERDAY = "= lead_today() - 1"
+UNKNOWN = {"lately": LATELY, "most_unknown": PlannerSettings.max_share_of_unknown_status}
 LIMITS = {
     "unit": 0.01,
     "total_cap_words": "total_daily_cap",
@@ -178,12 +182,12 @@ STATEMENTS = {
         writes="channel_orchestration_log",
     ),
     "lead_budgets/insert_pipeline_findings.sql": _statement(
-        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "advice": "{}"}
+        "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "not_steerable": ["campaign_type"]}
     ),
     "lead_budgets/insert_pipeline_findings_history.sql": _statement(
         "decided",
         row="select lead_today() - 28 as since, now() as until",
-        values={"changes": Jsonb([]), "advice": "{}"},
+        values={"changes": Jsonb([])},
         times=4,  # as far back as an account's own history goes
     ),
     "lead_budgets/insert_pipeline_findings_overwritten.sql": _statement(
@@ -223,7 +227,8 @@ STATEMENTS = {
     "lead_budgets/select_room.sql": _statement("claimed"),
     "lead_budgets/select_sendable.sql": _statement("claimed", values=LIMITS),
     "lead_budgets/select_segments.sql": _statement(
-        values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"},
+        values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"}
+        | UNKNOWN,
         times=4,  # unexplained statuses of four weeks
     ),
     "lead_budgets/select_settings.sql": _statement(),
@@ -368,7 +373,7 @@ def window(today: date, days: int) -> dict[str, Any]:
         "channel": CHANNEL,
         "account": ACCOUNT,
         "dry_run": False,
-    }
+    } | BOUND
 
 
 def prepare(

@@ -29,6 +29,7 @@ order by 1, 2
 ROW_VALUES = (
     "action_type budget_id status action since rows findings checked step log_id day changed_at changed_by"
     " decisions is_complete kill_switch currency time_zone advice statement_timeout lock_timeout"
+    " not_steerable most_without_source lately most_unknown"
     " idle_timeout unit total_cap_words total_daily_cap max_daily_increase approval_threshold approve"
     " question_id asked chosen form responder_id responder_name responded_at limit changes until morning"
     " results differences tried claims outcomes seen segments"

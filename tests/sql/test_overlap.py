@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from lead_demand.database import sql
 from local.embedded_postgres import EmbeddedPostgres
+from tests.fixtures.findings import BOUND
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.sql.statements import ACCOUNT, CHANNEL, FINDING, PULLED, RUN
 
@@ -97,7 +98,7 @@ def run(connection: psycopg.Connection[Any], step: str, first: date, last: date)
     ]
     if first.day % 2:
         findings.reverse()
-    values = {"first": first, "last": last, "dag_run_id": RUN, "channel": CHANNEL, "account": ACCOUNT}
+    values = {"first": first, "last": last, "dag_run_id": RUN, "channel": CHANNEL, "account": ACCOUNT} | BOUND
     if step.endswith("upsert_channel_metrics.sql"):
         connection.execute(sql.render("lead_stats/create_pulled_metrics.sql"))
         connection.execute(PULLED, values)

@@ -9,9 +9,10 @@ import pytest
 
 from lead_demand.database import sql
 from tests.fixtures.postgres import LeadsDatabase
+from tests.sql.statements import UNKNOWN
 
 KEY = {"channel": "google_ads", "dag_run_id": "a run"}
-VALUES = {"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"}
+VALUES = {"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"} | UNKNOWN
 SOURCE = """
 insert into channel_sources (channel, account, external_id, segment_id)
 values ('google_ads', '1234567890', %(campaign)s, %(segment)s)

@@ -14,6 +14,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from lead_demand.database import sql
+from tests.fixtures.findings import BOUND
 from tests.fixtures.postgres import LeadsDatabase
 from tools import adapters
 
@@ -88,7 +89,7 @@ class Company:
             "first": self.today - timedelta(days=days),
             "last": self.today - timedelta(days=1),
             "dag_run_id": "test",
-        }
+        } | BOUND
         for step in STEPS:
             with psycopg.connect(self.db.pipeline_url, row_factory=dict_row) as connection:
                 connection.execute(sql.render(step), values)
@@ -505,6 +506,7 @@ def test_a_column_without_a_time_zone_is_read_as_the_clock_in_amsterdam(
         with psycopg.connect(company.db.pipeline_url) as connection:
             connection.execute("set timezone = 'America/Los_Angeles'")
             values = {"first": asked - timedelta(days=2), "last": asked + timedelta(days=2), "dag_run_id": "test"}
+            values |= BOUND
             connection.execute(sql.render(step), values)
     counted = company.db.fetch(
         "select date from lead_generation_stats where leads_generated > 0 and segment_id = %s", [segment]

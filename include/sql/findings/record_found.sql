@@ -1,11 +1,11 @@
 -- noqa: disable=all
 -- Grain: one finding, known by (name, segment, channel, date, subject); the worst where one is found twice. The end of a statement
--- whose CTEs are `found (name, level, segment_id, channel, date, subject, detail, remediation, evidence_date)` and
+-- whose CTEs are `found (name, level, segment_id, channel, date, subject, detail, remediation, evidence_date, amount)` and
 -- `checked (name, channel, account, first, last)`: what was looked for, NULL = any; returns the number of findings.
 -- Why: one form for every check, and each check closes what it no longer finds. Ordered, so that two runs never deadlock.
 recorded as (
     insert into pipeline_findings (
-        name, level, segment_id, channel, date, subject, detail, remediation, evidence_date
+        name, level, segment_id, channel, date, subject, detail, remediation, evidence_date, amount
     )
     select distinct on (found.name, found.segment_id, found.channel, found.date, found.subject)
         found.name,
@@ -16,7 +16,8 @@ recorded as (
         found.subject,
         found.detail,
         found.remediation,
-        found.evidence_date
+        found.evidence_date,
+        found.amount
     from found
     order by
         found.name,
@@ -35,6 +36,7 @@ recorded as (
         detail = excluded.detail,
         remediation = excluded.remediation,
         evidence_date = excluded.evidence_date,
+        amount = excluded.amount,
         last_seen = greatest(pipeline_findings.last_seen, now()),
         resolved_at = null
     -- What an older window shows is older news than what is open already.

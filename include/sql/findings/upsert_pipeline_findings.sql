@@ -11,7 +11,8 @@ with found as (
         subject text,
         detail text,
         remediation text,
-        evidence_date date
+        evidence_date date,
+        amount numeric
     )
 ),
 

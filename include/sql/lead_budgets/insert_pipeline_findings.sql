@@ -32,34 +32,37 @@ mapped as (
 
 found as (
     select distinct
-        'account_not_comparable' as name,
+        other.name,
         'stop' as level,
         null::uuid as segment_id,
         budgets.channel,
         null::date as date,
         budgets.account as subject,
         format(
-            '%%s account %%s has %%s. Its budgets are held, and what it spends is not counted.',
-            budgets.channel, budgets.account, concat_ws(
-                ' and ',
-                case
-                    when budgets.currency <> %(currency)s::text
-                        then format('the currency %%s (configured: %%s)', budgets.currency, %(currency)s::text)
-                end,
-                case
-                    when budgets.time_zone <> %(time_zone)s::text
-                        then format('the time zone %%s (configured: %%s)', budgets.time_zone, %(time_zone)s::text)
-                end
-            )
+            '%%s account %%s has the %%s %%s (configured: %%s). Its budgets are held, and what it spends is not counted.',
+            budgets.channel, budgets.account, other.words, other.found, other.configured
         ) as detail,
-        'Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings; then run '
-        'lead_stats for yesterday and lead_budgets again.' as remediation,
-        null::date as evidence_date
+        %(advice)s::jsonb ->> other.name as remediation,
+        null::date as evidence_date,
+        null::numeric as amount
     from read_now as budgets
-    where (budgets.currency, budgets.time_zone) <> (%(currency)s::text, %(time_zone)s::text)
+    cross join lateral (
+        select
+            'currency_mismatch' as name,
+            'currency' as words,
+            budgets.currency as found,
+            %(currency)s::text as configured
+        union all
+        select
+            'time_zone_mismatch',
+            'time zone',
+            budgets.time_zone,
+            %(time_zone)s::text
+    ) as other
+    where other.found <> other.configured
     union all
     select
-        'budget_shared',
+        'shared_budget',
         'stop',
         mapped.segment_id,
         min(mapped.channel),
@@ -69,7 +72,8 @@ found as (
             'Budget %%s of %%s pays for %%s campaigns, %%s of them of this segment; it is held.',
             mapped.budget_id, min(mapped.code), max(mapped.campaigns_on_budget), count(*)
         ),
-        'Give the campaigns of the segment a budget of their own in Google Ads, then start lead_budgets again.',
+        %(advice)s::jsonb ->> 'shared_budget',
+        null,
         null
     from mapped
     where mapped.base_campaign_id is null
@@ -77,17 +81,18 @@ found as (
     having max(mapped.campaigns_on_budget) > count(*) and bool_or(mapped.is_serving)
     union all
     select
-        'budget_not_steered',
+        mapped.not_steerable,
         'warn',
         mapped.segment_id,
         mapped.channel,
         null,
         mapped.account || '/' || mapped.campaign_id,
         format(
-            'Campaign %%s (%%s) of %%s: %%s (%%s). Its budget is left alone, and the segment is held.',
-            mapped.campaign_name, mapped.campaign_id, mapped.code, mapped.not_steerable, mapped.not_steerable_detail
+            'Campaign %%s (%%s) of %%s: %%s. Its budget is left alone, and the segment is held.',
+            mapped.campaign_name, mapped.campaign_id, mapped.code, mapped.not_steerable_detail
         ),
         %(advice)s::jsonb ->> mapped.not_steerable,
+        null,
         null
     from mapped
     where
@@ -113,8 +118,9 @@ found as (
         stored.date,
         stored.subject,
         stored.detail,
-        stored.remediation,
-        stored.evidence_date
+        %(advice)s::jsonb ->> stored.name,
+        stored.evidence_date,
+        stored.amount
     from pipeline_findings as stored
     cross join lateral (
         select
@@ -146,7 +152,18 @@ checked as (
         %(account)s::text as account,
         '-infinity'::date as first,
         'infinity'::date as last
-    from (values ('account_not_comparable'), ('budget_shared'), ('budget_not_steered'), ('edit_overwritten')) as looked_for (name)
+    from (
+        select unnest(%(not_steerable)s::text[]) as name
+        union all
+        values ('shared_budget'), ('edit_overwritten')
+        union all
+        -- Settings that cannot be read compare with nothing, and close nothing.
+        select 'currency_mismatch'
+        where %(currency)s::text is not null
+        union all
+        select 'time_zone_mismatch'
+        where %(time_zone)s::text is not null
+    ) as looked_for
 ),
 
 {% include 'findings/record_found.sql' %}

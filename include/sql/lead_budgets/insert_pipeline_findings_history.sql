@@ -90,6 +90,7 @@ not_logged as (
             to_char(changes.at at time zone 'Europe/Amsterdam', 'HH24:MI:SS')
         ) as words,
         changes.at,
+        changes.new_value,
         (
             select string_agg(format('%%s (%%s)', claims.id, claims.status), ', ' order by claims.created_at)
             from claims
@@ -167,7 +168,8 @@ found as (
             coalesce(' The log says otherwise of row ' || string_agg(not_logged.refused, ', ') || '.', '')
         ) as detail,
         %(advice)s::jsonb ->> 'change_not_logged' as remediation,
-        null::date as evidence_date
+        null::date as evidence_date,
+        (array_agg(not_logged.new_value order by not_logged.at desc) filter (where not_logged.new_value is not null))[1] as amount
     from not_logged
     left join owners on not_logged.resource = owners.resource
     group by not_logged.resource, not_logged.day, owners.segment_id, owners.code
@@ -187,7 +189,8 @@ found as (
             coalesce(lacking.dag_run_id, '?'), %(account)s::text
         ),
         %(advice)s::jsonb ->> 'change_not_in_history',
-        null
+        null,
+        lacking.new_value
     from not_in_history as lacking
     union all
     select
@@ -198,8 +201,9 @@ found as (
         stored.date,
         stored.subject,
         stored.detail,
-        stored.remediation,
-        stored.evidence_date
+        %(advice)s::jsonb ->> stored.name,
+        stored.evidence_date,
+        stored.amount
     from pipeline_findings as stored
     cross join span
     where

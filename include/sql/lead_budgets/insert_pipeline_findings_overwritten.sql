@@ -16,8 +16,9 @@ with found as (
             to_char(%(changed_at)s::timestamptz at time zone 'Europe/Amsterdam', 'HH24:MI:SS'),
             round(log.old_value, 2), round(log.new_value, 2), round(log.new_value, 2)
         ) as detail,
-        'Ask what that person wanted; to revert our change, start lead_budget_revert with the id of its log row.' as remediation,
-        log.decision_date as evidence_date
+        %(advice)s::jsonb ->> 'edit_overwritten' as remediation,
+        log.decision_date as evidence_date,
+        log.new_value as amount
     from channel_orchestration_log as log
     inner join lead_segments as segments on log.segment_id = segments.id
     where

@@ -141,13 +141,13 @@ own_sources as (
             and lead_today() - 1 between fetches.date_from and fetches.date_to
 ),
 
--- As with the source: one lead makes nothing unknown, though it may be more than a tenth of a small segment's.
+-- As with the source: one lead makes nothing unknown, though it may be a large part of a small segment's.
 unknown_statuses as (
     select segment_id
     from channel_metrics
-    where channel = 'leads' and account = 'leads_db' and date between lead_today() - 28 and lead_today() - 1
+    where channel = 'leads' and account = 'leads_db' and date between lead_today() - %(lately)s::int and lead_today() - 1
     group by segment_id
-    having sum(leads_status_unknown) > greatest(0.1 * sum(leads_generated), 1)
+    having sum(leads_status_unknown) > greatest(%(most_unknown)s::numeric * sum(leads_generated), 1)
 ),
 
 -- Where the log and the account's change history tell two stories, neither is believed until a person has looked.
@@ -164,7 +164,7 @@ untold as (
     group by segment_id
 ),
 
--- The log is never deleted from: each segment's last change and open claims are looked up, the whole of it is not read.
+-- The log is never deleted from: each segment's last change and open changes are looked up, the whole of it is not read.
 changes as (
     select
         segments.id as segment_id,
@@ -185,7 +185,7 @@ changes as (
                 and log.channel = %(channel)s
                 and log.status = 'pending'
                 and log.kind <> 'manual'
-        ) as has_open_claim
+        ) as has_open_change
     from lead_segments as segments
 )
 
@@ -220,7 +220,7 @@ select
             case when budgets.other_currency then 'currency_mismatch' end,
             case when budgets.other_time_zone then 'time_zone_mismatch' end,
             case when unknown_statuses.segment_id is not null then 'lead_status_unknown' end,
-            case when changes.has_open_claim then 'open_claim' end,
+            case when changes.has_open_change then 'open_claim' end,
             case when budgets.is_shared then 'shared_budget' end,
             case when budgets.is_learning then 'learning' end,
             case when budgets.is_learning_unknown then 'learning_unknown' end

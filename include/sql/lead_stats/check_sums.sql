@@ -1,4 +1,4 @@
--- Grain: one finding a (channel, account, day, metric) whose sum differs beyond its tolerance.
+-- Grain: one finding per (channel, account, day, metric) whose sum differs beyond its tolerance.
 -- Why: nothing is counted twice or dropped in silence: what differs is named with its amount, and holds what is decided on it.
 with summed as materialized (
     select
@@ -107,22 +107,9 @@ found as (
             case when totals.difference > 0 then 'are counted too much' else 'are counted nowhere' end,
             trim_scale(totals.tolerance)
         ) || case when totals.level = 'stop' then ' What is decided on it is held.' else '' end as detail,
-        case totals.channel
-            when 'leads'
-                then
-                    'Compare include/sql/sources/leads.sql with the leads of that day: each must be of a segment that is counted, of '
-                    'none, or no lead. Then run lead_stats with from and to around that day.'
-            when 'partner_capacity'
-                then
-                    'Compare include/sql/sources/partner_capacity.sql with the active segments: a partner must not fit two of '
-                    'them. Then clear pull_partner_capacity and what comes after it.'
-            else
-                'Run lead_stats with from and to around that day: both are asked again. If they still differ, look in '
-                'channel_sources for what was given to two segments, and compare the list with the total of the account '
-                'at the source. If the difference is right, set the level of this row of pipeline_findings (sums_differ) '
-                'to info, and start lead_budgets again.'
-        end as remediation,
-        null::date as evidence_date
+        %(advice)s::jsonb ->> 'sums_differ' as remediation,
+        null::date as evidence_date,
+        totals.difference as amount
     from channel_totals as totals
     where
         totals.date between %(first)s::date and %(last)s::date
@@ -136,12 +123,13 @@ found as (
         disagreeing.date,
         'lead_generation_stats/' || disagreeing.metric,
         format(
-            'lead_generation_stats says %%s %%s of %%s on %%s, channel_metrics %%s.',
+            'lead_generation_stats says %%s %%s of %%s on %%s, channel_metrics %%s; a row may have been changed by hand.',
             trim_scale(disagreeing.stated), disagreeing.metric, disagreeing.channel, disagreeing.date,
             trim_scale(disagreeing.amount)
         ),
-        'Somebody may have changed a row by hand. Run lead_stats with from and to around that day: it writes it again.',
-        null
+        %(advice)s::jsonb ->> 'sums_differ',
+        null,
+        disagreeing.stated - disagreeing.amount
     from disagreeing
 ),
 

@@ -6,16 +6,16 @@ with day as (
 
 found as (
     select
-        'segment_without_campaign' as name,
+        'no_campaign' as name,
         'stop' as level,
         segments.id as segment_id,
         'google_ads' as channel,
         null::date as date,
         null::text as subject,
         format('Segment %%s has no active campaign in channel_sources; its budget is held.', segments.code) as detail,
-        'Add its campaign to channel_sources; if it needs no paid leads, give it a row with is_automated = false in lead_segment_channels.'
-            as remediation,
-        null::date as evidence_date
+        %(advice)s::jsonb ->> 'no_campaign' as remediation,
+        null::date as evidence_date,
+        null::numeric as amount
     from lead_segments as segments
     where
         segments.is_active
@@ -58,13 +58,9 @@ found as (
             'The partners of %%s take %%s leads per day; usual is %%s. Its budget is held until that has stood for %%s days (now %%s).',
             leapt.code, leaps.capacity, leaps.usual, leaps.days, leaps.stood
         ),
-        format(
-            'Look at the daily capacity of its partners. If it is wrong, correct it, then clear pull_partner_capacity and what '
-            'comes after it. If it is right, add a row to capacity_confirmations with segment_id %%s and confirmed_capacity '
-            '%%s, then clear record_findings and what comes after it.',
-            leapt.id, leaps.capacity
-        ),
-        day.date
+        %(advice)s::jsonb ->> 'capacity_leap',
+        day.date,
+        leaps.capacity::numeric
     from ({% include 'lead_budgets/select_capacity_leaps.sql' %}) as leaps
     inner join lead_segments as leapt on leaps.is_leap and leaps.segment_id::uuid = leapt.id
     inner join day on day.date = lead_today() - 1
@@ -80,7 +76,7 @@ checked as (
     from day
     cross join (
         values
-        ('segment_without_campaign', 'google_ads')
+        ('no_campaign', 'google_ads')
     ) as looked_for (name, channel)
     -- Capacity is only known as it is now: what holds now replaces what was found on any day before.
     union all

@@ -18,9 +18,9 @@ found as (
         null::text as subject,
         format('%%s has no active partner: its capacity is 0, and its budget goes to its floor step by step.', segments.code)
             as detail,
-        'If it has partners, correct their branch, region or activity; if it is to have none, set is_active to false in '
-        'lead_segments. Then clear pull_partner_capacity and what comes after it.' as remediation,
-        day.date as evidence_date
+        %(advice)s::jsonb ->> 'segment_without_partners' as remediation,
+        day.date as evidence_date,
+        null::numeric as amount
     from lead_segments as segments
     cross join day
     where
@@ -32,7 +32,7 @@ found as (
         )
     union all
     select
-        'capacity_unknown',
+        'missing_capacity',
         'stop',
         partners.segment_id,
         'partner_capacity',
@@ -44,9 +44,9 @@ found as (
             partners.code,
             'partner ' || array_to_string((array_agg(partners.partner_id order by partners.partner_id))[:10], ', ')
         ),
-        'Fill in their daily capacity, 0 for one that takes none, or make a partner that has left inactive; then clear '
-        'pull_partner_capacity and what comes after it.',
-        day.date
+        %(advice)s::jsonb ->> 'missing_capacity',
+        day.date,
+        null
     from partners
     cross join day
     where partners.daily_leads is null
@@ -64,8 +64,9 @@ found as (
             partners.partner_id, partners.code,
             case when max(partners.daily_leads) = 'NaN' then 'no number of' else max(partners.daily_leads)::text end
         ),
-        'Correct its daily capacity to a number from 0 to 2147483647; then clear pull_partner_capacity and what comes after it.',
-        day.date
+        %(advice)s::jsonb ->> 'capacity_impossible',
+        day.date,
+        nullif(max(partners.daily_leads), 'NaN')
     from partners
     cross join day
     where not partners.is_possible
@@ -82,8 +83,9 @@ found as (
             'The partners of %%s take %%s leads per day together, which is impossible; its budget is held.',
             partners.code, sum(partners.daily_leads)
         ),
-        'Correct their daily capacity; then clear pull_partner_capacity and what comes after it.',
-        day.date
+        %(advice)s::jsonb ->> 'capacity_impossible',
+        day.date,
+        sum(partners.daily_leads)
     from partners
     cross join day
     group by partners.segment_id, partners.code, day.date
@@ -100,8 +102,9 @@ found as (
             'Partner %%s of %%s is announced to be away %%s, which is impossible; that was ignored, and its capacity counts.',
             partners.partner_id, partners.code, partners.impossible_absence
         ),
-        'Correct its absent_from and absent_to, or empty both; then clear pull_partner_capacity and what comes after it.',
-        day.date
+        %(advice)s::jsonb ->> 'absence_impossible',
+        day.date,
+        null
     from partners
     cross join day
     where partners.impossible_absence is not null
@@ -117,7 +120,7 @@ checked as (
         day.date as last
     from day
     cross join (
-        values ('segment_without_partners'), ('capacity_unknown'), ('capacity_impossible'), ('absence_impossible')
+        values ('segment_without_partners'), ('missing_capacity'), ('capacity_impossible'), ('absence_impossible')
     ) as names (name)
 ),
 

@@ -96,14 +96,14 @@ found as (
             '%%s gave %%s on %%s; its median of the week before is %%s.',
             compared.channel, round(compared.amount, 2), compared.date, round(compared.usual, 2)
         ) as detail,
-        format(
-            'Compare with the source. If it is wrong, repair it, then clear %%s and what comes after it; if it is '
-            'right, set the level of this row of pipeline_findings (channel_unusual) to info, then clear '
-            'check_channels_usual and what comes after it.',
+        replace(
+            %(advice)s::jsonb ->> 'channel_unusual',
+            '{task}',
             -- Leads that were missing have no segment yet.
             case compared.channel when 'leads' then 'attribute_leads' else 'pull_' || compared.channel end
         ) as remediation,
-        null::date as evidence_date
+        null::date as evidence_date,
+        compared.amount
     from compared
     where
         compared.days = 7
@@ -111,7 +111,7 @@ found as (
         and (compared.amount > 5 * compared.usual or 5 * compared.amount < compared.usual)
     union all
     select
-        'channel_stale',
+        'stale_channel',
         'warn',
         null,
         newest.channel,
@@ -121,7 +121,8 @@ found as (
             '%%s %%s was fetched up to %%s only in the last week, not up to %%s.',
             newest.channel, newest.account, coalesce(newest.last_day::text, 'no day at all'), day.date
         ),
-        'Read the log of its pull; once the source answers, clear it. What the planner needs of it holds until then.',
+        %(advice)s::jsonb ->> 'stale_channel',
+        null,
         null
     from newest
     cross join day
@@ -136,7 +137,7 @@ checked as (
         day.date - 6 as first,
         day.date as last
     from day
-    cross join (values ('channel_unusual'), ('channel_stale')) as looked_for (name)
+    cross join (values ('channel_unusual'), ('stale_channel')) as looked_for (name)
 ),
 
 {% include 'findings/record_found.sql' %}

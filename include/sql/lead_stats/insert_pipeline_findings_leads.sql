@@ -146,9 +146,9 @@ found as (
         format(
             '%%s leads of %%s, %%s, %%s, %%s belong to no segment. %%s By day: %%s.', leads, code, branch, region, prefix, why, days
         ) as detail,
-        'Add the spelling of their branch or region to lead_spellings, or their postal prefix to a segment in lead_segments; the '
-        'next run attributes them. If nobody serves them, set the level of this finding to info.' as remediation,
-        newest as evidence_date
+        %(advice)s::jsonb ->> 'leads_without_segment' as remediation,
+        newest as evidence_date,
+        leads as amount
     from per_place
     where place <= 50
     union all
@@ -159,9 +159,13 @@ found as (
         'leads',
         null,
         'other places',
-        format('%%s leads of %%s more places belong to no segment.', sum(leads), count(*)),
-        'Repair the larger places first, which are findings of their own; the next run names what is left.',
-        max(newest)
+        format(
+            '%%s leads of %%s more places belong to no segment. They are named once the larger places, which are findings of their '
+            'own, are repaired.', sum(leads), count(*)
+        ),
+        %(advice)s::jsonb ->> 'leads_without_segment',
+        max(newest),
+        sum(leads)
     from per_place
     where place > 50
     having count(*) > 0
@@ -178,14 +182,9 @@ found as (
                 then format('%%s leads have the status %%s, which lead_spellings does not know; they are counted as pending. By day: %%s.', leads, word, days)
             else format('%%s leads have the source %%s, which lead_spellings does not know; it counts as unknown. By day: %%s.', leads, word, days)
         end,
-        case name
-            when 'lead_status_unknown'
-                then 'Add it to lead_spellings (kind status; meaning accepted, rejected, pending or not_a_lead), or correct the leads; '
-                || 'the next run counts them again. Above 10 %% of a segment''s leads its budget is held.'
-            else 'Add it to lead_spellings (kind source_channel; meaning google_ads, another name, or unknown), or correct the leads; '
-            || 'the next run counts them again. Above 10 %% of a segment''s leads without a source its budget is held.'
-        end,
-        newest
+        %(advice)s::jsonb ->> name,
+        newest,
+        leads
     from per_word
     where place <= 50
     union all
@@ -196,9 +195,13 @@ found as (
         'leads',
         null,
         'other words',
-        format('%%s leads have %%s more words that lead_spellings does not know.', sum(leads), count(*)),
-        'Add the more frequent words first, which are findings of their own; the next run names what is left.',
-        max(newest)
+        format(
+            '%%s leads have %%s more words that lead_spellings does not know. They are named once the more frequent ones, which are '
+            'findings of their own, are added.', sum(leads), count(*)
+        ),
+        %(advice)s::jsonb ->> name,
+        max(newest),
+        sum(leads)
     from per_word
     where place > 50
     group by name
@@ -211,13 +214,14 @@ found as (
         null,
         null,
         format(
-            '%%s of the last 7 days'' leads of %%s have no source channel; what Google Ads brought is unknown.',
-            round(100.0 * sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) / sum(metrics.leads_generated)) || ' %%',
-            segments.code
+            '%%s of the last 7 days'' leads of %%s (%%s) have no source channel; what Google Ads brought is unknown.',
+            sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int),
+            segments.code,
+            round(100.0 * sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) / sum(metrics.leads_generated)) || ' %%'
         ),
-        'Repair the tracking that fills leads.source_channel, or explain the sources that lead_source_unknown names; above 10 %% of '
-        'the planner''s window the budget is held.',
-        %(last)s::date
+        %(advice)s::jsonb ->> 'leads_without_source',
+        %(last)s::date,
+        sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int)
     from lead_segments as segments
     inner join channel_metrics as metrics
         on
@@ -226,7 +230,7 @@ found as (
             and metrics.date between %(last)s::date - 6 and %(last)s::date
     where segments.is_active
     group by segments.id, segments.code
-    having sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) > 0.1 * sum(metrics.leads_generated)
+    having sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) > %(most_without_source)s::numeric * sum(metrics.leads_generated)
 ),
 
 -- The latest window replaces whatever was found before it; an older one is about its own days.

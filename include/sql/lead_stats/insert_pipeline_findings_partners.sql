@@ -43,10 +43,9 @@ found as (
             case when unknown > 0 then format(' (%%s of them without a valid number)', unknown) else '' end,
             case segments when 0 then 'belong to no active segment' else format('fit %%s active segments alike', segments) end
         ) as detail,
-        'If it is another spelling of a segment''s branch or region, add it to lead_spellings; else add the segment to lead_segments, '
-        'or correct the partner. Then clear pull_partner_capacity and what comes after it. If nobody serves it, set the level of '
-        'this finding to info.' as remediation,
-        %(last)s::date as evidence_date
+        %(advice)s::jsonb ->> 'capacity_without_segment' as remediation,
+        %(last)s::date as evidence_date,
+        leads as amount
     from unfit
 ),
 

@@ -22,13 +22,21 @@ with found as (
                 else 'the channel''s other accounts had nothing that day either, and usually have'
             end
         ) as detail,
-        format(
-            'Open the account and compare. If it truly had nothing that day, run: insert into channel_zero_days (channel, account, '
-            'date) values (%%L, %%L, %%L) on conflict (channel, account, date) do update set is_zero = true; then start lead_stats '
-            'by hand with from = %%s and to = %%s. If it had, start the same run once its report shows it.',
-            channel, account, date, date, date
+        replace(
+            replace(
+                replace(
+                    replace(%(advice)s::jsonb ->> 'silent_day_doubtful', '{channel}', channel),
+                    '{account}',
+                    replace(account, '''', '''''')
+                ),
+                '{first}',
+                date::text
+            ),
+            '{last}',
+            date::text
         ) as remediation,
-        null::date as evidence_date
+        null::date as evidence_date,
+        case when amount > 0.1 * coalesce(usual, 0) then amount end as amount
     from (
         {% include 'lead_stats/select_doubtful_days.sql' %} -- noqa: PRS
     ) as doubtful_days

@@ -147,12 +147,10 @@ found as (
             'segments of before.',
             channel, account, min(external_id), case when max(external_ids) > 1 then ' and others' else '' end, min(date), max(date)
         ) as detail,
-        format(
-            'Start lead_stats by hand with from = %%s and to = %%s. If the change is meant for later days only, set valid_from '
-            'and valid_to in channel_sources first.',
-            min(date), max(date)
-        ) as remediation,
-        null::date as evidence_date
+        replace(replace(%(advice)s::jsonb ->> 'sources_changed', '{first}', min(date)::text), '{last}', max(date)::text)
+            as remediation,
+        null::date as evidence_date,
+        null::numeric as amount
     from waiting
     group by channel, account
 ),

@@ -58,7 +58,7 @@ def decided_claims(
         connection,
         sql.render("lead_budgets/select_unclaimed.sql"),
         {
-            "channel": protocol.channel.name,
+            "channel": protocol.channel.channel,
             "action": action,
             "dag_run_id": protocol.dag_run_id,
             "decisions": None if decisions is None else list(decisions),
@@ -101,7 +101,7 @@ def _claims(
         Claim(
             segment_id=row["segment_id"],
             segment=row["segment"],
-            channel=channel.name,
+            channel=channel.channel,
             account=row["account"],
             budget_id=row["budget_id"],
             action_type=f"budget_{action}",
@@ -121,7 +121,7 @@ def claim_within_limits(protocol: BudgetProtocol, decided: Sequence[Claims]) -> 
     """Claim the decisions that are within the shared limits as they are now; the report names the others, whose plans
     say failed.
     """
-    room = room_taken(protocol.connection, protocol.channel.name)
+    room = room_taken(protocol.connection, protocol.channel.channel)
     within: list[Claims] = []
     refused: list[tuple[Claims, str]] = []
     for claims in decided:

@@ -66,7 +66,7 @@ def may_be_sent(connection: psycopg.Connection[Any], channel: PaidChannel, switc
     absent was closed meanwhile, or its day is over.
     """
     values = {
-        "channel": channel.name,
+        "channel": channel.channel,
         "unit": channel.billable_unit,
         "total_cap_words": switches.total_cap[0],
         "total_daily_cap": switches.total_cap[1],
@@ -92,4 +92,5 @@ def refusal_finding(change: Change, outcome: Outcome) -> Finding:
         channel=change.channel,
         date=change.claimed_at.astimezone(AMSTERDAM).date(),
         subject=f"{change.account}/{change.budget_id}",
+        amount=change.new_value,
     )

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from lead_demand.budgets.changes import BudgetStep, Change, Claims
 from lead_demand.database import sql
+from lead_demand.planner.finding_codes import ADVICE
 
 if TYPE_CHECKING:
     import psycopg
@@ -124,7 +125,7 @@ def record_overwritten(
         cursor.executemany(
             statement,
             [
-                {"channel": channel, "budget_id": budget, "changed_at": at, "changed_by": by}
+                {"channel": channel, "budget_id": budget, "changed_at": at, "changed_by": by, "advice": ADVICE}
                 for budget, (at, by) in sorted(edits.items())
             ],
         )

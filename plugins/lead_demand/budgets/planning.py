@@ -20,6 +20,7 @@ from lead_demand.channels import registry
 from lead_demand.channels.paid import (
     FOREIGN_CHANGE_DAYS,
     IMPOSSIBLE_BUDGET,
+    NOT_STEERABLE,
     PaidChannel,
     findings_of_budgets,
     impossible_budgets,
@@ -28,10 +29,11 @@ from lead_demand.channels.paid import (
 from lead_demand.database import findings, sql
 from lead_demand.database.findings import Finding
 from lead_demand.database.settings import Switches, read_switches
+from lead_demand.planner.finding_codes import ADVICE, what_to_do
 from lead_demand.planner.limits import LIMITS, step_of_limited
 from lead_demand.planner.planner import LeadDemandPlanner
 from lead_demand.planner.reasons import Reason
-from lead_demand.planner.settings import PlannerSettings
+from lead_demand.planner.settings import LATELY, PlannerSettings
 from lead_demand.planner.week import public_holidays
 from lead_demand.runs import day
 from lead_demand.text import plain
@@ -41,7 +43,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DAG = "lead_budgets"
+# By table, the reason for which segments hold while it cannot be read; also the code of the finding.
+UNREADABLE = {
+    "orchestration_settings": Reason.SETTINGS_MISSING,
+    "capacity_confirmations": Reason.SETTINGS_MISSING,
+    "lead_segment_channels": Reason.MISSING_LIMITS,
+}
 LIMIT_COLUMNS = [*LIMITS, "is_automated"]  # of select_limits.sql, beside segment_id
 
 DECISION_COLUMNS = [
@@ -97,8 +104,8 @@ def read_budgets(channel: str, account: str, dag_run_id: str) -> int:
         connection.execute(sql.render("lead_budgets/upsert_channel_budgets.sql"), key)
         switches = read_switches(connection)
         expected = {"currency": switches.currency, "time_zone": switches.time_zone}
-        advice = json.dumps({reason.value: reason.what_to_do for reason in Reason})
-        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | {"advice": advice})
+        told = {"advice": ADVICE, "not_steerable": list(NOT_STEERABLE)}
+        connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | told)
         connection.execute(
             sql.render("lead_budgets/insert_pipeline_findings_history.sql"),
             {
@@ -107,7 +114,7 @@ def read_budgets(channel: str, account: str, dag_run_id: str) -> int:
                 "since": history.since,
                 "until": history.until,
                 "changes": json.dumps([asdict(change) for change in history.changes], default=str),
-                "advice": advice,
+                "advice": ADVICE,
             },
         )
         owners = sql.read_rows(connection, sql.render("lead_budgets/select_campaign_segments.sql"), key)
@@ -129,7 +136,7 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
     with working_alone(channel), database.connect() as connection:
         sql.join_whole_sets(connection)
         switches = read_switches(connection)
-        segments, unreadable = _segments(connection, switches, key)
+        segments, unreadable = _segments(connection, settings, switches, key)
         if switches.error:
             unreadable.append(_unreadable("orchestration_settings", switches.error))
         settings = _with_limits(connection, settings, switches, key)
@@ -138,7 +145,8 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
         # The history gets no name here: the planner lets go of it before it estimates.
         planned = LeadDemandPlanner(settings).plan(_history(connection, channel, settings), segments, day.today())
         _write(connection, decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
-        findings.record(connection, unreadable, [findings.Checked("settings_unreadable")])
+        looked_for = [findings.Checked(code) for code in sorted(set(UNREADABLE.values()))]
+        findings.record(connection, unreadable, looked_for)
     blocked = int(planned["is_blocked"].sum()) if len(planned) else 0
     counts = planned["action"].value_counts().to_dict() if len(planned) else {}
     return PlanReport(
@@ -160,7 +168,7 @@ def _history(connection: psycopg.Connection[Any], channel: str, settings: Planne
 
 
 def _segments(
-    connection: psycopg.Connection[Any], switches: Switches, key: dict[str, Any]
+    connection: psycopg.Connection[Any], settings: PlannerSettings, switches: Switches, key: dict[str, Any]
 ) -> tuple[pd.DataFrame, list[Finding]]:
     """The segments without a decision of today, with their limits and every block that was found before planning.
 
@@ -175,6 +183,8 @@ def _segments(
             "kill_switch": switches.kill_switch,
             "currency": switches.currency,
             "time_zone": switches.time_zone,
+            "lately": LATELY,
+            "most_unknown": settings.max_share_of_unknown_status,
         },
     )
     unreadable: list[Finding] = []
@@ -271,10 +281,10 @@ def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:
 
 def _unreadable(table: str, error: str) -> Finding:
     return Finding(
-        "settings_unreadable",
+        UNREADABLE[table],
         "stop",
         f"{table} cannot be read ({error.strip()}); every budget that needs it was held.",
-        f"Repair the table or the rights of lead_pipeline on it (make migrate checks them), then start {DAG} again.",
+        what_to_do(UNREADABLE[table]),
         subject=table,
     )
 

@@ -189,7 +189,9 @@ class BudgetProtocol:
             self._finish_account(account, changes)
             self._report_overwritten_edits(account)
         self.update_plans()
-        refused = log.refused_in_run(self.connection, self.channel.name, self.action_type, self.dag_run_id, decisions)
+        refused = log.refused_in_run(
+            self.connection, self.channel.channel, self.action_type, self.dag_run_id, decisions
+        )
         self.connection.commit()
         told = self.report.told()
         self.report.failed += [
@@ -245,7 +247,7 @@ class BudgetProtocol:
     def live(self, account: str, changes: Sequence[Change]) -> dict[str, Decimal]:
         """The amounts in force now, by budget; they are stored too."""
         amounts = live_amounts(self.channel, account, changes)
-        log.store_amounts(self.connection, self.channel.name, amounts)
+        log.store_amounts(self.connection, self.channel.channel, amounts)
         self.connection.commit()
         return amounts
 
@@ -344,7 +346,7 @@ class BudgetProtocol:
             return
         closed = log.close(self.connection, outcomes)
         in_force = {change.budget_id: change.new_value for change, outcome in outcomes if outcome.applied}
-        log.store_amounts(self.connection, self.channel.name, in_force)
+        log.store_amounts(self.connection, self.channel.channel, in_force)
         self.connection.commit()
         for change, outcome in outcomes:
             words = outcome.detail or ("applied" if outcome.applied else outcome.error_code or "refused")
@@ -364,18 +366,18 @@ class BudgetProtocol:
         except LeadDemandError as error:
             logger.warning("The change history of account %s could not be read: %s", account, error)
             return
-        log.record_overwritten(self.connection, self.channel.name, edits)
+        log.record_overwritten(self.connection, self.channel.channel, edits)
         self.connection.commit()
 
     def open_changes(self, action_type: str | None = None) -> list[tuple[str, list[Change]]]:
         """The claims without an outcome, by account: of one action those of today, of None every one."""
-        found = log.open_changes(self.connection, self.channel.name, action_type)
+        found = log.open_changes(self.connection, self.channel.channel, action_type)
         self.connection.commit()
         return found
 
     def update_plans(self) -> None:
         """Bring the status and the actual budget of today's plans up to date with the log."""
-        log.update_plans(self.connection, self.channel.name)
+        log.update_plans(self.connection, self.channel.channel)
         self.connection.commit()
 
 

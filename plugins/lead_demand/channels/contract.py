@@ -55,6 +55,7 @@ class Fetched:
 class Channel(Protocol):
     """A source of metrics.
 
+    `channel`: its name, as in its entry of the registry.
     `metrics`: the columns of `channel_metrics` it fills (money as `<name>_micros`, int64).
     `empty_day`: how bad it is when a whole account says nothing about a day, and that cannot be believed.
     `late_days`: for how many days after a day its rows may still be on their way. A silence that lasts longer is a 0.
@@ -62,7 +63,7 @@ class Channel(Protocol):
     `sums`: the figures that have to add up to what `fetch_totals` gives.
     """
 
-    name: ClassVar[str]
+    channel: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     empty_day: ClassVar[Level]
     late_days: ClassVar[int]

@@ -57,7 +57,7 @@ class Ga4:
     Search Console reports on; without any, the only one that has sessions.
     """
 
-    name: ClassVar[str] = "ga4"
+    channel: ClassVar[str] = "ga4"
     metrics: ClassVar[tuple[str, ...]] = ("visits", "microsite_visits", "microsite_leads")
     empty_day: ClassVar[Level] = "warn"
     late_days: ClassVar[int] = 2

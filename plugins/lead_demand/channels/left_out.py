@@ -13,6 +13,7 @@ from lead_demand.channels.contract import Channel, Doubt
 from lead_demand.channels.matching import match_by_day
 from lead_demand.channels.whole_numbers import LARGEST_COUNT, LARGEST_MONEY
 from lead_demand.database.findings import Finding
+from lead_demand.planner.finding_codes import FindingCode, what_to_do
 from lead_demand.text import plain
 
 # So many clicks of a day may belong to impressions just before midnight.
@@ -62,9 +63,8 @@ def impossible(
         rows,
         codes,
         findings,
-        name="impossible_metric",
+        name=FindingCode.IMPOSSIBLE_METRIC,
         what=what,
-        remediation=f"Check the report at the source; clear pull_{channel.name} once it is right.",
     )
 
 
@@ -87,9 +87,8 @@ def too_large(
         rows.assign(external_id=[f"all rows of {codes.get(segment, segment)}" for segment in rows["segment_id"]]),
         codes,
         findings,
-        name="impossible_metric",
+        name=FindingCode.IMPOSSIBLE_METRIC,
         what=lambda row: ", ".join(f"{name}={row[name]}" for name in metrics) + " in all",
-        remediation=f"Check the report at the source; clear pull_{channel.name} once it is right.",
     )
 
 
@@ -118,14 +117,14 @@ def of_other_days(
             left_out |= {(segment_id, day) for day in without}
         findings.append(
             Finding(
-                "impossible_metric",
+                FindingCode.IMPOSSIBLE_METRIC,
                 "stop" if channel.empty_day == "stop" and segment_id else "warn",
-                f"{channel.name} {account}, {external_id} ({codes.get(segment_id or '', 'no segment')}): "
+                f"{channel.channel} {account}, {external_id} ({codes.get(segment_id or '', 'no segment')}): "
                 f"a row of the day '{group['said'].iat[0]}', which was not asked for. It was left out, with "
                 f"the {len(without)} days of which there is no other row; their earlier values, if any, stay.",
-                f"Check the report at the source; clear pull_{channel.name} once it is right.",
+                what_to_do(FindingCode.IMPOSSIBLE_METRIC, channel=channel.channel),
                 segment_id=segment_id,
-                channel=channel.name,
+                channel=channel.channel,
                 subject=f"{account}/{external_id}",
                 evidence_date=days[-1],
             )
@@ -143,9 +142,8 @@ def repeated(
         raw[raw.duplicated(["external_id", "date"])],
         codes,
         findings,
-        name="duplicate_row",
+        name=FindingCode.DUPLICATE_ROW,
         what=lambda row: "the source gave this row more than once",
-        remediation="Nothing was summed twice; clear the pull once the source gives each row once.",
     )
 
 
@@ -157,13 +155,12 @@ def ambiguous(channel: Channel, account: str, raw: pd.DataFrame, findings: list[
     hosts = ", ".join(sorted({key.partition("|")[0] for key in rows["external_id"]})[:5])
     findings.append(
         Finding(
-            "host_not_stated",
+            FindingCode.HOST_NOT_STATED,
             "warn",
-            f"{channel.name} {account} has pages of the same prefixes on several hosts ({hosts}), and nothing in "
+            f"{channel.channel} {account} has pages of the same prefixes on several hosts ({hosts}), and nothing in "
             "channel_sources says which of them is the site. Their segments' days were left out; earlier values stay.",
-            f"Name the host in the rows of {account}: path://www.site.nl/prefix in place of path:/prefix. "
-            f"Then clear pull_{channel.name} and what comes after it.",
-            channel=channel.name,
+            what_to_do(FindingCode.HOST_NOT_STATED, channel=channel.channel, account=account),
+            channel=channel.channel,
             subject=account,
             evidence_date=rows["date"].max(),
         )
@@ -188,7 +185,7 @@ def partial(channel: Channel, account: str, doubts: Sequence[Doubt], days: list[
             else "Nothing was written for these days; earlier values stay."
         )
         what = " ".join(
-            f"{channel.name} {account} {says} ({len(of)} of {len(days)} days, the last {max(of)})."
+            f"{channel.channel} {account} {says} ({len(of)} of {len(days)} days, the last {max(of)})."
             for says, of in told.items()
         )
         findings.append(
@@ -196,9 +193,8 @@ def partial(channel: Channel, account: str, doubts: Sequence[Doubt], days: list[
                 name,
                 "warn",
                 f"{what} {left}",
-                f"{' '.join(todo)} Then start lead_stats for these days (from and to). If it is to stay as it is, set "
-                "the level of this row of pipeline_findings to info.",
-                channel=channel.name,
+                what_to_do(name, todo=" ".join(todo)),
+                channel=channel.channel,
                 subject=account,
                 evidence_date=max(day for of in told.values() for day in of),
             )
@@ -212,9 +208,8 @@ def _leave_out(
     codes: dict[str, str],
     findings: list[Finding],
     *,
-    name: str,
+    name: FindingCode,
     what: object,
-    remediation: str,
 ) -> set[tuple[str, str]]:
     left_out = set()
     for row in rows.drop_duplicates(["external_id", "date"]).to_dict("records"):
@@ -225,12 +220,12 @@ def _leave_out(
             Finding(
                 name,
                 "stop" if channel.empty_day == "stop" and segment_id else "warn",
-                f"{channel.name} {account}, {row['external_id']} on {row['date']}"
+                f"{channel.channel} {account}, {row['external_id']} on {row['date']}"
                 f" ({codes.get(segment_id or '', 'no segment')}): {what(row)}. "  # type: ignore[operator]
                 "The day was left out for this segment; its earlier value, if any, stays.",
-                remediation,
+                what_to_do(name, channel=channel.channel),
                 segment_id=segment_id,
-                channel=channel.name,
+                channel=channel.channel,
                 date=row["date"],
                 subject=f"{account}/{row['external_id']}",
             )

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from lead_demand.channels.contract import Channel
 from lead_demand.channels.whole_numbers import LARGEST_COUNT, whole
 from lead_demand.database.findings import LONGEST_DETAIL, LONGEST_SUBJECT, Finding
+from lead_demand.planner.finding_codes import FindingCode, what_to_do
+from lead_demand.planner.reasons import Reason
 from lead_demand.text import plain
 
 if TYPE_CHECKING:
@@ -20,7 +22,16 @@ if TYPE_CHECKING:
 MICROS = Decimal(1_000_000)
 # A daily budget beyond it is a mistake of a source; also, the budgets of a segment add up to what a column holds.
 LARGEST_BUDGET_MICROS = 1_000_000 * 1_000_000
-IMPOSSIBLE_BUDGET = "impossible_budget"
+IMPOSSIBLE_BUDGET = FindingCode.IMPOSSIBLE_BUDGET
+# Why the budget of a campaign that serves may be left alone: what `not_steerable` may say, and a finding of that code.
+NOT_STEERABLE = (
+    Reason.CAMPAIGN_EXPERIMENT,
+    Reason.CAMPAIGN_TOTAL_BUDGET,
+    Reason.CAMPAIGN_TYPE,
+    Reason.BUDGET_TYPE,
+    Reason.CAMPAIGN_NOT_ELIGIBLE,
+    Reason.CAMPAIGN_STATE_UNKNOWN,
+)
 # What a channel may say beside a budget, and the range in which it can be true.
 HINTS = {"search_impression_share": 1, "budget_lost_share": 1, "recommended_micros": LARGEST_BUDGET_MICROS}
 # What a row of `read_budgets` says of one campaign. A channel without an answer gives None.
@@ -113,9 +124,10 @@ class PaidChannel(Channel, Protocol):
 
         Needed of each: `campaign_id`, `budget_id`, `currency`, `time_zone` (str), `amount_micros` (int, per day),
         `campaigns_on_budget` (int), `is_serving` (bool: it may cost something today). None is "not said" in all others:
-        `is_budget_limited`, `is_learning` (bool), `not_serving`, `not_steerable` (a reason code: why it costs nothing,
-        why its budget is not changed), `changed_at`, `changed_by` (str: the last change in `history` that we did not
-        make), what HINTS names, and `unreadable` (str: what in the row could not be read).
+        `is_budget_limited`, `is_learning` (bool), `not_serving` (a reason code: why it costs nothing),
+        `not_steerable` (one of NOT_STEERABLE: why its budget is not changed), `not_steerable_detail`, `changed_at`,
+        `changed_by` (str: the last change in `history` that we did not make), what HINTS names, and `unreadable` (str:
+        what in the row could not be read).
 
         :param history: where changes by others are looked for; None = nowhere, and only what is in force is asked for.
         """
@@ -196,6 +208,10 @@ def findings_of_budgets(
     :param segments: campaign -> segment_id, of those that have one.
     """
     names = dict(zip(campaigns["campaign_id"], campaigns["campaign_name"], strict=True))
+    read = (whole(micros, -math.inf, math.inf) for micros in campaigns["amount_micros"])
+    amounts = dict(
+        zip(campaigns["campaign_id"], (None if micros is None else from_micros(micros) for micros in read), strict=True)
+    )
     return [
         Finding(
             IMPOSSIBLE_BUDGET,
@@ -203,11 +219,11 @@ def findings_of_budgets(
             f"{channel} {account}, campaign {campaign} ({plain(names[campaign] or 'no name', 120)}): {what}, which "
             "cannot be. Its row was left out and its budget was not touched; "
             + ("the segment is held, the others go on." if campaign in segments else "it belongs to no segment."),
-            "Open the campaign's budget in Google Ads and correct it, or wait until the source gives it right; then "
-            "start lead_budgets again.",
+            what_to_do(IMPOSSIBLE_BUDGET),
             segment_id=segments.get(campaign),
             channel=channel,
             subject=f"{account}/{campaign}",
+            amount=amounts[campaign],
         )
         for campaign, what in impossible.items()
     ]

@@ -19,6 +19,7 @@ from lead_demand.database import findings, sql
 from lead_demand.database.findings import Checked, Finding
 from lead_demand.errors import CapacitySourceFailed
 from lead_demand.oncall.diagnosis import explain
+from lead_demand.planner.finding_codes import ADVICE, FindingCode, what_to_do
 from lead_demand.runs.day import latest_whole_day
 from lead_demand.runs.operators import LastDayOperator
 from lead_demand.runs.progress import Done, in_chunks
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from lead_demand.runs.progress import Store
 
 CHANNEL, ACCOUNT = "partner_capacity", "leads_db"
-SOURCE_FAILED = "capacity_source_failed"
+SOURCE_FAILED = FindingCode.CAPACITY_SOURCE_FAILED
 
 
 def pull_partner_capacity(
@@ -66,7 +67,8 @@ def pull_partner_capacity(
                     (read,) = sql.read_rows(connection, statement, values)
                     failure = failure_of(read)
                     if failure is None:
-                        connection.execute(sql.render("lead_stats/insert_pipeline_findings_capacity.sql"), values)
+                        found = sql.render("lead_stats/insert_pipeline_findings_capacity.sql")
+                        connection.execute(found, values | {"advice": ADVICE})
                         if sums:
                             connection.execute(sums, values)
             except psycopg.OperationalError:
@@ -119,7 +121,7 @@ def source_findings(failure: Exception | None, of_day: date) -> tuple[Sequence[F
             SOURCE_FAILED,
             "stop",
             f"{said} Every budget is held.",
-            f"{todo} Then clear pull_partner_capacity and what comes after it.",
+            what_to_do(SOURCE_FAILED, todo=todo),
             channel=CHANNEL,
             subject=ACCOUNT,
         )

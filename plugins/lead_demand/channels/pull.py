@@ -20,6 +20,8 @@ from lead_demand.channels.whole_numbers import LARGEST_MONEY, as_numbers
 from lead_demand.database import findings, sql
 from lead_demand.database.settings import read_switches
 from lead_demand.errors import SourceUnavailable
+from lead_demand.planner.finding_codes import FindingCode, what_to_do
+from lead_demand.planner.reasons import Reason
 from lead_demand.runs.day import DAYS_AT_ONCE, Window, latest_whole_day, today
 
 if TYPE_CHECKING:
@@ -32,12 +34,13 @@ log = logging.getLogger(__name__)
 
 # A month of 10,000 campaigns.
 ROWS_AT_ONCE = 310_000
-NOT_FOUND = "campaign_not_found"
+NOT_FOUND = FindingCode.CAMPAIGN_NOT_FOUND
 # Reads of an account whose sources a person changes meanwhile.
 TRIES = 3
-NOT_COMPARABLE = "account_not_comparable"
+# By the column of `read_budgets`, why an account's figures do not compare with those of others.
+NOT_COMPARABLE = {"currency": Reason.CURRENCY_MISMATCH, "time_zone": Reason.TIME_ZONE_MISMATCH}
 # Of a channel's findings those that `write` does not close: it does not always, or never, look for them.
-LOOKED_FOR_ELSEWHERE = (NOT_COMPARABLE, paid_channels.IMPOSSIBLE_BUDGET)
+LOOKED_FOR_ELSEWHERE = (*NOT_COMPARABLE.values(), paid_channels.IMPOSSIBLE_BUDGET)
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,12 @@ def pull(channel: str, account: str, window: Window, dag_run_id: str) -> PullRep
             pulled = read(source, account, sources, window, known, switches.currency, switches.time_zone)
             if _sources(connection, channel, account, window).equals(sources):
                 # Closed only where it was looked for: settings that cannot be read compare with nothing.
-                compared = (
-                    registry.CHANNELS[channel].is_paid
-                    and switches.currency is not None
-                    and switches.time_zone is not None
-                )
-                looked_for = [findings.Checked(NOT_COMPARABLE, channel, account)] if compared else []
+                configured = {"currency": switches.currency, "time_zone": switches.time_zone}
+                looked_for = [
+                    findings.Checked(code, channel, account)
+                    for column, code in NOT_COMPARABLE.items()
+                    if registry.CHANNELS[channel].is_paid and configured[column] is not None
+                ]
                 changed = write(connection, source, account, pulled, window, dag_run_id, looked_for)
                 return PullReport(len(pulled.frame), changed, pulled.findings)
             connection.commit()
@@ -117,7 +120,7 @@ def read(
     configured = {"currency": currency, "time_zone": time_zone}
     pulled = _read(channel, account, sources, window, known or Known(), configured)
     if sums.should_be_asked_again(list(sums.addends(channel, pulled))):
-        log.info("%s %s does not add up; it is asked again.", channel.name, account)
+        log.info("%s %s does not add up; it is asked again.", channel.channel, account)
         pulled = _read(channel, account, sources, window, known or Known(), configured)
     return pulled
 
@@ -135,7 +138,7 @@ def _read(
         reported = as_numbers(reported, [each.column for each in channel.sums])
     unread = _unread_totals(channel, account, reported, window)
     raw, doubts = fetched.frame, fetched.doubts
-    if not registry.CHANNELS[channel.name].is_paid:
+    if not registry.CHANNELS[channel.channel].is_paid:
         pulled = to_metrics(channel, account, raw, sources, window, known, doubts)
         return replace(pulled, reported=reported, findings=[*pulled.findings, *unread])
     paid: PaidChannel = channel  # type: ignore[assignment]
@@ -148,7 +151,7 @@ def _read(
     pulled = _with_daily_budget(pulled, campaigns, sources, impossible)
     gone = _gone(campaigns, sources)
     removed = paid.removed_campaigns(account, sorted(set(gone["external_id"]))) if len(gone) else set()
-    pulled = _without_unknown_campaigns(pulled, raw, gone, removed, account, channel.name, window)
+    pulled = _without_unknown_campaigns(pulled, raw, gone, removed, account, channel.channel, window)
     return _comparable(pulled, campaigns, account, channel, configured)
 
 
@@ -158,26 +161,24 @@ def _comparable(
     """Rows of an account in another currency or time zone than configured say nothing: neither its amounts add up with
     those of others nor its days with the leads. They are written without numbers, over what was stored before.
     """
-    other = [
-        f"the {name.replace('_', ' ')} {', '.join(sorted(found))} (configured: {wanted})"
-        for name, wanted in configured.items()
-        if wanted is not None and (found := set(campaigns[name]) - {wanted})
+    notes = [
+        findings.Finding(
+            NOT_COMPARABLE[column],
+            "stop",
+            f"{channel.channel} account {account} has the {column.replace('_', ' ')} {', '.join(sorted(found))} "
+            f"(configured: {wanted}). Its budgets are held, and what it spends is not counted.",
+            what_to_do(NOT_COMPARABLE[column]),
+            channel=channel.channel,
+            subject=account,
+        )
+        for column, wanted in configured.items()
+        if wanted is not None and (found := set(campaigns[column]) - {wanted})
     ]
-    if not other:
+    if not notes:
         return pulled
     numbers = [*channel.metrics, "daily_budget_micros"]
     frame = pulled.frame.assign(**dict.fromkeys(numbers, pd.array([pd.NA] * len(pulled.frame), dtype="Int64")))
-    note = findings.Finding(
-        NOT_COMPARABLE,
-        "stop",
-        f"{channel.name} account {account} has {' and '.join(other)}. "
-        "Its budgets are held, and what it spends is not counted.",
-        "Move the campaigns to an account that matches, or correct currency and time_zone in orchestration_settings; "
-        "then run lead_stats for yesterday and lead_budgets again.",
-        channel=channel.name,
-        subject=account,
-    )
-    return replace(pulled, frame=frame.assign(is_final=False), findings=[*pulled.findings, note])
+    return replace(pulled, frame=frame.assign(is_final=False), findings=[*pulled.findings, *notes])
 
 
 def _unread_totals(
@@ -190,12 +191,12 @@ def _unread_totals(
     row = rows.iloc[-1]
     return [
         findings.Finding(
-            "impossible_metric",
+            FindingCode.IMPOSSIBLE_METRIC,
             "warn",
-            f"{channel.name} {account}: its total of {row['date']} cannot be ({row['unreadable']}; {len(rows)} days). "
-            "What its segments were given was written, and compared with nothing.",
-            f"Check the report at the source; clear pull_{channel.name} once it is right.",
-            channel=channel.name,
+            f"{channel.channel} {account}: its total of {row['date']} cannot be ({row['unreadable']}; {len(rows)} "
+            "days). What its segments were given was written, and compared with nothing.",
+            what_to_do(FindingCode.IMPOSSIBLE_METRIC, channel=channel.channel),
+            channel=channel.channel,
             subject=account,
             evidence_date=window.last,
         )
@@ -257,8 +258,7 @@ def _never_there(row: Mapping[Any, Any], account: str, channel: str, window: Win
         "stop",
         f"{channel} {account} has no campaign {row['external_id']} and never had, which channel_sources gives to "
         f"{row['segment']}. The segment's {window} was not written, and while the row is valid its budget is held.",
-        "Correct external_id or account of that row of channel_sources, or set its is_active to false. Then clear "
-        f"pull_{channel} and what comes after it.",
+        _correction(row, account, channel, latest_whole_day()),
         segment_id=row["segment_id"],
         channel=channel,
         subject=f"{account}/{row['external_id']}",
@@ -276,15 +276,18 @@ def _was_removed(row: Mapping[Any, Any], account: str, channel: str, last_day: s
         "stop",
         f"Campaign {row['external_id']} of {channel} {account} was removed, and channel_sources still gives it to "
         f"{row['segment']}. Its past stays with the segment, whose budget is held until it is known what replaced it.",
-        f"Run: update channel_sources set valid_to = '{end}' where channel = '{channel}' and account = '{account}' and "
-        f"external_id = '{row['external_id']}' and coalesce(valid_to, 'infinity') > '{end}'. If another campaign took "
-        f"its place, add its row with valid_from = '{end + timedelta(days=1)}'. Then clear pull_{channel} and what "
-        "comes after it.",
+        _correction(row, account, channel, end),
         segment_id=row["segment_id"],
         channel=channel,
         subject=f"{account}/{row['external_id']}",
         evidence_date=latest_whole_day(),
     )
+
+
+def _correction(row: Mapping[Any, Any], account: str, channel: str, end: date) -> str:
+    """:param end: the last day of the campaign, if it was removed."""
+    facts = {"channel": channel, "account": account, "campaign": row["external_id"]}
+    return what_to_do(NOT_FOUND, end=end, next=end + timedelta(days=1), **facts)
 
 
 def write(
@@ -301,13 +304,13 @@ def write(
     """
     connection.execute(sql.render("lead_stats/create_pulled_metrics.sql"))
     sql.copy_frame(connection, "pulled_metrics", pulled.frame)
-    key = {"channel": channel.name, "account": account, "first": window.first, "last": window.last}
+    key = {"channel": channel.channel, "account": account, "first": window.first, "last": window.last}
     connection.execute(sql.render("lead_stats/update_channel_metrics_budgets.sql"), key)
     changed = connection.execute(sql.render("lead_stats/upsert_channel_metrics.sql"), key).rowcount
     keep_sums(connection, channel, pulled, key)
     looked_for = [
-        findings.Checked(name, channel.name, account, window.first, window.last)
-        for name in registry.CHANNELS[channel.name].findings
+        findings.Checked(name, channel.channel, account, window.first, window.last)
+        for name in registry.CHANNELS[channel.channel].findings
         if name not in LOOKED_FOR_ELSEWHERE
     ]
     findings.record(connection, pulled.findings, [*looked_for, *also_looked_for])

@@ -75,7 +75,7 @@ OURS = (
         findings=(
             "capacity_source_failed",
             "segment_without_partners",
-            "capacity_unknown",
+            "missing_capacity",
             "capacity_impossible",
             "absence_impossible",
             "capacity_without_segment",

@@ -51,7 +51,7 @@ class SearchConsole:
     another host of a domain property (`//shop.site.nl/schilder`).
     """
 
-    name: ClassVar[str] = "search_console"
+    channel: ClassVar[str] = "search_console"
     metrics: ClassVar[tuple[str, ...]] = ("impressions", "clicks")
     empty_day: ClassVar[Level] = "info"
     late_days: ClassVar[int] = 4

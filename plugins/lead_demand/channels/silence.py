@@ -9,6 +9,7 @@ import pandas as pd
 from lead_demand.channels.contract import Channel, Known
 from lead_demand.channels.matching import valid_on
 from lead_demand.database.findings import Finding
+from lead_demand.planner.finding_codes import FindingCode, what_to_do
 
 # An account that had figures so many days before or after a silent day was in use on it.
 ALIVE_DAYS = 31
@@ -48,13 +49,12 @@ def silent_days(
     doubtful = [day for day in needed if not silent[day] and day <= settled]
     findings.extend(
         Finding(
-            "day_without_rows",
+            FindingCode.DAY_WITHOUT_ROWS,
             "warn" if channel.empty_day == "stop" else channel.empty_day,
-            f"{channel.name} {account} gave no row at all for {day}; nothing was written for it, and what needs it "
+            f"{channel.channel} {account} gave no row at all for {day}; nothing was written for it, and what needs it "
             "holds today.",
-            f"Nothing: if the next days' answers are the same, it is 0. If it must be 0 today, "
-            f"{_state_zero(channel, account, day, day)}; then clear pull_{channel.name} and what comes after it.",
-            channel=channel.name,
+            _advice(FindingCode.DAY_WITHOUT_ROWS, channel, account, day, day),
+            channel=channel.channel,
             date=day,
             subject=account,
         )
@@ -69,14 +69,13 @@ def silent_days(
         )
         findings.append(
             Finding(
-                "empty_report",
+                FindingCode.EMPTY_REPORT,
                 channel.empty_day,
-                f"{channel.name} {account} gave no row at all for {first if first == last else f'{first} to {last}'} "
-                f"({len(doubtful)} days), {why}; nothing was written for it, and earlier values stay.",
-                f"Open the account and compare. If it truly had nothing, {_state_zero(channel, account, first, last)}; "
-                f"then start lead_stats with from = {first} and to = {last}. If the account is newer than that, set "
-                f"valid_from of its rows in channel_sources. Else clear pull_{channel.name} when it reports again.",
-                channel=channel.name,
+                f"{channel.channel} {account} gave no row at all for "
+                f"{first if first == last else f'{first} to {last}'} ({len(doubtful)} days), "
+                f"{why}; nothing was written for it, and earlier values stay.",
+                _advice(FindingCode.EMPTY_REPORT, channel, account, first, last),
+                channel=channel.channel,
                 subject=account,
                 evidence_date=last,
             )
@@ -88,10 +87,6 @@ def _days_between(one: str, other: str) -> int:
     return abs((date.fromisoformat(one) - date.fromisoformat(other)).days)
 
 
-def _state_zero(channel: Channel, account: str, first: str, last: str) -> str:
-    """The statement by which a person says so."""
-    return (
-        "run: insert into channel_zero_days (channel, account, date) "
-        f"select '{channel.name}', '{account}', day from generate_series(date '{first}', date '{last}', "
-        "interval '1 day') as day on conflict (channel, account, date) do update set is_zero = true"
-    )
+def _advice(code: FindingCode, channel: Channel, account: str, first: str, last: str) -> str:
+    """With the statement by which a person says that these days are 0."""
+    return what_to_do(code, channel=channel.channel, account=account.replace("'", "''"), first=first, last=last)

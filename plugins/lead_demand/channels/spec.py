@@ -50,6 +50,7 @@ OF_BUDGETS = (
     "unmatched_spend_growing",
     "inactive_segment_spends",
     "campaign_not_found",
-    "account_not_comparable",
+    "currency_mismatch",
+    "time_zone_mismatch",
     "impossible_budget",
 )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pandas as pd
 
 from lead_demand.channels.contract import FOREIGN_HOSTS, Channel
+from lead_demand.channels.paid import from_micros
 from lead_demand.database.findings import Finding
+from lead_demand.planner.finding_codes import FindingCode, what_to_do
 
 # Spend of no segment is worth a finding of its own where it grew by half, and is more than a twentieth of the account.
 NEWEST_DAYS, GROWTH, WORTH_NAMING = 3, 1.5, 0.05
@@ -35,16 +39,16 @@ def without_segment(
         examples = f"; the largest: {', '.join(largest)}" if channel.unmatched else ""
         findings.append(
             Finding(
-                "source_without_segment",
+                FindingCode.SOURCE_WITHOUT_SEGMENT,
                 # Every site has copies and test servers: worth knowing, and nothing to do about.
                 "info" if is_foreign else "warn",
-                f"{channel.name} {account}, {name} belongs to no segment: {figures} in this window are counted nowhere"
-                f"{examples}.",
-                "Add a row to channel_sources, with is_active = false if it is meant to stay outside; with valid_from "
-                "or valid_to if it belongs to the segment on some of the days.",
-                channel=channel.name,
+                f"{channel.channel} {account}, {name} belongs to no segment: {figures} in this window are counted "
+                f"nowhere{examples}.",
+                what_to_do(FindingCode.SOURCE_WITHOUT_SEGMENT),
+                channel=channel.channel,
                 subject=f"{account}/{name}",
                 evidence_date=rows["date"].max(),
+                amount=_amount(metrics[0], totals[metrics[0]]),
             )
         )
 
@@ -62,14 +66,15 @@ def unmatched_spend(channel: Channel, account: str, raw: pd.DataFrame, findings:
     if now > GROWTH * then and now > WORTH_NAMING * everything:
         findings.append(
             Finding(
-                "unmatched_spend_growing",
+                FindingCode.UNMATCHED_SPEND_GROWING,
                 "warn",
-                f"{channel.name} {account} spent €{now / 1e6:.2f} a day on campaigns of no segment in the last "
+                f"{channel.channel} {account} spent €{now / 1e6:.2f} per day on campaigns of no segment in the last "
                 f"{NEWEST_DAYS} days, €{then / 1e6:.2f} before; that is {now / everything:.0%} of the account.",
-                "Add the campaigns that source_without_segment names to channel_sources, or set them inactive there.",
-                channel=channel.name,
+                what_to_do(FindingCode.UNMATCHED_SPEND_GROWING),
+                channel=channel.channel,
                 subject=account,
                 evidence_date=daily.index[-1],
+                amount=from_micros(round(now)),
             )
         )
 
@@ -90,17 +95,22 @@ def of_inactive_segments(
     spent = newest.groupby("segment_id")["spend_micros"].sum()
     findings.extend(
         Finding(
-            "inactive_segment_spends",
+            FindingCode.INACTIVE_SEGMENT_SPENDS,
             "warn",
-            f"{channel.name} {account} spent €{spent[row['segment_id']] / 1e6:.2f} on {raw['date'].max()} on "
+            f"{channel.channel} {account} spent €{spent[row['segment_id']] / 1e6:.2f} on {raw['date'].max()} on "
             f"{row['segment']}, which is not active: it is counted there, and no budget of it is steered.",
-            "Pause the campaigns in the account, or give them to an active segment: set valid_to of their rows in "
-            "channel_sources and add rows with valid_from.",
+            what_to_do(FindingCode.INACTIVE_SEGMENT_SPENDS),
             segment_id=row["segment_id"],
-            channel=channel.name,
+            channel=channel.channel,
             subject=account,
             evidence_date=raw["date"].max(),
+            amount=from_micros(int(spent[row["segment_id"]])),
         )
         for row in inactive.to_dict("records")
         if spent.get(row["segment_id"], 0) > 0
     )
+
+
+def _amount(metric: str, total: int) -> Decimal:
+    """A sum of a metric as an amount: EUR of what is in micros."""
+    return from_micros(int(total)) if metric.endswith("_micros") else Decimal(int(total))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,8 +25,9 @@ class Finding:
     """One thing that is wrong.
 
     `stop` needs a person, because what it names is not known or not believed; `warn` should be read by one; `info` is
-    kept. `subject` names what has no key here: a campaign, an account, a page. `evidence_date`, where there is no
-    `date`: the newest day of data that shows it.
+    kept. `name` is a code of `planner/finding_codes.py`, and `remediation` its text. `subject` names what has no key
+    here: a campaign, an account, a page. `evidence_date`, where there is no `date`: the newest day of data that shows
+    it. `amount`: how much it is about, in EUR, leads or the unit that `detail` names; None = no amount.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Finding:
     evidence_date: date | str | None = None
     date: date | str | None = None
     subject: str | None = None
+    amount: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Names and words from outside become one line; a subject that is too long ends with what tells it apart."""
@@ -79,7 +82,7 @@ def record(connection: psycopg.Connection[Any], findings: Iterable[Finding], che
 
 
 def log_lines(findings: Iterable[Finding], most: int = 20) -> list[str]:
-    """One line a finding for a task's log, the worst first; the rest is counted, not lost: the table holds all."""
+    """One line per finding for a task's log, the worst first; the rest is counted, not lost: the table holds all."""
     rank = {"stop": 0, "warn": 1, "info": 2}
     ordered = sorted(findings, key=lambda finding: (rank[finding.level], finding.name, finding.subject or ""))
     lines = [f"{f.level.upper()} {f.name}: {f.detail} {f.remediation}" for f in ordered[:most]]

@@ -25,6 +25,7 @@ from lead_demand.planner.arrays import Bools, Floats, Integers, ratio
 from lead_demand.planner.inputs import Days, Segments
 from lead_demand.planner.outages import outages
 from lead_demand.planner.rate_filter import Moments, filtered_rate, filtered_share
+from lead_demand.planner.settings import Assumptions
 from lead_demand.planner.week import Calendar
 
 RECENT_DAYS = 28.0  # half-life of the days that tell the usual spend
@@ -37,15 +38,6 @@ ELASTICITY_SPREAD, SPENT_SPREAD = 0.06, 0.05
 USUAL_SWING, SWING_DAYS = 0.3, 2.0
 # Days after which a lead that will be decided has been, and how many such days are needed to correct the younger ones.
 DECIDED_AFTER, DECIDED_DAYS = 28, 7
-
-
-@dataclass(frozen=True)
-class Assumptions:
-    """What the estimate takes as given; see the fields of `PlannerSettings` with these names."""
-
-    elasticity: float
-    outage_expected_leads: float
-    outage_min_days: int
 
 
 #: The numbers of each segment that make an estimate.

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lead_demand.planner.arrays import Floats
-from lead_demand.planner.estimate import Assumptions, Estimate, Estimator, estimate
+from lead_demand.planner.estimate import Estimate, Estimator, estimate
 from lead_demand.planner.inputs import Days, Segments
 from lead_demand.planner.rate_filter import Moments
+from lead_demand.planner.settings import Assumptions
 from lead_demand.planner.week import Calendar
 
 

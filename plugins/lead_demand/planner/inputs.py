@@ -17,10 +17,10 @@ import pandas as pd
 
 from lead_demand.planner.arrays import Bools, Dates, Floats, Integers, Money, Objects, is_none
 from lead_demand.planner.reasons import Reason
+from lead_demand.planner.settings import LATELY
 
 MICROS = 1_000_000
 LONGEST_COOL_DOWN = 3650  # days; longer is a typing error
-LATELY = 28  # days in which missing ones are counted
 LOST_DAYS = 14  # whole days over which the channel reports the share of missed searches
 
 #: Day columns without which a day is not complete, and the reason when yesterday lacks one.

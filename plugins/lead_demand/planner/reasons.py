@@ -1,13 +1,17 @@
 """Why a budget moved or stayed: every reason code, what it means, and what a person can do about it.
 
 The codes are stored in `budget_decisions.reasons` and shown to marketing; `docs/REASONS.md` is generated from this
-table. The order of the members is the order in which a decision lists its reasons: what makes an input unusable first,
-then what stops a change, then what shaped it.
+table. A finding about the same cause has the same code, and its advice is the one here. The order of the members is the
+order in which a decision lists its reasons: what makes an input unusable first, then what stops a change, then what
+shaped it.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+from lead_demand.planner.settings import LATELY
+from lead_demand.planner.settings import PlannerSettings as Default
 
 
 class Reason(StrEnum):
@@ -36,8 +40,10 @@ class Reason(StrEnum):
     SETTINGS_MISSING = (
         "settings_missing",
         "the settings could not be read",
-        "The row of orchestration_settings is missing, cannot be read, or lacks a value.",
-        "Fill the row of orchestration_settings, then start lead_budgets again.",
+        "The row of orchestration_settings is missing, cannot be read, or lacks a value; or the confirmations of "
+        "capacity cannot be read.",
+        "Fill the row of orchestration_settings; where a finding says that a table cannot be read, repair it or the "
+        "rights of lead_pipeline on it (make migrate checks them). Then start lead_budgets again.",
         True,
     )
     KILL_SWITCH = (
@@ -58,7 +64,8 @@ class Reason(StrEnum):
         "no_campaign",
         "it has no campaign",
         "No campaign in Google Ads belongs to this segment.",
-        "Add the campaign to channel_sources, or set is_automated to false if the segment needs no paid leads.",
+        "Add the campaign to channel_sources; if the segment needs no paid leads, give it a row with is_automated = "
+        "false in lead_segment_channels.",
         True,
     )
 
@@ -89,7 +96,8 @@ class Reason(StrEnum):
         "stale_channel",
         "a channel was not fetched for yesterday",
         "Leads, capacity or Google Ads were not fetched this morning, so yesterday is not known.",
-        "Look at the failed fetch in lead_stats and clear it; lead_budgets may then be started again.",
+        "Read the log of the channel's pull in lead_stats; once the source answers, clear it. Then lead_budgets may be "
+        "started again.",
         True,
     )
     SUMS_DIFFER = (
@@ -97,7 +105,12 @@ class Reason(StrEnum):
         "its figures do not add up",
         "Spend, leads or capacity of the segments and of no segment differ from what the account or the adapter says "
         "as a whole: something was counted twice or nowhere.",
-        "See the finding sums_differ in pipeline_findings: it names the account, the day, the amount and what to do.",
+        "Start lead_stats by hand with from and to around the day: what is summed is asked for again. If it still "
+        "differs: of leads, compare include/sql/sources/leads.sql with the leads of that day, each of which must be of "
+        "a segment, of none, or no lead; of capacity, compare include/sql/sources/partner_capacity.sql with the active "
+        "segments, since a partner must not fit two of them; of an account, look in channel_sources for what was given "
+        "to two segments, and compare the list with the total at the source. If the difference is right, set the "
+        "finding's level to info, and start lead_budgets again.",
         True,
     )
     CHANGE_NOT_LOGGED = (
@@ -105,7 +118,7 @@ class Reason(StrEnum):
         "a change was made in our name that the log lacks",
         "Google's change history has a change of its budget or campaign that was made with the pipeline's own "
         "credentials, and channel_orchestration_log has no row for it, or says that it was not made.",
-        "See the finding change_not_logged: find out who or what uses the key of the pipeline, and replace the key if "
+        "Find out who or what uses the key of the pipeline, and replace the key if "
         "nobody can say. Put the budget right in Google Ads. Then set the finding's level to info, and start "
         "lead_budgets again.",
         True,
@@ -114,8 +127,8 @@ class Reason(StrEnum):
         "change_not_in_history",
         "the log has a change that the account does not know",
         "channel_orchestration_log says that its budget was changed, and Google's change history has no such change.",
-        "See the finding change_not_in_history: compare the amount in force with the log row. Then set the finding's "
-        "level to info, and start lead_budgets again.",
+        "Compare the amount in force with the log row. Then set the finding's level to info, and start lead_budgets "
+        "again.",
         True,
     )
     MISSING_LEADS = (
@@ -149,7 +162,8 @@ class Reason(StrEnum):
     MISSING_DAYS = (
         "missing_days",
         "too many days are missing from the history",
-        "Of the last 28 days more than three have no complete numbers, or yesterday has none at all.",
+        f"Of the last {LATELY} days more than {Default.missing_days} have no complete numbers, or yesterday has none "
+        "at all.",
         "Run lead_stats for the missing days (from/to), then start lead_budgets again.",
         True,
     )
@@ -163,19 +177,21 @@ class Reason(StrEnum):
     LEADS_WITHOUT_SOURCE = (
         "leads_without_source",
         "too many leads have no source",
-        "More than 10% of the segment's leads have no source, over the whole window or (two leads at least) over the "
-        "last 14 days, or yesterday's number of them is missing, so paid and free leads cannot be told apart.",
-        "Repair the tagging of the form or site that drops source_channel; if the number is missing, run lead_stats "
-        "for yesterday.",
+        f"More than {Default.max_share_without_source:.0%} of the segment's leads have no source, over the whole "
+        f"window or (two leads at least) over the last {Default.recent_source_days} days, or yesterday's number of "
+        "them is missing, so paid and free leads cannot be told apart.",
+        "Repair the tracking of the form or site that drops source_channel, or add the sources that the findings "
+        "lead_source_unknown name to lead_spellings; then, or if the number is missing, run lead_stats for yesterday.",
         True,
     )
     LEAD_STATUS_UNKNOWN = (
         "lead_status_unknown",
         "too many leads have a status that nobody has explained",
-        "More than 10% of the segment's leads of the last 28 days (two at least) have a status that lead_spellings "
-        "does not know, so what partners accept cannot be told.",
-        "Add the status that the finding lead_status_unknown names to lead_spellings, run lead_stats for yesterday, "
-        "then start lead_budgets again.",
+        f"More than {Default.max_share_of_unknown_status:.0%} of the segment's leads of the last {LATELY} days (two at "
+        "least) have a status that lead_spellings does not know, so what partners accept cannot be told.",
+        "Add the status that the finding lead_status_unknown names to lead_spellings (kind status; meaning accepted, "
+        "rejected, pending or not_a_lead), or correct the leads. The next run of lead_stats counts them again; then "
+        "lead_budgets may be started again.",
         True,
     )
     TRACKING_OUTAGE = (
@@ -189,23 +205,27 @@ class Reason(StrEnum):
         "missing_capacity",
         "the partners' capacity is not known",
         "What partners can take each day is missing for this segment.",
-        "Enter the capacity of the segment's partners, run lead_stats for yesterday, start lead_budgets again.",
+        "Fill in the daily capacity of the segment's partners, 0 for one that takes none, or make a partner that has "
+        "left inactive; then clear pull_partner_capacity and what comes after it, and start lead_budgets again.",
         True,
     )
     CAPACITY_LEAP = (
         "capacity_leap",
         "the partners' capacity leaps",
-        "The capacity is far above or below what is usual for the segment (the median of the last 28 days and of the "
-        "same weekdays), by max_capacity_rise or max_capacity_fall times and at least min_capacity_leap leads.",
-        "Correct the partners' capacity, or add a row with it to capacity_confirmations; else it is believed once it "
-        "has stood for capacity_leap_days.",
+        "The capacity is far above or below what is usual for the segment (its median of the last weeks, and that of "
+        "the same weekdays), by max_capacity_rise or max_capacity_fall times and at least min_capacity_leap leads.",
+        "Look at the daily capacity of the segment's partners. If it is wrong, correct it, then clear "
+        "pull_partner_capacity and what comes after it. If it is right, add a row with the segment_id and that "
+        "confirmed_capacity to capacity_confirmations, then clear record_findings and what comes after it; else it is "
+        "believed once it has stood for capacity_leap_days.",
         True,
     )
     MISSING_LIMITS = (
         "missing_limits",
         "its limits are not set",
         "Floor, cap, largest steps or cool-down are not filled in for this segment.",
-        "Fill the segment's row of lead_segment_channels.",
+        "Fill the segment's row of lead_segment_channels; where a finding says that the table cannot be read, repair "
+        "it or the rights of lead_pipeline on it (make migrate checks them). Then start lead_budgets again.",
         True,
     )
     INVALID_LIMITS = (
@@ -335,7 +355,7 @@ class Reason(StrEnum):
         "shared_budget",
         "its budget is shared with another segment",
         "The budget also pays for another segment's campaigns, so it cannot be steered for one.",
-        "Give the segment's campaigns a budget of their own in Google Ads.",
+        "Give the segment's campaigns a budget of their own in Google Ads, then start lead_budgets again.",
     )
     FOREIGN_EDIT = (
         "foreign_edit",
@@ -381,7 +401,7 @@ class Reason(StrEnum):
         "not_budget_limited",
         "its budget does not limit it",
         "More leads are wanted, but the campaign does not spend what it already has; or Google calls it limited, and "
-        "says that less than 1% of its searches were missed for want of budget in two weeks.",
+        f"says that less than {Default.least_lost:.0%} of its searches were missed for want of budget lately.",
         "Look for more demand (keywords, bids, area): money will not bring it.",
     )
     AT_CAP = (
@@ -477,7 +497,7 @@ class Reason(StrEnum):
     CAPACITY_MOVED = (
         "capacity_moved",
         "capacity moved, no cool-down",
-        "Capacity moved by more than 20% since the last change, so the cool-down is waived.",
+        f"Capacity moved by more than {Default.capacity_move:.0%} since the last change, so the cool-down is waived.",
         "Nothing.",
     )
     FOLLOW_THROUGH = (

@@ -27,7 +27,7 @@ class Refusal(StrEnum):
 
     NOT_OF_A_DECISION = (
         "not_of_a_decision",
-        "The row asks for what no decision of today says, nor any change that it would put back. It is a bug, or "
+        "The row asks for what no decision of today says, nor any change that it would revert. It is a bug, or "
         "somebody wrote it past the rules of the table.",
         "Find out who wrote the row: created_at and dag_run_id in channel_orchestration_log, and the database's own "
         "log. If no run of lead_budgets did, change the password of the pipeline's login and look at who may act as "

@@ -9,8 +9,9 @@ from itertools import compress, repeat
 import numpy as np
 import pandas as pd
 
-from lead_demand.planner.inputs import LATELY, Days, Segments, decimal, lost_share
+from lead_demand.planner.inputs import Days, Segments, decimal, lost_share
 from lead_demand.planner.reasons import Reason, phrase, reason_of
+from lead_demand.planner.settings import LATELY
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
 FAR = 0.15  # of the week's mean: from this difference on, the day and its week are both given

@@ -7,8 +7,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from lead_demand.planner.estimate import Assumptions
-from lead_demand.planner.inputs import micros
+# Days, up to yesterday, in which missing ones are counted; and leads of an unknown status.
+LATELY = 28
+_MICROS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What the estimate takes as given; see the fields of `PlannerSettings` with these names."""
+
+    elasticity: float
+    outage_expected_leads: float
+    outage_min_days: int
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class PlannerSettings:
     follow_through: float | None = 1.5  # a gap of so many standard deviations after a full step; None = never
     # What makes the counts unusable
     max_share_without_source: float = 0.10  # of a segment's leads
+    max_share_of_unknown_status: float = 0.10  # of a segment's leads of the last 28 days
     recent_source_days: int = 14  # judged by themselves as well: a tag that just broke is lost in the window
     outage_expected_leads: float = 5.0  # so many paid leads had to come, and none did
     outage_min_days: int = 2  # days in a row, up to yesterday
@@ -53,7 +64,7 @@ class PlannerSettings:
                 "PlannerSettings: elasticity must lie in (0, 1] and interval in (0, 1). Nothing was planned. "
                 "Correct the setting."
             )
-        if not micros(self.currency_unit):
+        if not self.currency_unit.is_finite() or self.currency_unit * _MICROS < 1:
             raise ValueError(
                 f"PlannerSettings: currency_unit {self.currency_unit} is no amount of at least 0.000001. "
                 "Nothing was planned. Give the currency's billable unit, such as Decimal('0.01')."
@@ -71,4 +82,4 @@ class PlannerSettings:
     @property
     def unit(self) -> int:
         """`currency_unit` in micros."""
-        return micros(self.currency_unit) or 1
+        return int(self.currency_unit * _MICROS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.sql.operators.sql import BaseSQLOperator
@@ -35,6 +35,7 @@ class WindowOperator(LeadsOperator):
     :param restated_days: how many days a scheduled run covers.
     :param counts: what the statement counts.
     :param sums: a file whose statement keeps, in the same transaction, whether what was written adds up.
+    :param bound: further values that `sql` binds.
     """
 
     template_fields: ClassVar[Sequence[str]] = ("sql", "sums", *BaseSQLOperator.template_fields)
@@ -48,6 +49,7 @@ class WindowOperator(LeadsOperator):
         restated_days: int = 1,
         counts: str = "rows new or changed",
         sums: str = "",
+        bound: Mapping[str, object] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -55,6 +57,7 @@ class WindowOperator(LeadsOperator):
         self.sums = sums
         self.restated_days = restated_days
         self.counts = counts
+        self.bound = bound
 
     def window(self, dag_run: DagRunProtocol) -> Window:
         return stats_window(dag_run, self.restated_days)
@@ -62,7 +65,7 @@ class WindowOperator(LeadsOperator):
     def execute(self, context: Context) -> None:
         window = self.window(context["dag_run"])
         store = context["task_state_store"]
-        run_statement(self.task_id, self.sql, window, context["ti"], store, self.counts, self.sums)
+        run_statement(self.task_id, self.sql, window, context["ti"], store, self.counts, self.sums, self.bound)
 
 
 class LastDayOperator(WindowOperator):

@@ -10,6 +10,8 @@ from lead_demand.errors import InvalidRange
 from lead_demand.runs.progress import Done, in_chunks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from lead_demand.runs.day import Window
@@ -37,6 +39,7 @@ def run_statement(
     store: Store,
     counts: str = "rows new or changed",
     sums: str = "",
+    bound: Mapping[str, object] | None = None,
 ) -> None:
     """Run a statement over a window, chunk after chunk.
 
@@ -45,13 +48,14 @@ def run_statement(
     :param statement: binds `first`, `last` and `dag_run_id`; a count that it returns is logged, else its row count.
     :param counts: what is counted.
     :param sums: a statement that is run after it, in its transaction, and keeps whether what was written adds up.
+    :param bound: further values that the statement binds.
     """
 
     def run(chunk: Window) -> Done:
         values = {"first": chunk.first, "last": chunk.last, "dag_run_id": task_instance.run_id}
         with database.connect() as connection:
             connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": step})
-            cursor = connection.execute(statement, values)
+            cursor = connection.execute(statement, values | dict(bound or {}))
             row = cursor.fetchone() if cursor.description else None
             if sums:
                 connection.execute(sums, values)

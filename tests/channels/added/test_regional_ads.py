@@ -54,7 +54,7 @@ def test_a_segment_that_has_only_this_channel_is_decided_on_its_own_leads_and_sp
     assert decided["inputs"]["estimate"]["recent_spend"] > 59, "the spend is that of the channel"
     # The file of the other channel was not read: that is told, and holds nothing.
     open_findings = company.db.fetch("select name, channel, level from pipeline_findings where resolved_at is null")
-    assert open_findings == [{"name": "channel_stale", "channel": "local_directory", "level": "warn"}]
+    assert open_findings == [{"name": "stale_channel", "channel": "local_directory", "level": "warn"}]
 
 
 def test_a_day_on_which_the_service_gave_nothing_holds_the_budget(

@@ -32,7 +32,7 @@ NAMES_PER_QUERY = 1_000
 class GoogleAds:
     """Campaigns of Google Ads accounts; `external_id` is the campaign id, an account is a ten-digit customer id."""
 
-    name: ClassVar[str] = "google_ads"
+    channel: ClassVar[str] = "google_ads"
     metrics: ClassVar[tuple[str, ...]] = ("spend_micros", "impressions", "clicks", "conversions_micros")
     empty_day: ClassVar[Level] = "stop"
     late_days: ClassVar[int] = 1

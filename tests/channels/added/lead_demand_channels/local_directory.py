@@ -21,7 +21,7 @@ COLUMNS = ["listing", "date", "clicks", "visits"]
 
 
 class LocalDirectory:
-    name: ClassVar[str] = "local_directory"
+    channel: ClassVar[str] = "local_directory"
     metrics: ClassVar[tuple[str, ...]] = ("clicks", "visits")
     empty_day: ClassVar[Level] = "warn"
     late_days: ClassVar[int] = 1

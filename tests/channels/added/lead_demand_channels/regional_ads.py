@@ -28,7 +28,7 @@ OURS = "pipeline"
 
 
 class RegionalAds:
-    name: ClassVar[str] = "regional_ads"
+    channel: ClassVar[str] = "regional_ads"
     metrics: ClassVar[tuple[str, ...]] = ("spend_micros", "clicks")
     empty_day: ClassVar[Level] = "stop"
     late_days: ClassVar[int] = 1
