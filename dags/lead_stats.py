@@ -17,7 +17,7 @@ last days that sources still correct (leads and Google Ads 30, Search Console 10
 `orchestration_settings.earliest_day` are refused.
 
 **Re-run rule.** Clear the run, backfill it, or trigger it again: the result is the same rows, in any order and with
-several runs at once. A retry goes on after the last month that was finished; a run that was cleared begins again. Only
+several runs at once. A retry goes on after the last month that was done; a run that was cleared begins again. Only
 a run of the latest whole day, without a range, announces it; a backfill or an old day never starts budgets.
 
 **If it fails.** The log's last four lines say what happened and what to do; one alert per run says the same.

@@ -33,7 +33,7 @@ def rows(url: str, name: str, **values: object) -> list[dict[str, Any]]:
 
 
 def sums(url: str) -> list[str]:
-    """Whether yesterday adds up, one sentence an account."""
+    """Whether yesterday adds up, one sentence per account."""
     statement = REPOSITORY / "include" / "sql" / "lead_stats" / "select_sums.sql"
     with psycopg.connect(url) as connection:
         connection.read_only = True

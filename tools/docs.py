@@ -44,7 +44,7 @@ def reasons_page() -> str:
     )
     refused = (
         "\n# Why a claim was not sent\n\n"
-        "Right before a change is sent, its row in `channel_orchestration_log` is held against its decision, the\n"
+        "Right before a change is sent, its row in `channel_orchestration_log` is compared with its decision, the\n"
         "limits of this moment and its approval. A row that does not pass is closed as `failed` with one of these\n"
         "codes, and a finding of that name is raised.\n\n"
     )

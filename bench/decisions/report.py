@@ -15,8 +15,8 @@ Table = dict[str, dict[str, list[Outcome]]]  # world, policy, seeds
 MEASURES = {
     "gap": "expected gap, % of capacity",
     "beyond": "spend beyond capacity, %",
-    "changes": "changes a segment, 30 days",
-    "cost": "EUR a lead within capacity",
+    "changes": "changes per segment, 30 days",
+    "cost": "EUR per lead within capacity",
     "wrong_way": "wrong-way changes, %",
     "early": "gap of the first 30 days",
     "regret": "EUR astray per segment and 30 days",
@@ -154,7 +154,7 @@ def _aims(table: Table, baselines: list[str], tuned: list[str], scales: dict[int
             f"{_pm(*changes, 1)} (most: {busiest}, {_pm(*mean(table, [busiest], PLANNER, 'changes'), 1)})",
             changes[0] <= 3,
         ),
-        (f"EUR a lead ≤ that of the cheapest baseline ({cheapest})", f"{_pm(*cost, 2)} of it", cost[0] <= 1),
+        (f"EUR per lead ≤ that of the cheapest baseline ({cheapest})", f"{_pm(*cost, 2)} of it", cost[0] <= 1),
         (
             "in every world ≤ 0.95 of the best rule there",
             f"at worst {_pm(*each[worst], 2)} of it ({worst})",
@@ -209,7 +209,7 @@ def _fast(days: int, scale: Scale) -> tuple[str, str, bool]:
 
 def _worlds(table: Table, baselines: list[str], tuned: list[str]) -> list[str]:
     head = ["world", "best baseline there", "gap ÷ it", "gap ÷ oracle", "gap ÷ insider"]
-    head += ["beyond capacity, %", "of holding", "changes", "EUR a lead ÷ its", "interval covers, %"]
+    head += ["beyond capacity, %", "of holding", "changes", "EUR per lead ÷ its", "interval covers, %"]
     rows = []
     for name, worlds in [*((world, [world]) for world in table), (f"mean of the {len(tuned)}", tuned)]:
         rival = best(table, worlds, baselines)

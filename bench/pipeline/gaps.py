@@ -64,7 +64,7 @@ def measure(server: Server, scale: Scale, folder: Path) -> Findings:
         Figure("d", f"{what}: gaps, set-based", ours, "s", plain, "a plain join and write", ours / plain, at_most=2.0),
         *(
             Figure("d", f"{what}: {name}", median(took[name]), "s", ours, "set-based", median(took[name]) / ours)
-            for name in ("one call a segment, one transaction", "one call a segment, each committed")
+            for name in ("one call per segment, one transaction", "one call per segment, each committed")
         ),
     ]
     return Findings(figures)
@@ -90,6 +90,6 @@ def _calls(database: Database, committed: bool = False) -> None:
 WAYS: dict[str, Callable[[Database], None]] = {
     "set-based": _set_based,
     "plain join and write": _plain,
-    "one call a segment, one transaction": _calls,
-    "one call a segment, each committed": lambda database: _calls(database, committed=True),
+    "one call per segment, one transaction": _calls,
+    "one call per segment, each committed": lambda database: _calls(database, committed=True),
 }

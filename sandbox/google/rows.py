@@ -51,7 +51,7 @@ def _setter(path: str) -> tuple[tuple[Step, ...], Callable[[Any, Any], None]]:
 def writer(query: gaql.Query) -> Writer:
     """The writer of the selected fields, and the resource names that always come along."""
     resources = {name.partition(".")[0] for name in query.select} - {"metrics", "segments"} | {query.resource}
-    # By parent, which is then looked up once a row for all of its fields.
+    # By parent, which is then looked up once per row for all of its fields.
     parents: dict[tuple[Step, ...], list[tuple[str, Callable[[Any, Any], None]]]] = {}
     for path in sorted({*query.select, *(f"{resource}.resource_name" for resource in resources)}):
         steps, write = _setter(path)

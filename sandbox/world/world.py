@@ -64,7 +64,7 @@ class Day:
 
 @dataclass(frozen=True)
 class Leads:
-    """One day's leads, one element a lead. ``place`` is a campaign for paid leads, else a segment."""
+    """One day's leads, one element per lead. ``place`` is a campaign for paid leads, else a segment."""
 
     date: date
     source: Ints  # position in SOURCES
@@ -150,7 +150,7 @@ class World:
         return spend, lost
 
     def expected_paid_leads(self, day: date, spend: Floats) -> Floats:
-        """Leads a day expected of each campaign at that spend."""
+        """Leads per day expected of each campaign at that spend."""
         return self._leads_at_ref * (spend / self._ref) ** BETA * WEEKDAY[day.weekday()]
 
     def day(

@@ -1,5 +1,5 @@
-"""Only a decision moves money: whatever row stands in the log, what is sent is held against its decision, the limits of
-that moment and its approval, and what does not pass is closed, named and reported.
+"""Only a decision moves money: whatever row stands in the log, what is sent is compared with its decision, the limits
+of that moment and its approval, and what does not pass is closed, named and reported.
 """
 
 from __future__ import annotations

@@ -18,7 +18,9 @@ from lead_demand.channels.google_ads.channel import GoogleAds
 from lead_demand.database import sql
 from lead_demand.errors import ChangesFailed
 from lead_demand.planner.finding_codes import ADVICE
+from lead_demand.planner.reasons import Reason
 from tests.budgets.conftest import RUN, DayByHand
+from tests.sql.statements import UNKNOWN
 
 ACCOUNT, NINE, MUTATE = "1234567890", Decimal(9), "MutateCampaignBudgets"
 LOGGED = """
@@ -71,7 +73,7 @@ def blocks(by_hand: DayByHand, code: str) -> set[str]:
         rows = sql.read_rows(
             connection,
             sql.render("lead_budgets/select_segments.sql"),
-            values | {"currency": "EUR", "time_zone": "Europe/Amsterdam"},
+            values | {"currency": "EUR", "time_zone": "Europe/Amsterdam"} | UNKNOWN,
         )
     return next(set(row["blocks"]) for row in rows if row["code"] == code)
 
@@ -88,6 +90,7 @@ def test_a_change_in_our_name_that_the_log_lacks_stops_its_segment_until_a_perso
     for fact in (change["budget_id"], f"{change['old']:.2f} → {change['new']:.2f}", ours, change["code"]):
         assert fact in found["detail"]
     assert "change_not_logged" in blocks(by_hand, change["code"])
+    assert (found["remediation"], found["amount"]) == (Reason.CHANGE_NOT_LOGGED.what_to_do, change["new"])
     by_hand.db.fetch("update pipeline_findings set level = 'info' where id = %s", [found["id"]])
     by_hand.read()
     assert [row["level"] for row in open_findings(by_hand)] == ["info"], "what a person has answered is not asked again"

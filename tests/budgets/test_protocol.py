@@ -197,7 +197,7 @@ def test_a_decision_is_claimed_for_all_of_its_budgets_or_not_at_all(decided: Mor
     )
     action = {code: row["action"] for code, row in decided.decisions().items()}
     several = next(row for row in rows if action[row["code"]] != "hold")
-    decided.db.restore(  # an open claim that nobody has settled
+    decided.db.restore(  # an open change that nobody has settled
         "insert into channel_orchestration_log "
         "(segment_id, channel, action_type, old_value, new_value, account, external_id, kind) "
         "values (%s, 'google_ads', 'budget_decrease', 40, 30, %s, %s, 'plan')",

@@ -234,7 +234,7 @@ def test_spend_of_no_segment_is_named_once_it_grows_and_only_then() -> None:
         return [f"{f.level} {f.detail}" for f in pulled.findings if f.name == "unmatched_spend_growing"]
 
     (found,) = growing(2_000_000, 5_000_000)
-    assert found.startswith("warn ") and "€5.00 a day" in found and "€2.00 before" in found and "33%" in found
+    assert found.startswith("warn ") and "€5.00 per day" in found and "€2.00 before" in found and "33%" in found
     assert growing(2_000_000, 2_500_000) == [], "as much as ever"
     assert growing(0, 100_000) == [], "a hundredth of the account"
 

@@ -16,6 +16,7 @@ import pytest
 from lead_demand.channels import registry
 from lead_demand.channels.spec import ChannelSpec
 from lead_demand.database.sql import SQL_FOLDER
+from tests.fixtures.findings import codes_in, constants_of
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOM = ROOT / "plugins" / "lead_demand" / "channels"
@@ -48,11 +49,7 @@ def files_of(spec: ChannelSpec) -> list[Path]:
 def raised_in(path: Path) -> Iterator[str]:
     """The names of the findings that a module makes, as literals or as its constants."""
     tree = ast.parse(path.read_text())
-    constants: dict[str, ast.expr] = {
-        node.targets[0].id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-    }
+    constants = constants_of(tree)
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
         given = {keyword.arg: keyword.value for keyword in call.keywords}
@@ -63,15 +60,13 @@ def raised_in(path: Path) -> Iterator[str]:
             name = given.get("name", ast.Constant("partial_report"))
         elif function == "_leave_out":
             name = given["name"]
-        name = constants.get(name.id) if isinstance(name, ast.Name) else name
-        if isinstance(name, ast.Constant):
-            yield name.value
+        yield from codes_in(name, constants)
 
 
 def raised_by_statement(file: str) -> set[str]:
     text = (SQL_FOLDER / "lead_stats" / file).read_text()
     return set(re.findall(r"\bselect(?:\s+distinct)?\s+'([a-z]+(?:_[a-z]+)+)'", text)) | set(
-        re.findall(r"\(\s*'((?:lead|leads|capacity|segment|absence)_[a-z_]+)'\s*\)", text)
+        re.findall(r"\(\s*'((?:lead|leads|missing|capacity|segment|absence)_[a-z_]+)'\s*\)", text)
     )
 
 

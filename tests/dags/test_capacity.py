@@ -307,7 +307,7 @@ def test_a_partner_who_will_be_away_lowers_the_budget_of_the_week_before_it_leav
     )
     assert decision["action"] == "decrease" and Reason.PARTNERS_ABSENT in decision["reasons"]
     assert f"the last until {last.day} {last:%B}" in decision["sentence"]
-    assert "they take 2.9 of 5 leads a day over it" in decision["sentence"]
+    assert "they take 2.9 of 5 leads per day over it" in decision["sentence"]
     assert Reason.PARTNERS_ABSENT not in other["reasons"] and "away" not in other["sentence"]
 
 
@@ -337,7 +337,7 @@ def test_an_absence_is_no_leap_when_it_begins_nor_when_it_ends(morning: Morning)
 
 
 def leaps_to(morning: Morning, figure: int) -> dict[str, Any]:
-    """The decision on Noord-Brabant, where 12 a day are usual, after its first partner entered a figure."""
+    """The decision on Noord-Brabant, where 12 per day are usual, after its first partner entered a figure."""
     happens(morning, "steady", BRABANT, daily_leads=12)
     happens(morning, "enter", BRABANT, daily_leads=figure)
     read_partners(morning)

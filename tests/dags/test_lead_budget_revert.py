@@ -1,4 +1,4 @@
-"""`lead_budget_revert` in Airflow: puts back what was changed, and nothing that somebody moved since."""
+"""`lead_budget_revert` in Airflow: reverts what was changed, and nothing that somebody moved since."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_refused_revert_is_not_quietly_left_out_by_the_next_one(changed: Morni
     changed.sandbox.fault("permission", "MutateCampaignBudgets")
     assert revert(changed, log_id=row["id"]).state == "failed"
     before = changed.sandbox.budgets()
-    assert revert(changed, log_id=row["id"]).state == "failed", "a budget is put back once a day, and it says so"
+    assert revert(changed, log_id=row["id"]).state == "failed", "a budget is reverted once per day, and it says so"
     assert changed.sandbox.budgets() == before
 
 
@@ -121,7 +121,7 @@ def test_the_switches_stop_a_revert_too(changed: Morning, setting: str) -> None:
     changed.set(**{setting: True})
     run = revert(changed, day=today(changed))
     assert reverts(changed) == [] and changed.sandbox.budgets() == before
-    assert run.state == ("failed" if setting == "kill_switch" else "success"), "nothing put back is not a good end"
+    assert run.state == ("failed" if setting == "kill_switch" else "success"), "nothing reverted is not a good end"
 
 
 @pytest.mark.long

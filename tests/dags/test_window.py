@@ -28,7 +28,7 @@ update lead_segment_plans set lead_gap = null where date between %(first)s and %
 update leads set segment_id = null
 where (created_at at time zone 'Europe/Amsterdam')::date between %(first)s and %(last)s
 """
-# The first writing of a row of the second month fails once a channel, as a lost connection would.
+# The first writing of a row of the second month fails once per channel, as a lost connection would.
 FAIL_ONCE = """
 create sequence failures_of_leads;
 create sequence failures_of_google_ads;

@@ -17,7 +17,7 @@ CHANGES = {
     "before_claim": "the task has begun; nothing is claimed",
     "claim_written": "a claim is inserted and not committed",
     "claims_committed": "every claim of the direction is committed",
-    "before_compare": "the account's open claims are known; its budgets are not read",
+    "before_compare": "the account's open changes are known; its budgets are not read",
     "read_not_stored": "the live budgets are read; nothing of it is stored",
     "compared": "the live budgets are as decided",
     "switches_read": "the settings allow the change",
@@ -33,7 +33,7 @@ CHANGES = {
     "at_the_end": "everything is committed; Airflow does not know it",
 }
 SETTLING = {
-    "before_read": "open claims of an earlier run are known; nothing is read back",
+    "before_read": "open changes of an earlier run are known; nothing is read back",
     **{
         name: CHANGES[name]
         for name in (

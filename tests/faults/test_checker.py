@@ -99,7 +99,7 @@ def test_every_lie_is_found(lie: Evidence, words: str) -> None:
 
 
 def put_back(*edits: dict[str, Any], live: int = 80, status: str = "success") -> Evidence:
-    """The same day after the change was put back."""
+    """The same day after the change was reverted."""
     evidence = day(edit(80, 96), *edits, live=live)
     (claim,) = evidence.claims
     back = {

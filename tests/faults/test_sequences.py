@@ -116,7 +116,7 @@ class Day:
         self.morning.set(kill_switch=on)
 
     def revert(self, number: int | None) -> None:
-        """A person has one change of the log put back, or the whole day."""
+        """A person has one change of the log reverted, or the whole day."""
         rows = self.morning.log()
         if number is None or not rows:
             conf = {"day": str(day.today())}

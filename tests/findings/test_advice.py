@@ -20,9 +20,8 @@ from lead_demand.channels import registry
 from lead_demand.channels.paid import NOT_STEERABLE
 from lead_demand.channels.pull import pull
 from lead_demand.database import sql
-from lead_demand.planner.finding_codes import FindingCode
 from lead_demand.runs import day
-from tests.fixtures.findings import BOUND, statement_of
+from tests.fixtures.findings import BOUND, codes_in, constants_of, statement_of
 from tests.fixtures.morning import HISTORY_DAYS, Morning
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,11 +49,7 @@ def named_in_python() -> Iterator[str]:
     yield from (*NOT_STEERABLE, *planning.UNREADABLE.values())
     for path in [*(ROOT / "plugins" / "lead_demand").rglob("*.py"), *(ROOT / "dags").glob("*.py")]:
         tree = ast.parse(path.read_text())
-        constants = {
-            node.targets[0].id: node.value
-            for node in tree.body
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
-        }
+        constants = constants_of(tree)
         for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
             function = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
             given = {keyword.arg: keyword.value for keyword in call.keywords}
@@ -63,11 +58,7 @@ def named_in_python() -> Iterator[str]:
                 name = call.args[0] if call.args else given.get("name")
             elif function.endswith("CheckOperator"):
                 name = given.get("task_id")
-            name = constants.get(name.id) if isinstance(name, ast.Name) else name
-            if isinstance(name, ast.Attribute) and isinstance(name.value, ast.Name) and name.value.id == "FindingCode":
-                yield FindingCode[name.attr]
-            if isinstance(name, ast.Constant):
-                yield name.value
+            yield from codes_in(name, constants)
 
 
 def test_the_advice_of_every_finding_is_followed_by_a_test() -> None:

@@ -43,7 +43,7 @@ returning id
 
 
 def restore(db: SeededDatabase, statement: str, values: Any) -> Any:
-    """History is put back, not decided or claimed: no guard is asked."""
+    """History is restored, not decided or claimed: no guard is asked."""
     with db.connect(autocommit=True) as owner:
         owner.execute("set session_replication_role = replica")
         cursor = owner.execute(statement, values)

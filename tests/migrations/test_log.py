@@ -548,7 +548,7 @@ class TestManual:
 
 
 def test_a_manual_row_changes_nothing_of_what_the_pipeline_does(seeded_db: SeededDatabase) -> None:
-    """Neither open claims nor the room under the caps, the cool-down or a revert know of it."""
+    """Neither open changes nor the room under the caps, the cool-down or a revert know of it."""
     undecided = seeded_db.add_segment("stukadoor", "drenthe")
     with seeded_db.connect("lead_pipeline") as pipeline:
         names = ["select_open_changes", "select_room", "select_committed", "select_work", "select_sendable"]

@@ -15,7 +15,7 @@ from tests.fixtures.postgres import LeadsDatabase
 
 @pytest.fixture
 def segment(leads_db: LeadsDatabase) -> UUID:
-    """A segment whose campaign may cost €50 a day; it was read since two months ago."""
+    """A segment whose campaign may cost €50 per day; it was read since two months ago."""
     made = leads_db.add_segment()
     steer(leads_db, made)
     return made

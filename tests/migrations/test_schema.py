@@ -96,7 +96,7 @@ def test_functions_pin_their_search_path_and_only_four_are_definer(seeded_db: Se
 
 
 def test_no_policy_asks_for_a_function_once_a_row(seeded_db: SeededDatabase) -> None:
-    """`(select f())` is evaluated once a statement; a bare f() once a row: 36 times slower on a million rows."""
+    """`(select f())` is evaluated once per statement; a bare f() once per row: 36 times slower on a million rows."""
     rows = seeded_db.fetch(
         r"""
         select tablename, policyname from pg_policies

@@ -61,8 +61,8 @@ def test_a_partner_who_will_be_away_lowers_the_week_and_not_today() -> None:
     assert row.target_week == pytest.approx(1.8 / 0.75, rel=0.01)
     assert row.action == "decrease" and Reason.PARTNERS_ABSENT in row.reasons
     assert (
-        "Partners are away in the coming week, the last until 20 March: they take 1.8 of 3 leads a day over it. Budget"
-        in row.sentence
+        "Partners are away in the coming week, the last until 20 March: they take 1.8 of 3 leads per day over it. "
+        "Budget" in row.sentence
     )
 
 

@@ -15,7 +15,7 @@ DAYS, SEGMENTS = 84, 40
 
 
 def company(rate: np.ndarray, seed: int = 3) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Segments that bring `rate` paid leads a day, shape (segments, days), and one free one, by chance."""
+    """Segments that bring `rate` paid leads per day, shape (segments, days), and one free one, by chance."""
     chance = np.random.default_rng(seed)
     pairs = []
     for number, leads in enumerate(rate):
@@ -36,7 +36,7 @@ def width(plan: pd.DataFrame) -> float:
 
 
 def drifting(daily: float, seed: int = 5) -> np.ndarray:
-    """Three leads a day, each segment's rate walking by itself."""
+    """Three leads per day, each segment's rate walking by itself."""
     steps = np.random.default_rng(seed).normal(0, daily, (SEGMENTS, DAYS))
     return 3 * np.exp(steps.cumsum(1))
 

@@ -66,7 +66,7 @@ def test_the_plan_of_a_saturday_shows_a_saturdays_figures_and_the_weeks() -> Non
     assert saturday.target_week == pytest.approx(friday.target_week) == pytest.approx((5 * 8 + 2 * 3.2) / 7, rel=0.01)
     assert saturday.expected_week == pytest.approx((5 * 8 + 2 * 4) / 7, rel=0.05)
     assert "of 3.2 leads expected today" in saturday.sentence
-    assert "of 6.6 a day over the week" in saturday.sentence
+    assert "of 6.6 per day over the week" in saturday.sentence
 
 
 @pytest.mark.parametrize("weekday", range(7))

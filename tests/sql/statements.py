@@ -268,7 +268,7 @@ STATEMENTS = {
     "lead_stats/create_pulled_totals.sql": _statement(),
     "lead_stats/check_sums.sql": _statement(
         undo=f"update lead_generation_stats set google_ads_spend = google_ads_spend + 1 where date {YESTERDAY}",
-        times=2,  # what is held is compared with what is stated
+        times=2,  # what is kept is compared with what is stated
     ),
     "lead_stats/select_sums.sql": _statement(),
     "lead_stats/update_channel_totals.sql": _statement(
@@ -355,7 +355,7 @@ STATEMENTS = {
 
 
 # The ends of other files, which run with those.
-FRAGMENTS = {"findings/record_found.sql", "sums/figures.sql", "sums/held.sql", "sums/keep_known.sql"}
+FRAGMENTS = {"findings/record_found.sql", "sums/figures.sql", "sums/kept.sql", "sums/keep_known.sql"}
 
 
 def inventory() -> set[str]:

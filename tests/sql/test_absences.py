@@ -30,7 +30,7 @@ Absence = tuple[int | None, int | None]  # in days from today on
 
 
 class Painters:
-    """A segment with two partners, of 4 and of 6 leads a day."""
+    """A segment with two partners, of 4 and of 6 leads per day."""
 
     def __init__(self, db: LeadsDatabase) -> None:
         self.db = db

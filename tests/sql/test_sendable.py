@@ -1,4 +1,4 @@
-"""select_sendable.sql: of each open claim, whether it may be sent at this moment, and why not."""
+"""select_sendable.sql: of each open change, whether it may be sent at this moment, and why not."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def segment(leads_db: LeadsDatabase) -> UUID:
 
 
 def why_not(db: LeadsDatabase, who: str = "lead_pipeline", **settings: Any) -> list[str | None]:
-    """The code of each open claim, the oldest first."""
+    """The code of each open change, the oldest first."""
     with db.connect(who) as connection:
         values = LIMITS | settings | {"channel": "google_ads"}
         rows = connection.execute(render("lead_budgets/select_sendable.sql"), values).fetchall()
@@ -268,7 +268,7 @@ class TestSeveralBudgets:
 class TestRevert:
     @pytest.fixture
     def reverted(self, leads_db: LeadsDatabase, segment: UUID) -> UUID:
-        """A decrease from 50 to 30 that took effect and is being put back, in the name of Anke."""
+        """A decrease from 50 to 30 that took effect and is being reverted, in the name of Anke."""
         decide(leads_db, segment, 50, 30)
         with leads_db.connect("lead_pipeline") as pipeline:
             change = claim(pipeline, segment, action_type="budget_decrease", new_value=30)

@@ -17,7 +17,7 @@ esac
 
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the engine was asked, one call a line."""
+    """What the engine was asked, one call per line."""
     program = tmp_path / "bin" / "docker"
     program.parent.mkdir()
     program.write_text(ENGINE.format(log=tmp_path / "asked", digest=DIGEST))

@@ -1,5 +1,5 @@
 -- Grain: one change that took effect, by its id or by its day.
--- Why: what a revert would put back, and what of it already was; the claim itself is refused by Postgres unless it is the exact
+-- Why: what a revert would change, and what of it was reverted already; the claim itself is refused by Postgres unless it is the exact
 -- opposite of the row.
 select
     log.id as reverts,

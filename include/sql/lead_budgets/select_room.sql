@@ -25,7 +25,7 @@ increases as (
         and log.status in ('pending', 'success')
         and log.kind <> 'manual'
         and log.new_value > log.old_value
-        -- A pending row that no decision covers, nor the change that it puts back, is never sent and takes no room.
+        -- A pending row that no decision covers, nor the change that it reverts, is never sent and takes no room.
         and (
             log.status = 'success'
             or log.new_value - log.old_value <= (

@@ -1,7 +1,7 @@
--- Grain: one open claim of today; `error_code` says why it may not be sent now, NULL = it may.
--- Why: a pending row is a claim and no order. Right before each send it is held against its decision (or the change that it puts back)
+-- Grain: one open change of today; `error_code` says why it may not be sent now, NULL = it may.
+-- Why: a pending row is a claim and no order. Right before each send it is compared with its decision (or the change that it reverts)
 -- and the limits of this moment, whatever the row says; what is not known lets nothing through.
-with open_claims as (
+with open_changes as (
     select
         log.id,
         log.segment_id,
@@ -44,23 +44,23 @@ of_segment as (
 
 judged as (
     select
-        open_claims.*,
+        open_changes.*,
         wrong.error_code,
         wrong.detail
-    from open_claims
-    left join of_segment on open_claims.segment_id = of_segment.segment_id
+    from open_changes
+    left join of_segment on open_changes.segment_id = of_segment.segment_id
     -- What the tables that grow say of a claim is looked up, claim by claim.
     left join lateral (
         select found.*
         from budget_decisions as found
-        where found.id = open_claims.decision_id and open_claims.kind = 'plan'
+        where found.id = open_changes.decision_id and open_changes.kind = 'plan'
         order by found.id
         limit 1
     ) as decisions on true
     left join lateral (
         select found.*
         from channel_orchestration_log as found
-        where found.id = open_claims.reverts and open_claims.kind = 'revert'
+        where found.id = open_changes.reverts and open_changes.kind = 'revert'
         order by found.id
         limit 1
     ) as reverted on true
@@ -69,10 +69,10 @@ judged as (
         select sum(log.new_value - log.old_value) as claimed
         from channel_orchestration_log as log
         where
-            log.decision_id = open_claims.decision_id
+            log.decision_id = open_changes.decision_id
             and log.kind = 'plan'
             and log.status in ('pending', 'success')
-            and (log.created_at, log.external_id) <= (open_claims.created_at, open_claims.external_id)
+            and (log.created_at, log.external_id) <= (open_changes.created_at, open_changes.external_id)
     ) as of_decision
     left join lateral (
         select
@@ -82,18 +82,18 @@ judged as (
             values
             (
                 1, 'plan', 'not_of_a_decision',
-                decisions.segment_id = open_claims.segment_id
+                decisions.segment_id = open_changes.segment_id
                 and decisions.channel = %(channel)s
                 and decisions.decision_date = lead_today()
                 and not decisions.is_blocked
                 and not decisions.is_dry_run
                 and decisions.action in ('increase', 'decrease')
-                and open_claims.action_type = 'budget_' || decisions.action
-                and (decisions.action = 'increase') = (open_claims.new_value > open_claims.old_value)
-                and open_claims.new_value <> open_claims.old_value,
+                and open_changes.action_type = 'budget_' || decisions.action
+                and (decisions.action = 'increase') = (open_changes.new_value > open_changes.old_value)
+                and open_changes.new_value <> open_changes.old_value,
                 format(
                     'no decision of today says to change this budget from %%s to %%s',
-                    round(open_claims.old_value, 2), round(open_claims.new_value, 2)
+                    round(open_changes.old_value, 2), round(open_changes.new_value, 2)
                 )
             ),
             (
@@ -113,66 +113,66 @@ judged as (
                 reverted.kind = 'plan'
                 and reverted.status = 'success'
                 and reverted.channel = %(channel)s
-                and reverted.segment_id = open_claims.segment_id
-                and reverted.account = open_claims.account
-                and reverted.external_id = open_claims.external_id
-                and reverted.new_value = open_claims.old_value
-                and reverted.old_value = open_claims.new_value
-                and open_claims.action_type = 'budget_revert',
-                'the row that it puts back is no change of this budget by these amounts that took effect'
+                and reverted.segment_id = open_changes.segment_id
+                and reverted.account = open_changes.account
+                and reverted.external_id = open_changes.external_id
+                and reverted.new_value = open_changes.old_value
+                and reverted.old_value = open_changes.new_value
+                and open_changes.action_type = 'budget_revert',
+                'the row that it reverts is no change of this budget by these amounts that took effect'
             ),
             (
                 4, 'plan', 'beyond_limits',
-                open_claims.is_automated,
+                open_changes.is_automated,
                 'is_automated is not true in lead_segment_channels now'
             ),
             (
                 5, 'plan', 'beyond_limits',
-                open_claims.new_value < open_claims.old_value
+                open_changes.new_value < open_changes.old_value
                 or (
-                    decisions.new_budget <= open_claims.max_daily_budget
-                    and open_claims.max_daily_budget < 'Infinity'
-                    and decisions.new_budget <= decisions.old_budget * (1 + open_claims.max_increase_pct / 100)
+                    decisions.new_budget <= open_changes.max_daily_budget
+                    and open_changes.max_daily_budget < 'Infinity'
+                    and decisions.new_budget <= decisions.old_budget * (1 + open_changes.max_increase_pct / 100)
                     -- Of what a split rounds down the largest budget takes the rest, less than a unit for each.
-                    and open_claims.new_value
-                    <= open_claims.old_value * (1 + open_claims.max_increase_pct / 100) + %(unit)s::numeric * of_segment.budgets
-                    and open_claims.max_increase_pct < 'Infinity'
+                    and open_changes.new_value
+                    <= open_changes.old_value * (1 + open_changes.max_increase_pct / 100) + %(unit)s::numeric * of_segment.budgets
+                    and open_changes.max_increase_pct < 'Infinity'
                 ),
                 format(
                     'its segment may have %%s and rise by %%s%%%% now',
-                    coalesce(round(open_claims.max_daily_budget, 2)::text, 'nothing'),
-                    coalesce(trim_scale(open_claims.max_increase_pct)::text, '0')
+                    coalesce(round(open_changes.max_daily_budget, 2)::text, 'nothing'),
+                    coalesce(trim_scale(open_changes.max_increase_pct)::text, '0')
                 )
             ),
             (
                 6, 'plan', 'beyond_limits',
-                open_claims.new_value > open_claims.old_value
+                open_changes.new_value > open_changes.old_value
                 or (
-                    decisions.new_budget >= open_claims.min_daily_budget
-                    and decisions.new_budget >= decisions.old_budget * (1 - open_claims.max_decrease_pct / 100)
-                    and open_claims.new_value
-                    >= open_claims.old_value * (1 - open_claims.max_decrease_pct / 100) - %(unit)s::numeric * of_segment.budgets
-                    and open_claims.max_decrease_pct < 'Infinity'
+                    decisions.new_budget >= open_changes.min_daily_budget
+                    and decisions.new_budget >= decisions.old_budget * (1 - open_changes.max_decrease_pct / 100)
+                    and open_changes.new_value
+                    >= open_changes.old_value * (1 - open_changes.max_decrease_pct / 100) - %(unit)s::numeric * of_segment.budgets
+                    and open_changes.max_decrease_pct < 'Infinity'
                 ),
                 format(
                     'its segment keeps %%s and falls by %%s%%%% at most now',
-                    coalesce(round(open_claims.min_daily_budget, 2)::text, 'what it has'),
-                    coalesce(trim_scale(open_claims.max_decrease_pct)::text, '0')
+                    coalesce(round(open_changes.min_daily_budget, 2)::text, 'what it has'),
+                    coalesce(trim_scale(open_changes.max_decrease_pct)::text, '0')
                 )
             ),
             -- A person undoes a change whatever its step, also while automation is off; the cap holds.
             (
                 7, 'revert', 'beyond_limits',
-                open_claims.new_value < open_claims.old_value
+                open_changes.new_value < open_changes.old_value
                 or (
-                    of_segment.amount + open_claims.new_value - open_claims.old_value <= open_claims.max_daily_budget
-                    and open_claims.max_daily_budget < 'Infinity'
+                    of_segment.amount + open_changes.new_value - open_changes.old_value <= open_changes.max_daily_budget
+                    and open_changes.max_daily_budget < 'Infinity'
                 ),
-                format('its segment may have %%s now', coalesce(round(open_claims.max_daily_budget, 2)::text, 'nothing'))
+                format('its segment may have %%s now', coalesce(round(open_changes.max_daily_budget, 2)::text, 'nothing'))
             ),
             (
                 8, 'revert', 'not_approved',
-                open_claims.decided_by is not null or open_claims.new_value - open_claims.old_value <= %(approval_threshold)s,
+                open_changes.decided_by is not null or open_changes.new_value - open_changes.old_value <= %(approval_threshold)s,
                 format('nobody asked for it, and more than +%%s needs a person', round(%(approval_threshold)s::numeric, 2))
             ),
             -- A name in the row is no approval: somebody was shown this decision today, and Airflow's record has the answer.
@@ -180,7 +180,7 @@ judged as (
                 9, 'plan', 'not_approved',
                 decisions.new_budget - decisions.old_budget <= %(approval_threshold)s
                 or (
-                    open_claims.decided_by is not null
+                    open_changes.decided_by is not null
                     and exists (
                         select 1
                         from approval_questions as questions
@@ -190,14 +190,14 @@ judged as (
                             and questions.chosen = array[%(approve)s::text]
                             and questions.responder_id is not null
                             and questions.asked @> jsonb_build_array(
-                                jsonb_build_object('decision_id', open_claims.decision_id::text)
+                                jsonb_build_object('decision_id', open_changes.decision_id::text)
                             )
                     )
                 ),
                 format('nobody approved it, and more than +%%s needs approval', round(%(approval_threshold)s::numeric, 2))
             )
         ) as checks (place, kind, error_code, holds, detail)
-        where checks.kind = open_claims.kind and checks.holds is not true
+        where checks.kind = open_changes.kind and checks.holds is not true
         order by checks.place
         limit 1
     ) as wrong on true

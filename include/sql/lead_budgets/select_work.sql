@@ -1,7 +1,7 @@
 -- Grain: one row: whether each direction has anything to do today.
--- Why: the branch follows only directions with work; an open claim of today is work: a retry finishes it, and one that no
+-- Why: the branch follows only directions with work; an open change of today is work: a retry finishes it, and one that no
 -- decision covers is refused, with an alert. Of a dry run only what this run decided itself is shown to the channel.
-with open_claims as (
+with open_changes as (
     select
         coalesce(bool_or(action_type = 'budget_decrease'), false) as decrease,
         coalesce(bool_or(action_type = 'budget_increase'), false) as increase
@@ -11,9 +11,9 @@ with open_claims as (
 
 select
     coalesce(bool_or(action = 'decrease' and is_unclaimed), false)
-    or (select open_claims.decrease from open_claims) as decrease,
+    or (select open_changes.decrease from open_changes) as decrease,
     coalesce(bool_or(action = 'increase' and is_unclaimed), false)
-    or (select open_claims.increase from open_claims) as increase,
+    or (select open_changes.increase from open_changes) as increase,
     coalesce(bool_or(action = 'hold' and orchestration_status = 'planned'), false) as hold,
     coalesce(bool_or(is_large), false) as ask,
     coalesce(array_agg(distinct dag_run_id) filter (where is_large), '{}') as asking_runs

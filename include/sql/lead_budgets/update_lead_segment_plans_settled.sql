@@ -1,4 +1,4 @@
--- Grain: one plan of today of a segment whose changes were claimed, or put back, today.
+-- Grain: one plan of today of a segment whose changes were claimed, or reverted, today.
 -- Why: 'applied' once every budget of the segment is changed, 'failed' once one was refused, 'held' where a person did not
 -- approve; the actual budget is what is in force.
 with changes as (

@@ -1,7 +1,7 @@
 -- Grain: one (channel, account, day, metric) of the window whose sources were changed; runs in the transaction that has just taken
 -- from segments what is not theirs any more.
--- Why: the pull kept its sums while the segment that had the figures before still held them. Where an earlier value of what was not
--- believed may be held too, the sum is not known until the next pull; an account that is not read any more was not asked. A table
+-- Why: the pull kept its sums while the segment that had the figures before still had them. Where an earlier value of what was not
+-- believed may be kept too, the sum is not known until the next pull; an account that is not read any more was not asked. A table
 -- without any active source is a mistake, and takes nothing away.
 with touched as materialized (
     select distinct
@@ -15,12 +15,12 @@ with touched as materialized (
     where changes.restated_at is null
 ),
 
-held as materialized (
+kept as materialized (
     select
         touched.channel,
         touched.account,
         touched.date,
-        {% include 'sums/held.sql' %},
+        {% include 'sums/kept.sql' %},
         exists (select 1 from channel_sources where is_active)
         and not exists (
             select 1
@@ -50,10 +50,10 @@ known as materialized (
         totals.metric,
         figure.segments::integer as segments,
         case when totals.left_out = 0 then coalesce(figure.amount, 0) end as in_segments,
-        case when not held.is_left then totals.reported end as reported
+        case when not kept.is_left then totals.reported end as reported
     from channel_totals as totals
-    inner join held
-        on totals.channel = held.channel and totals.account = held.account and totals.date = held.date
+    inner join kept
+        on totals.channel = kept.channel and totals.account = kept.account and totals.date = kept.date
     {% include 'sums/figures.sql' %}
     where totals.metric = figure.metric and totals.in_segments is not null
     order by totals.channel, totals.account, totals.date, totals.metric

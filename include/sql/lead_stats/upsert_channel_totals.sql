@@ -1,9 +1,9 @@
 -- Grain: one (day, metric) of one account that was just pulled.
--- Why: what segments got is read from what is held of all of them, so that money that two segments were given shows.
-with held as (
+-- Why: what segments got is read from what is kept of all of them, so that money that two segments were given shows.
+with kept as (
     select
         metrics.date,
-        {% include 'sums/held.sql' %}
+        {% include 'sums/kept.sql' %}
     from channel_metrics as metrics
     left join pulled_left_out as left_out on metrics.segment_id = left_out.segment_id and metrics.date = left_out.date
     where
@@ -16,11 +16,11 @@ with held as (
 
 given as (
     select
-        held.date,
+        kept.date,
         figure.metric,
         figure.amount,
         figure.segments
-    from held
+    from kept
     {% include 'sums/figures.sql' %}
 ),
 

@@ -22,7 +22,7 @@ leads as materialized (
     group by 1
 ),
 
-held as materialized (
+kept as materialized (
     select
         metrics.date,
         count(*) as segments,
@@ -41,8 +41,8 @@ known as (
         'leads_db' as account,
         day.date::date as date,
         'leads' as metric,
-        coalesce(held.segments, 0)::integer as segments,
-        held.amount::numeric(20, 6) as in_segments,
+        coalesce(kept.segments, 0)::integer as segments,
+        kept.amount::numeric(20, 6) as in_segments,
         coalesce(leads.in_none, 0)::numeric(20, 6) as in_none,
         (coalesce(source.reported, 0) - coalesce(leads.counted, 0))::numeric(20, 6) as not_counted,
         0::numeric(20, 6) as left_out,
@@ -52,7 +52,7 @@ known as (
     from generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day (date)
     left join source on day.date::date = source.date
     left join leads on day.date::date = leads.date
-    left join held on day.date::date = held.date
+    left join kept on day.date::date = kept.date
 )
 
 {% include 'sums/keep_known.sql' %}

@@ -3,7 +3,7 @@
 -- one partner, or of one who is away today = capacity in the adapter.
 with {% include 'reading/capacity.sql' %}
 
-held as materialized (
+kept as materialized (
     select
         metrics.segment_id,
         metrics.capacity_total_leads
@@ -19,9 +19,9 @@ held as materialized (
 placed as (
     select
         partner_areas.possible_leads,
-        held.capacity_total_leads
+        kept.capacity_total_leads
     from partner_areas
-    left join held on partner_areas.segment_id = held.segment_id
+    left join kept on partner_areas.segment_id = kept.segment_id
 ),
 
 known as (
@@ -30,8 +30,8 @@ known as (
         'leads_db' as account,
         %(last)s::date as date,
         'capacity' as metric,
-        (select count(capacity_total_leads) from held)::integer as segments,
-        coalesce((select sum(capacity_total_leads) from held), 0)::numeric(20, 6) as in_segments,
+        (select count(capacity_total_leads) from kept)::integer as segments,
+        coalesce((select sum(capacity_total_leads) from kept), 0)::numeric(20, 6) as in_segments,
         coalesce(sum(offered.possible_leads) filter (where fitting.segment_id is null), 0)::numeric(20, 6) as in_none,
         coalesce(
             coalesce(sum(offered.possible_leads) filter (where fitting.segment_id is not null), 0)
@@ -42,7 +42,7 @@ known as (
         coalesce(sum(offered.possible_leads), 0)::numeric(20, 6) as reported,
         -- A segment's sum is a whole number.
         case
-            when bool_or(offered.possible_leads <> trunc(offered.possible_leads)) then 0.5 * (select count(*) from held) else 0
+            when bool_or(offered.possible_leads <> trunc(offered.possible_leads)) then 0.5 * (select count(*) from kept) else 0
         end::numeric(20, 6) as tolerance,
         'stop' as level
     from offered

@@ -1,6 +1,6 @@
 -- noqa: disable=all
 -- Grain: one budget of a segment on the bound channel that may cost something today, as it was last read.
--- Why: what is in force is asked when a change is claimed, when it is sent, when it is put back and when the plan is brought up to date:
+-- Why: what is in force is asked when a change is claimed, when it is sent, when it is reverted and when the plan is brought up to date:
 -- it has to be the same question. Of active segments, unless `any_segment` is set.
 select
     sources.segment_id,

@@ -120,7 +120,7 @@ def question(channel: str) -> Question | None:
     )
     people = f"Only these may answer: {', '.join(map(markdown_cell, approvers))}." if approvers else ""
     return Question(
-        subject=f"{len(changes)} large budget increase(s), together +{euros(total)} a day",
+        subject=f"{len(changes)} large budget increase(s), together +{euros(total)} per day",
         body="\n".join([*table, "", rules, *(["", people] if people else []), *limits]),
         deadline=until,
         changes=tuple(changes),

@@ -37,7 +37,7 @@ class BudgetStep:
 class Claim(BudgetStep):
     """A step that is to be claimed: a row of the log that is not written yet.
 
-    `decision_id`: of a plan; `reverts`: the row of the log that a revert puts back. `decided_by`: the person who
+    `decision_id`: of a plan; `reverts`: the row of the log that it reverts. `decided_by`: the person who
     approved it or asked for it, None where nobody was asked.
     """
 

@@ -55,14 +55,14 @@ def beyond_limits(switches: Switches, room: Room, step: Decimal) -> str:
 
 
 class Verdict(NamedTuple):
-    """Why an open claim may not be sent now; `error_code` None = it may."""
+    """Why an open change may not be sent now; `error_code` None = it may."""
 
     error_code: str | None
     detail: str | None
 
 
 def may_be_sent(connection: psycopg.Connection[Any], channel: PaidChannel, switches: Switches) -> dict[UUID, Verdict]:
-    """Every open claim of today, held against its decision, the limits of this moment and its approval. A claim that is
+    """Every open change of today, compared with its decision, the limits of this moment and its approval. One that is
     absent was closed meanwhile, or its day is over.
     """
     values = {

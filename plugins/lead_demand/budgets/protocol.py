@@ -3,7 +3,7 @@
 1. Claim: a `pending` row with the absolute old and new amount, unique per (channel, budget, day, kind), committed.
 2. Compare: where the live budget equals new, it is done; where it does not equal old, somebody else changed it and it
 is left alone. 3. Apply: the absolute amount, in batches; before each batch the kill switch is read again, and each
-claim is held against its decision and the limits of that moment. 4. Settle: a definite yes or no closes the row.
+claim is compared with its decision and the limits of that moment. 4. Settle: a definite yes or no closes the row.
 Without a definite answer it stays `pending` until the budget is read back.
 
 Killing the process between any two lines leaves the log telling the truth once the task is tried again: everything
@@ -179,7 +179,7 @@ class BudgetProtocol:
     # -- finish ------------------------------------------------------------------------------------------------------
 
     def finish(self, decisions: Sequence[str] | None = None) -> None:
-        """Compare, apply and settle every open claim of this action, then bring the plans up to date.
+        """Compare, apply and settle every open change of this action, then bring the plans up to date.
 
         The report also names what this run was refused on an earlier try: a retry must not look better than its run.
 

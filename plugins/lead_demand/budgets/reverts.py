@@ -1,6 +1,6 @@
 """Putting back what was changed: one row of the log, or every change of a day.
 
-A budget is put back only while it still is what that change made it: whoever moved it since meant something. The
+A budget is reverted only while it still is what that change made it: whoever moved it since meant something. The
 revert is a change like any other, with a claim and a row of its own (`budget_revert`); it starts the cool-down.
 """
 
@@ -53,8 +53,8 @@ def revert_changes(
     """Put back one change, or all of a day, each only where the live budget still is what the change made it.
 
     Raises NothingToRevert where there is no such change that took effect, or the settings allow none; ChangesFailed
-    where one could not be put back, ChangesUnsettled where a further try is needed, ChangesLeftOpen where an account
-    refuses to be read; the others are put back all the same.
+    where one could not be reverted, ChangesUnsettled where a further try is needed, ChangesLeftOpen where an account
+    refuses to be read; the others are reverted all the same.
     """
     with BudgetProtocol.alone(channel, ACTION, dag_run_id, last_try=last_try) as protocol:
         connection, report, switches = protocol.connection, protocol.report, protocol.switches
@@ -64,7 +64,7 @@ def revert_changes(
         if not rows:
             raise NothingToRevert(
                 f"{'Row ' + str(log_id) if log_id else of_day} is no change of {channel} that took effect: nothing to "
-                "put back."
+                "reverted."
             )
         cap_words, cap = switches.total_cap
         left = None if cap is None else cap - room_taken(connection, channel).total
@@ -77,7 +77,7 @@ def revert_changes(
     report.raise_for("revert(s)")
     if report.switched_off:
         raise NothingToRevert(
-            f"{len(report.success)} put back, and no more: the kill switch is on, or a value of orchestration_settings "
+            f"{len(report.success)} reverted, and no more: the kill switch is on, or a value of orchestration_settings "
             "is missing.",
             unchanged="The other budgets were not changed.",
             todo="To keep the planner away meanwhile, set is_automated to false in lead_segment_channels. Then set "
@@ -93,7 +93,7 @@ def _claims(
     room: tuple[str, Decimal | None],
     report: ChangeReport,
 ) -> list[Claims]:
-    """One claim a row that may be put back; why another may not is named in the report.
+    """One claim per row that may be reverted; why another may not is named in the report.
 
     :param room: what bounds the sum of all budgets, in words, and EUR per day below it; None = not known, so nothing
         goes up.
@@ -110,7 +110,7 @@ def _claims(
             decided_by=decided_by,
         )
         if row["revert_status"] == "success":
-            report.success.append((change, f"was already put back on {row['revert_date']}"))
+            report.success.append((change, f"was already reverted on {row['revert_date']}"))
         elif row["revert_status"] == "pending" and row["revert_date"] != day.today():
             report.unclaimed.append(
                 f"{row['segment']}: the revert of {row['revert_date']} is still open, for its account cannot be read; "

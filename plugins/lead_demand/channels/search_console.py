@@ -56,7 +56,7 @@ class SearchConsole:
     empty_day: ClassVar[Level] = "info"
     late_days: ClassVar[int] = 4
     unmatched: ClassVar[str | None] = "pages outside every prefix"
-    # The API gives the top rows of a site only, at most 50,000 a day.
+    # The API gives the top rows of a site only, at most 50,000 per day.
     sums: ClassVar[tuple[Sum, ...]] = (
         Sum("clicks", "clicks", ("clicks",), "warn", Decimal(10), Decimal("0.05")),
         Sum("impressions", "impressions", ("impressions",), "warn", Decimal(100), Decimal("0.10")),

@@ -78,7 +78,7 @@ def read_frame(
 def read_numbers(
     connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
 ) -> pd.DataFrame:
-    """The rows of a large query, which gives `segment_id`, `date` and numbers, at 8 bytes a number.
+    """The rows of a large query, which gives `segment_id`, `date` and numbers, at 8 bytes per number.
 
     Returns `segment_id` as category, `date` as datetime64, every other column as float64 with NaN for NULL: for
     estimates, never for an amount that is set. Raises ValueError where another column is no number.

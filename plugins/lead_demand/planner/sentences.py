@@ -77,14 +77,14 @@ def _forecast(expected: float, low: float, high: float, target: float, of_week: 
         return ""
     if abs(target - week_target) > FAR * week_target or abs(expected - of_week) > FAR * of_week:
         today = f"{_count(expected)} of {_count(target)} leads expected today ({_count(low)}–{_count(high)})"
-        return f"{today}, {_count(of_week)} of {_count(week_target)} a day over the week. "
-    wanted = f"of {_count(target)} leads a day expected" if target else "leads a day expected, none wanted"
+        return f"{today}, {_count(of_week)} of {_count(week_target)} per day over the week. "
+    wanted = f"of {_count(target)} leads per day expected" if target else "leads per day expected, none wanted"
     return f"{_count(expected)} {wanted} ({_count(low)}–{_count(high)}). "
 
 
 def _away(there: float, away: float, until: dt.date | None, year: int) -> str:
     end = "further notice" if until is None else _day(until) + (f" {until.year}" if until.year != year else "")
-    taken = f"{_count(there)} of {_count(there + away)} leads a day over it"
+    taken = f"{_count(there)} of {_count(there + away)} leads per day over it"
     return f"Partners are away in the coming week, the last until {end}: they take {taken}. "
 
 
@@ -92,7 +92,7 @@ def _moves(symbol: str, old: Decimal, new: Decimal, after: float, reasons: list[
     percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
     shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
     # The promise is stored with the decision, and compared with its seven days when they are over.
-    brings = f": should bring {_count(after)} a day" if np.isfinite(after) else ""
+    brings = f": should bring {_count(after)} per day" if np.isfinite(after) else ""
     asked = " Waits for approval." if Reason.NEEDS_APPROVAL in reasons else ""
     budget = f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}){brings}."
     # Not every change is made: a dry run, a refusal or a rejection starts no cool-down.

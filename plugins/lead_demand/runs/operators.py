@@ -29,7 +29,7 @@ class LeadsOperator(BaseSQLOperator):
 class WindowOperator(LeadsOperator):
     """One statement over the run's window, chunk after chunk, each in a transaction of its own.
 
-    A retry goes on after the last chunk that was finished. See `lead_demand.runs.windows.run_statement`.
+    A retry goes on after the last chunk that was done. See `lead_demand.runs.windows.run_statement`.
 
     :param sql: a file of `include/sql`; binds `first` and `last` (days, both included) and `dag_run_id`.
     :param restated_days: how many days a scheduled run covers.

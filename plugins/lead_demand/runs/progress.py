@@ -1,4 +1,4 @@
-"""A window of days worked through chunk by chunk: a retry goes on after the last chunk that was finished."""
+"""A window of days worked through chunk by chunk: a retry goes on after the last chunk that was done."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def in_chunks(
     task_instance: RuntimeTaskInstanceProtocol,
     subject: str = "",
 ) -> None:
-    """Do `work` for each chunk that no earlier try has finished, log how far it came after each, and all in a table.
+    """Do `work` for each chunk that no earlier try has done, log how far it came after each, and all in a table.
 
     Only a retry goes on: a new run has a store of its own, and a task that a person cleared begins again, because
     Airflow then raises its `max_tries`. A process that dies between a chunk and its mark repeats that one chunk.
@@ -48,20 +48,20 @@ def in_chunks(
     :param work: does one chunk and commits it.
     :param subject: what the chunks are about, where one task works through several windows.
     """
-    key = f"finished {subject}".strip()
+    key = f"done {subject}".strip()
     mark = {"max_tries": task_instance.max_tries}
     found = store.get(key) if len(chunks) > 1 else None
-    finished = str(found["last_day"]) if isinstance(found, dict) and mark.items() <= found.items() else ""
+    done_before = str(found["last_day"]) if isinstance(found, dict) and mark.items() <= found.items() else ""
     total, done = sum(chunk.days for chunk in chunks), 0
     columns: list[str] = []
     rows: list[list[Any]] = []
     for chunk in chunks:
         done += chunk.days
-        if chunk.last.isoformat() <= finished:
+        if chunk.last.isoformat() <= done_before:
             continue
-        if finished:
-            log.info("%sdays up to %s were finished by an earlier try.", f"{subject}: " if subject else "", finished)
-            finished = ""
+        if done_before:
+            log.info("%sdays up to %s were done by an earlier try.", f"{subject}: " if subject else "", done_before)
+            done_before = ""
         worked = work(chunk)
         said = ", ".join(f"{number} {what}" for what, number in worked.counts.items())
         span = str(chunk.first) if chunk.days == 1 else f"{chunk.first} to {chunk.last}"

@@ -123,7 +123,7 @@ def compose(
     )
     lines = [f"{subject}. {no_change}".rstrip(), *([pace] if pace else []), "", "CHANGES"]
     lines += [
-        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} a day, "
+        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} per day, "
         f"{OUTCOMES.get(row['outcome'], row['outcome'])}. "
         f"{row['sentence'] or ''}".rstrip()
         for row in changes
@@ -131,7 +131,7 @@ def compose(
     ] or ["None: every budget stays as it was."]
     lines += ["", "WAITING FOR A PERSON"]
     lines += [
-        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} a day waits for a yes or no: "
+        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} per day waits for a yes or no: "
         "Required Actions in Airflow."
         for row in waiting
     ]

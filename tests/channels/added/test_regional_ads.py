@@ -1,4 +1,4 @@
-"""A second paid channel: another API, other names, another unit. It is read, planned, changed, settled and put back by
+"""A second paid channel: another API, other names, another unit. It is read, planned, changed, settled and reverted by
 the code that does so for Google Ads.
 """
 

@@ -1,6 +1,6 @@
 -- noqa: disable=all
--- Grain: columns of a query over `channel_metrics as metrics`, grouped: what is held of each figure, and of how many segments.
--- Why: a row without figures is held for a segment that got none of that day.
+-- Grain: columns of a query over `channel_metrics as metrics`, grouped: what is kept of each figure, and of how many segments.
+-- Why: a row without figures is kept for a segment that got none of that day.
 sum(metrics.spend) as spend,
 sum(metrics.impressions) as impressions,
 sum(metrics.clicks) as clicks,
