@@ -308,7 +308,8 @@ def test_campaigns_that_were_added_or_set_inactive_no_longer_cost_more_and_more(
     ended = YESTERDAY - timedelta(days=3)
     morning.db.fetch("update channel_sources set valid_to = %s where external_id = %s", [ended, CAMPAIGN])
     read_again()
-    assert the_open_one(morning, "unmatched_spend_growing")["subject"] == ACCOUNT
+    found = the_open_one(morning, "unmatched_spend_growing")
+    assert found["subject"] == ACCOUNT and f"€{found['amount']:.2f} per day" in found["detail"]
     (named,) = [row for row in morning.open_findings("source_without_segment") if CAMPAIGN in row["subject"]]
     morning.db.fetch(
         "insert into channel_sources (channel, account, external_id, segment_id, valid_from, is_active) "
@@ -328,6 +329,7 @@ def test_money_of_a_segment_that_ended_is_paused_or_given_to_another(morning: Mo
     read_again()
     found = the_open_one(morning, "inactive_segment_spends")
     assert (found["level"], found["evidence_date"]) == ("warn", YESTERDAY) and advice in found["remediation"]
+    assert f"€{found['amount']:.2f} on" in found["detail"]
     if advice.startswith("Pause"):
         morning.sandbox.set_campaign(CAMPAIGN, "PAUSED", YESTERDAY)
     else:

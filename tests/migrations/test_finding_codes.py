@@ -20,7 +20,9 @@ STORED = """
 insert into pipeline_findings (
     name, level, channel, date, subject, detail, remediation, first_seen, last_seen, resolved_at
 )
-values (%(name)s, %(level)s, %(channel)s, null, %(subject)s, %(detail)s, 'Do it.', %(first)s, %(last)s, %(resolved)s)
+values (
+    %(name)s, 'stop', %(channel)s, %(date)s, %(subject)s, %(detail)s, 'Do it.', %(first)s, %(last)s, %(resolved)s
+)
 """
 KEPT = "select name, level, subject, detail, first_seen::date::text as first, resolved_at is null as is_open, amount"
 
@@ -37,7 +39,14 @@ def before(company_db: Callable[[], LeadsDatabase], tmp_path: Path) -> LeadsData
 
 
 def store(database: LeadsDatabase, name: str, detail: str = "As it was told.", **given: Any) -> None:
-    row = {"level": "stop", "channel": "google_ads", "subject": "1/77", "first": "2026-11-02", "last": "2026-11-20"}
+    row = {
+        "level": "stop",
+        "channel": "google_ads",
+        "subject": "1/77",
+        "date": None,
+        "first": "2026-11-02",
+        "last": "2026-11-20",
+    }
     database.fetch(STORED, {"name": name, "detail": detail, "resolved": None} | row | given)
 
 
@@ -77,7 +86,7 @@ def test_a_stored_finding_gets_the_code_of_the_reason_and_keeps_its_history(
     before: LeadsDatabase, name: str, given: dict[str, Any], code: str
 ) -> None:
     store(before, name, **given)
-    store(before, name, **given | {"subject": "of old", "resolved": "2026-11-21"})
+    store(before, name, **given | {"date": "2026-11-01", "resolved": "2026-11-21"})
     still_open, closed = kept(before)
     assert (still_open["name"], closed["name"]) == (code, code) and code in WHAT_TO_DO
     assert (still_open["is_open"], closed["is_open"]) == (True, False)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
+from lead_demand.planner.finding_codes import FindingCode
 from lead_demand.planner.reasons import Reason
 from lead_demand.planner.refusals import Refusal
 from lead_demand.planner.settings import PlannerSettings
 from tools import docs
 
 
-def test_the_page_of_reasons_has_one_row_per_reason_and_per_refusal() -> None:
+def test_the_page_of_reasons_has_one_row_per_reason_per_refusal_and_per_finding() -> None:
     rows = [line for line in docs.reasons_page().splitlines() if line.startswith("| `")]
-    assert [row.split("`")[1] for row in rows] == [*Reason, *Refusal]
-    assert [row.count("|") for row in rows] == [5] * len(Reason) + [4] * len(Refusal)
+    assert [row.split("`")[1] for row in rows] == [*Reason, *Refusal, *FindingCode]
+    assert [row.count("|") for row in rows] == [5] * len(Reason) + [4] * (len(Refusal) + len(FindingCode))
 
 
 def test_the_page_of_settings_has_every_number_of_the_planner_with_its_default() -> None:
