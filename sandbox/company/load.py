@@ -25,7 +25,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Span = tuple[date, date]
 
 _LEADS_AT_ONCE = 100_000  # about; how much of the books is fetched in one go
-_LEADS_PER_SEGMENT = 9  # about; a day
+_LEADS_PER_SEGMENT = 9  # about; per day
 _LEAD_COLUMNS = (
     "id", "created_at", "status", "branch", "postal_code", "region", "city", "name", "email", "phone", "price",
     "partner_id", "source_channel", "source_campaign_id", "source_keyword",

@@ -124,7 +124,7 @@ class _Numbers:
 
 
 def _with_metrics(state: State, customer: str, query: gaql.Query, entities: Iterable[Entity]) -> Iterator[Row]:
-    """A row an entity, or a row an (entity, day) where the date is selected, made as they are taken.
+    """One row per entity, or per (entity, day) where the date is selected, made as they are taken.
 
     With the date selected Google Ads leaves out rows whose selected metrics are all zero; filtering on it alone keeps
     them.

@@ -217,7 +217,7 @@ class _Builder:
         self, segment: int, budget: int, leads: float, *, share: float = 1.0, room: float = 3.0,
         learning: bool = False, rests_on_sunday: bool = False,
     ) -> None:  # fmt: skip
-        """``leads`` a day at the budget of the first morning; ``room``: what the market absorbs, over that budget."""
+        """``leads`` per day at the budget of the first morning; ``room``: what the market absorbs, over that budget."""
         owner = self.budgets[budget]
         label = self.segments[segment].code if owner.shared else owner.name
         ref = owner.amount * share
