@@ -27,7 +27,7 @@ COLUMNS = ["external_id", "date", "spend_micros", "impressions", "clicks", "is_f
 
 def paid(empty_day: str = "stop", unmatched: str | None = None) -> Any:
     return SimpleNamespace(
-        name="google_ads",
+        channel="google_ads",
         metrics=("spend_micros", "impressions", "clicks"),
         empty_day=empty_day,
         late_days=1,
