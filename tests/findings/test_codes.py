@@ -125,7 +125,7 @@ def not_fetched(morning: Morning) -> None:
 
 
 def capacity_not_entered(morning: Morning) -> None:
-    morning.db.fetch("update partner_capacity set daily_leads = null where region = 'utrecht'")
+    morning.db.fetch("update partner_capacity set daily_leads = null where lower(region) like '%utrecht%'")
 
 
 def capacity_leaps(morning: Morning) -> None:
@@ -133,7 +133,7 @@ def capacity_leaps(morning: Morning) -> None:
         "update lead_generation_stats set capacity_total_leads = 5 from lead_segments where segment_id = id "
         "and code = 'schilder_utrecht' and date < lead_today() - 1"
     )
-    morning.db.fetch("update partner_capacity set daily_leads = 99999 where region = 'utrecht'")
+    morning.db.fetch("update partner_capacity set daily_leads = 99999 where lower(region) like '%utrecht%'")
 
 
 def sums_wrong(morning: Morning) -> None:
