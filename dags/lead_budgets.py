@@ -25,7 +25,8 @@ refuse another day, and Postgres refuses a second change of a budget on one day.
 - [SourceRefused](runbook.md#sourcerefused), [ChangesLeftOpen](runbook.md#changesleftopen): credentials, access, or the
   daily quota. What is open stays pending until it is read back.
 - [AnswerUnusable](runbook.md#answerunusable): there is no valid answer; nothing was sent. Start a new run: it asks
-  again.
+  again. [AnswerUnclear](runbook.md#answerunclear): the next try asks again by itself.
+- [MessageBroken](runbook.md#messagebroken): the text of the question cannot be rendered; nobody was asked.
 - [NotToday](runbook.md#nottoday): an old run was cleared. Start a new run instead.
 """
 

@@ -37,7 +37,7 @@ a run of the latest whole day, without a range, announces it; a backfill or an o
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pendulum
 from airflow.sdk import Param, TaskGroup, TriggerRule, dag
@@ -48,38 +48,21 @@ from lead_demand.database.sql import LEADS_CONNECTION, SQL_FOLDER
 from lead_demand.oncall.alerts import RUN_CALLBACKS, TASK_DEFAULTS
 from lead_demand.planner.finding_codes import ADVICE, what_to_do
 from lead_demand.planner.settings import PlannerSettings
-from lead_demand.runs import day
-from lead_demand.runs.checks import BoundCheckOperator, ColumnsCheckOperator, TableCheckOperator
+from lead_demand.runs.checks import CheckOperator
 from lead_demand.runs.operators import LastDayOperator, WindowOperator
 from lead_demand.runs.timetable import DayAfterTimetable
 from lead_demand.tasks.lead_stats import announce_day, pull, read_accounts, report
-
-if TYPE_CHECKING:
-    from airflow.sdk.types import DagRunProtocol
 
 # The widest restatement: everything derived from the pulls is derived again over all of it.
 WIDEST = max(spec.restated_days for spec in registry.CHANNELS.values())
 OF_LEADS = registry.CHANNELS["leads"].restated_days
 
 
-def first_day(dag_run: DagRunProtocol, restated_days: int = WIDEST) -> str:
-    return day.stats_window(dag_run, restated_days).first.isoformat()
-
-
-def last_day(dag_run: DagRunProtocol) -> str:
-    return day.stats_date(dag_run).isoformat()
-
-
-WINDOW = {
-    "first": "{{ first_day(dag_run) }}",
-    "last": "{{ last_day(dag_run) }}",
-}
 # Of the statements that find something.
 FINDINGS: dict[str, Any] = {
     "counts": "findings",
     "bound": {"advice": ADVICE, "most_without_source": PlannerSettings.max_share_without_source},
 }
-IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }}'"
 
 
 @dag(
@@ -111,7 +94,6 @@ IN_WINDOW = "date between '{{ first_day(dag_run) }}' and '{{ last_day(dag_run) }
         **TASK_DEFAULTS,
     },
     template_searchpath=[str(SQL_FOLDER)],
-    user_defined_macros={"first_day": first_day, "last_day": last_day},
     **RUN_CALLBACKS,
     tags=["tier:1", "rerun:clear"],
 )
@@ -167,35 +149,25 @@ def lead_stats() -> None:
     )
 
     with TaskGroup("check_stats") as check_stats:
-        BoundCheckOperator(
+        CheckOperator(
             task_id="check_every_segment_has_a_row",
-            sql="lead_stats/check_stats_complete.sql",
-            parameters=WINDOW,
+            sql="lead_stats/check_every_segment_has_a_row.sql",
             rule="every active segment has a row of statistics.",
             remediation=what_to_do("check_every_segment_has_a_row"),
             doc_md="Stop: a missing row means that leads were not read.",
         )
-        ColumnsCheckOperator(
+        CheckOperator(
             task_id="check_counts",
-            table="lead_generation_stats",
-            partition_clause=IN_WINDOW,
-            column_mapping={
-                column: {"min": {"geq_to": 0}}
-                for column in ("leads_generated", "leads_accepted", "leads_rejected", "leads_pending")
-            },
+            sql="lead_stats/check_counts.sql",
+            restated_days=WIDEST,
             rule="no count of leads is negative.",
             remediation=what_to_do("check_counts"),
             doc_md="Stop: a negative count cannot be.",
         )
-        TableCheckOperator(
+        CheckOperator(
             task_id="check_leads_add_up",
-            table="lead_generation_stats",
-            partition_clause=IN_WINDOW,
-            checks={
-                "accepted_rejected_and_pending_are_all": {
-                    "check_statement": "sum(leads_accepted + leads_rejected + leads_pending) = sum(leads_generated)"
-                }
-            },
+            sql="lead_stats/check_leads_add_up.sql",
+            restated_days=WIDEST,
             rule="accepted, rejected and pending leads add up to all leads.",
             remediation=what_to_do("check_leads_add_up"),
             doc_md="Stop: a lead has one status.",
@@ -233,8 +205,8 @@ def lead_stats() -> None:
             doc_md="Days on which an account said nothing although leads say otherwise: unknown until it is stated.",
         )
         WindowOperator(
-            task_id="check_sums",
-            sql="lead_stats/check_sums.sql",
+            task_id="record_sums",
+            sql="lead_stats/insert_pipeline_findings_sums.sql",
             restated_days=WIDEST,
             **FINDINGS,
             doc_md="Segments + what belongs to none = the whole account, all leads, all capacity. A difference is "
@@ -246,12 +218,10 @@ def lead_stats() -> None:
             **FINDINGS,
             doc_md="Channels that were not read, or are five times off their usual, go to pipeline_findings.",
         )
-        check_channels_usual = BoundCheckOperator(
+        check_channels_usual = CheckOperator(
             task_id="check_channels_usual",
             sql="lead_stats/check_channels_usual.sql",
-            parameters=WINDOW | {"since": "{{ dag_run.start_date }}"},
             rule="leads and Google Ads are within five times of their usual.",
-            finding="channel_unusual",
             remediation=what_to_do("check_channels_usual"),
             doc_md="Stop: such a day is more likely an error than a day to decide on.",
         )

@@ -32,7 +32,7 @@ pytest_plugins = [
 REAL_AIRFLOW = (
     "tests/dags/test_approvals_in_airflow.py",
     "tests/dags/test_oncall.py",
-    "tests/dags/test_window.py",
+    "tests/runs/test_window.py",
     "tests/faults/test_drill.py",
     "tests/faults/test_process.py",
     "tests/pages/test_approval.py",

@@ -123,10 +123,10 @@ class CheckFailed(LeadDemandError):
 
 
 class NotToday(LeadDemandError):
-    """A budget run of another day than today."""
+    """A run of another day than today, of a DAG that only knows today; the message names both."""
 
-    unchanged = "No budget was read or changed."
-    todo = "Do not clear it: start a new run of lead_budgets."
+    unchanged = "No budget was read or changed, and no message was sent."
+    todo = "Do not clear it: start a new run of the DAG that the message names."
     rerun = False
 
 
@@ -152,6 +152,24 @@ class AnswerUnusable(LeadDemandError):
     unchanged = "None of these increases was sent or logged as rejected; the smaller changes of the morning stand."
     todo = "Start a new run of lead_budgets before approval_deadline: it asks about what still waits. Do not clear it."
     rerun = False
+
+
+class AnswerUnclear(LeadDemandError):
+    """Large increases were approved with a name under Leave out that fits none of them; the message gives it."""
+
+    unchanged = "None of these increases was sent or logged as rejected; the smaller changes of the morning stand."
+    todo = "Answer the question again: choose the segments under Leave out from the list."
+    heals = True  # the next try asks once more
+
+
+class MessageBroken(LeadDemandError):
+    """A template of include/messages cannot be rendered; the message names the file and the line."""
+
+    unchanged = (
+        "No message was sent and nobody was asked. No budget waits for that text but the large increases that it is to "
+        "ask about: they stay as they are."
+    )
+    todo = "Correct the template that the message names, or restore it from the repository."
 
 
 class ChangesFailed(LeadDemandError):

@@ -39,6 +39,11 @@ def plain(text: object, most: int | None = None, *, keep_blanks: bool = False) -
     return found if most is None or len(found) <= most else f"{found[: most - 1]}…"
 
 
+def markdown(text: str | None) -> str:
+    """Text as one cell of a Markdown table: nothing in it may end the cell or the row, or begin a link."""
+    return "–" if text is None else " ".join(text.replace("|", "/").replace("[", "(").replace("<", "(").split())[:400]
+
+
 def euros(amount: Decimal | None) -> str:
     """An amount in EUR as people read it."""
     return "nothing" if amount is None else f"€{amount:.2f}"

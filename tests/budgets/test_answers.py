@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
+from lead_demand import messages
 from lead_demand.budgets import approval_questions, approvals
 from lead_demand.budgets.approval_operator import AskForApproval
 from lead_demand.budgets.changes import ChangeReport
-from lead_demand.errors import AnswerUnusable, ChangesFailed
+from lead_demand.errors import AnswerUnclear, AnswerUnusable, ChangesFailed, MessageBroken
 from tests.budgets.conftest import RUN, DayByHand
 
 ANKE = {"id": "anke", "name": "Anke"}
@@ -66,8 +69,7 @@ def assert_nothing_happened(morning: DayByHand) -> None:
 def test_a_question_that_is_answered_is_not_asked_again_when_airflow_tries_its_task_once_more(
     by_hand: DayByHand, asked: Asked, is_new_try: bool
 ) -> None:
-    run = SimpleNamespace(run_id=RUN, run_type="manual", run_after=datetime.now(UTC))
-    context: Any = {"dag_run": run, "ti": SimpleNamespace(id=str(uuid4()) if is_new_try else asked.id)}
+    context = asking(str(uuid4()) if is_new_try else asked.id)
     assert asked.record("Approve")
     assert AskForApproval(task_id="ask_for_approval", channel="google_ads").execute(context) is None
     approvals.decide("google_ads", RUN)
@@ -176,7 +178,7 @@ SEGMENT = "a_segment"
 
 def left_out(form: Any) -> tuple[set[str], str]:
     """What is left out of a question about one segment, and what of the form is not clear."""
-    return approvals._left_out(approvals.Answer({"1": SEGMENT}, ["Approve"], form, "anke", "Anke", None))
+    return approval_questions.left_out(form, [SEGMENT])
 
 
 @pytest.mark.parametrize(
@@ -202,11 +204,105 @@ def test_a_segment_is_left_out_by_its_code() -> None:
 
 
 @pytest.mark.parametrize("form", [{"leave_out": "all"}, {"leave_out": ["ALL"]}, {"leave_uit": []}])
-def test_what_is_not_clear_rejects_everything(by_hand: DayByHand, asked: Asked, form: Any) -> None:
-    report = asked.answer("Approve", params_input=form)
-    assert report.declined and not report.success
+def test_an_approval_that_is_not_clear_costs_nothing_and_the_question_stays_open(
+    by_hand: DayByHand, asked: Asked, form: Any
+) -> None:
+    with pytest.raises(AnswerUnclear, match=r"Anke approved, but .*asked again"):
+        asked.record("Approve", params_input=form)
+    with pytest.raises(AnswerUnusable, match="no record of an answer"):
+        approvals.decide("google_ads", RUN)
+    assert_nothing_happened(by_hand)
+    assert asked.answer("Approve").success, "the next answer counts"
+
+
+def test_a_no_is_a_no_whatever_else_the_form_says(by_hand: DayByHand, asked: Asked) -> None:
+    assert asked.answer("Reject", params_input={"leave_out": ["nobody_nowhere"]}).declined
     assert {(row["status"], row["error_code"]) for row in by_hand.log()} == {("failed", "approval_rejected")}
+
+
+def test_an_approval_on_record_that_leaves_out_what_was_not_shown_sends_nothing_and_rejects_nothing(
+    by_hand: DayByHand, asked: Asked
+) -> None:
+    asked.record("Approve", [])
+    by_hand.db.restore(
+        "alter table approval_questions disable trigger guard; "
+        'update approval_questions set form = \'{"leave_out": ["nobody_nowhere"]}\''
+    )
+    with pytest.raises(AnswerUnusable, match="nobody_nowhere under Leave out is not in the list"):
+        approvals.decide("google_ads", RUN)
+    assert_nothing_happened(by_hand)
+
+
+def asking(question_id: str) -> Any:
+    """The context of the task that asks in a run of today."""
+    run = SimpleNamespace(dag_id="lead_budgets", run_id=RUN, run_type="manual", run_after=datetime.now(UTC))
+    return {"dag_run": run, "ti": SimpleNamespace(id=question_id)}
+
+
+def test_after_the_deadline_nobody_is_asked_and_no_person_is_said_to_have_rejected_it(
+    by_hand: DayByHand, asked: Asked, caplog: pytest.LogCaptureFixture
+) -> None:
+    by_hand.set(approval_deadline="00:00:00")
+    caplog.set_level(logging.INFO, logger="lead_demand")
+    assert AskForApproval(task_id="ask_for_approval", channel="google_ads").execute(asking(asked.id)) is None
+    assert "nobody is asked, because approval_deadline was 00:00" in caplog.text and "Reject by" not in caplog.text
+    assert approvals.decide("google_ads", RUN).declined
+    found = by_hand.log()
+    assert {(row["status"], row["error_code"], row["decided_by"]) for row in found} == {
+        ("failed", "approval_expired", None)
+    }
+    assert all("nobody was asked" in row["error_detail"] for row in found)
     assert by_hand.sandbox.budgets() == by_hand.first_budgets
+
+
+def test_no_answer_in_time_is_said_so_and_not_that_a_person_rejected_it(
+    by_hand: DayByHand, asked: Asked, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="lead_demand")
+    default = {"chosen_options": ["Reject"], "params_input": {"leave_out": []}, "responded_by_user": None}
+    operator = AskForApproval(task_id="ask_for_approval", channel="google_ads")
+    operator.execute_complete(asking(asked.id), default | {"responded_at": datetime.now(UTC), "timedout": True})
+    assert "Kept: nobody answered in time" in caplog.text and "Reject" not in caplog.text
+    approvals.decide("google_ads", RUN)
+    assert {row["error_code"] for row in by_hand.log()} == {"approval_expired"}
+    assert all("nobody answered by" in row["error_detail"] for row in by_hand.log())
+
+
+def test_a_text_that_cannot_be_rendered_asks_nobody_and_says_which_line(
+    by_hand: DayByHand, asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "approval.md.j2").write_text("{{ changes | length }} increases\n\n{{ deadlin }}\n")
+    monkeypatch.setattr(messages.render_markdown, "__defaults__", (tmp_path,))
+    operator = AskForApproval(task_id="ask_for_approval", channel="google_ads")
+    with pytest.raises(MessageBroken, match=r"approval\.md\.j2, line 3: UndefinedError: 'deadlin' is undefined"):
+        operator.execute(asking(str(uuid4())))
+    assert_nothing_happened(by_hand)
+
+
+def test_the_question_reads_like_this(by_hand: DayByHand, asked: Asked) -> None:
+    by_hand.db.fetch("alter table limit_changes disable row level security; truncate limit_changes")
+    by_hand.set(approvers=["anke", "b|ert"], approval_deadline="23:58:00")
+    by_hand.db.fetch("truncate limit_changes")
+    shown = put("golden").question
+    first, other = shown.changes
+    total = first.new_budget - first.old_budget + other.new_budget - other.old_budget
+    assert shown.subject == f"2 large budget increase(s), together +€{total:.2f} per day"
+    rows = [
+        f"| {c.segment} | €{c.old_budget:.2f} | **€{c.new_budget:.2f}** | +€{c.new_budget - c.old_budget:.2f} "
+        f"| {'–' if c.expected is None else f'{c.expected:.1f}'} | {'–' if c.target is None else f'{c.target:.1f}'} "
+        f"| {c.sentence} |"
+        for c in shown.changes
+    ]
+    assert shown.body.splitlines() == [
+        "| segment | now | proposed | step | expected leads | target | why |",
+        "|---|--:|--:|--:|--:|--:|---|",
+        *rows,
+        "",
+        "**Approve** sends them at once, except the segments under *Leave out*. **Reject**, or no answer by 23:58 "
+        "today, leaves every budget in this list as it is. The smaller changes of this morning do not wait for this.",
+        "",
+        "Only these may answer: anke, b/ert.",
+    ]
 
 
 def test_the_question_names_who_changed_a_limit_in_the_last_day(by_hand: DayByHand, asked: Asked) -> None:

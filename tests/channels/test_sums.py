@@ -313,7 +313,7 @@ def test_statistics_that_somebody_changed_are_named_and_written_again(world: Wor
     world.db.fetch(
         "update lead_generation_stats set google_ads_spend = google_ads_spend + 5 where date = lead_today() - 1"
     )
-    world.lead_stats(only=lambda task: task == "check_sums")
+    world.lead_stats(only=lambda task: task == "record_sums")
     (found,) = world.open_findings()
     assert (found["level"], found["subject"]) == ("stop", "lead_generation_stats/spend")
     assert world.held() == {PAINTERS, ROOFERS}

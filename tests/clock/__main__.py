@@ -39,6 +39,10 @@ LIBRARY = "faketime/libfaketime.so.1"
 # What asks the clock, in Python, SQL, Airflow or the sandbox.
 TESTS = (
     "tests/dags",
+    "tests/database",
+    "tests/oncall",
+    "tests/runs",
+    "tests/tasks",
     "tests/budgets",
     "tests/channels",
     "tests/planner/test_worked_examples.py",
@@ -116,7 +120,7 @@ TABLE = (
 )
 # Half an hour after midnight, and yesterday had 25 hours.
 SHORT_TESTS = (
-    "tests/dags/test_day.py",
+    "tests/runs/test_day.py",
     "tests/dags/test_lead_budgets.py::test_a_morning_raises_lowers_and_holds_and_logs_each_change_with_its_outcome",
 )
 SHORT = (Moment("after-autumn", "00:30", "America/Los_Angeles"),)

@@ -19,7 +19,7 @@ from tests.fixtures.morning import Morning
 BRABANT, UTRECHT = "schilder_noord_brabant", "schilder_utrecht"
 YESTERDAY = day.latest_whole_day()
 MONTH = day.Window(YESTERDAY - timedelta(days=29), YESTERDAY)
-OF_LEADS = {"attribute_leads", "pull_leads", "upsert_lead_generation_stats", "record_lead_findings", "check_sums"}
+OF_LEADS = {"attribute_leads", "pull_leads", "upsert_lead_generation_stats", "record_lead_findings", "record_sums"}
 
 
 class Desk:

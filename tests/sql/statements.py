@@ -199,6 +199,7 @@ STATEMENTS = {
     "lead_budgets/lock_channel.sql": _statement(),
     "lead_budgets/select_altered_questions.sql": _statement("decided", row=SHOWN),
     "lead_budgets/select_approval_question.sql": _statement("decided", undo=ASKED),
+    "lead_budgets/select_asked_segments.sql": _statement("decided", undo=ASKED, row=QUESTION),
     "lead_budgets/select_campaign_segments.sql": _statement(),
     "lead_budgets/select_capacity_leaps.sql": _statement(
         undo="update lead_generation_stats set capacity_total_leads = 999"
@@ -262,11 +263,13 @@ STATEMENTS = {
         first=("lead_budgets/create_planned.sql", PLANNED, "lead_budgets/insert_budget_decisions.sql"),
         writes="budget_decisions lead_segment_plans",
     ),
-    "lead_stats/check_stats_complete.sql": _statement(),
+    "lead_stats/check_every_segment_has_a_row.sql": _statement(),
+    "lead_stats/check_counts.sql": _statement(),
+    "lead_stats/check_leads_add_up.sql": _statement(),
     "lead_stats/create_pulled_metrics.sql": _statement(),
     "lead_stats/create_pulled_left_out.sql": _statement(),
     "lead_stats/create_pulled_totals.sql": _statement(),
-    "lead_stats/check_sums.sql": _statement(
+    "lead_stats/insert_pipeline_findings_sums.sql": _statement(
         undo=f"update lead_generation_stats set google_ads_spend = google_ads_spend + 1 where date {YESTERDAY}",
         times=2,  # what is kept is compared with what is stated
     ),
@@ -300,7 +303,12 @@ STATEMENTS = {
     "lead_stats/insert_pipeline_findings_channels.sql": _statement(
         times=2,  # a week is judged, each of its days by the week before it
     ),
+    "lead_digest/select_decided.sql": _statement("decided"),
+    "lead_digest/select_figures.sql": _statement("decided"),
     "lead_digest/select_freshness.sql": _statement(),
+    "lead_digest/select_promises.sql": _statement("decided"),
+    "lead_digest/select_reverts.sql": _statement("decided"),
+    "lead_digest/select_stop_findings.sql": _statement("decided", values={"limit": 10}),
     "lead_digest/select_undecided.sql": _statement("decided"),
     "channels/select_accounts.sql": _statement(),
     "lead_stats/select_channel_sources.sql": _statement(),

@@ -32,7 +32,7 @@ STEPS = (
     "lead_stats/update_channel_metrics.sql",
     "lead_stats/update_channel_totals.sql",
     "lead_stats/upsert_lead_generation_stats.sql",
-    "lead_stats/check_sums.sql",
+    "lead_stats/insert_pipeline_findings_sums.sql",
     "lead_stats/insert_pipeline_findings.sql",
     "lead_stats/insert_pipeline_findings_leads.sql",
     "lead_stats/insert_pipeline_findings_partners.sql",

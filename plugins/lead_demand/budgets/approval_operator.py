@@ -10,7 +10,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context, Param
 
 from lead_demand.budgets.hitl_record import APPROVE, LEAVE_OUT, REJECT
-from lead_demand.errors import AnswerUnusable
+from lead_demand.errors import AnswerUnclear, AnswerUnusable
 from lead_demand.oncall.diagnosis import explain
 from lead_demand.runs import day
 from lead_demand.runs.this_run import say
@@ -44,8 +44,9 @@ class AskForApproval(HITLOperator):
         self.channel = channel
 
     def execute(self, context: Context) -> None:
-        """Ask, unless the question has its answer: Airflow may try the task again although it ended well, when the
-        answer came close upon the question. Raises AirflowSkipException where no increase waits.
+        """Ask, unless the question has its answer (Airflow may try the task again although it ended well, when the
+        answer came close upon the question) or nobody can answer any more. Raises AirflowSkipException where no
+        increase waits, MessageBroken where the text of the question cannot be made.
         """
         from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
@@ -57,6 +58,14 @@ class AskForApproval(HITLOperator):
             raise AirflowSkipException("No large increase waits for a person.")
         if not approval_questions.ask(asked, self.channel, str(context["ti"].id), context["dag_run"].run_id):
             say("The question has its answer, which counts; nobody is asked again.")
+            return
+        if asked.deadline <= datetime.now(tz=day.AMSTERDAM):
+            approval_questions.record_unasked(str(context["ti"].id))
+            say(
+                f"{asked.subject}: nobody is asked, because approval_deadline was {asked.deadline:%H:%M} and nobody "
+                "can answer any more. These budgets stay as they are.",
+                asked.body.splitlines(),
+            )
             return
         say(f"{asked.subject}: asked until {asked.deadline.isoformat()}.", asked.body.splitlines())
         self._show(asked, context)
@@ -79,14 +88,17 @@ class AskForApproval(HITLOperator):
             )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> None:
-        """Keep the answer, once. `event` is Airflow's copy of its record of the question: only Airflow writes it."""
+        """Keep the answer, once. `event` is Airflow's copy of its record of the question: only Airflow writes it.
+
+        Raises AnswerUnclear where it cannot be meant: the next try of the task empties the record and asks once more.
+        """
         for tries_left in reversed(range(KEEP_TRIES)):
             try:
                 self._keep(context, event)
                 return
             except Exception as error:
                 # A retry of the task would empty the record and ask once more, so it is tried here first.
-                if not (tries_left and explain(error).heals):
+                if isinstance(error, AnswerUnclear) or not (tries_left and explain(error).heals):
                     raise
                 self.log.warning("The answer could not be kept, so nothing is sent; it is tried again: %s", error)
                 time.sleep(KEEP_AGAIN)
@@ -97,10 +109,11 @@ class AskForApproval(HITLOperator):
         day.require_today(context["dag_run"])
         kept = approval_questions.record(str(context["ti"].id), response)
         user = response.get("responded_by_user") or {}
-        who = user.get("name") or user.get("id") or "nobody, in time"
-        answer = (
-            f"{', '.join(response['chosen_options'])} by {who}, {response.get('params_input') or 'no field filled in'}"
-        )
+        if user:
+            form = response.get("params_input") or "no field filled in"
+            answer = f"{', '.join(response['chosen_options'])} by {user.get('name') or user.get('id')}, {form}"
+        else:  # what Airflow then has as chosen is its default, and no person's
+            answer = "nobody answered in time, so these budgets stay as they are"
         say(f"Kept: {answer}." if kept else f"Not kept, for an answer counts once and there is one: {answer}.")
 
 

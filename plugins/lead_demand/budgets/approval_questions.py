@@ -7,18 +7,19 @@ asking task can read that record.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from lead_demand import database
+from lead_demand import database, messages
+from lead_demand.budgets.hitl_record import APPROVE, LEAVE_OUT
 from lead_demand.database import sql
 from lead_demand.database.settings import read_switches
-from lead_demand.errors import AnswerUnusable
+from lead_demand.errors import AnswerUnclear, AnswerUnusable
 from lead_demand.runs import day
-from lead_demand.text import euros
+from lead_demand.text import euros, markdown
 
 if TYPE_CHECKING:
     import psycopg
@@ -64,6 +65,7 @@ class Answer:
     """What Airflow's record says of the last question of a run, and the increases that it showed.
 
     :param shown: decision id -> segment code.
+    :param chosen: the options chosen; none = nobody was asked, because the deadline had passed.
     :param form: the fields of the form as they were given, whatever they are.
     :param responder_id: None = nobody answered in time.
     """
@@ -83,6 +85,24 @@ class Answer:
         return f"{self.responder_name} ({self.responder_id})"
 
 
+def left_out(form: Any, codes: Collection[str]) -> tuple[set[str], str]:
+    """The segments that an answer leaves out, and what of its form is not clear ("" where all is). An empty line names
+    nothing.
+
+    :param form: as it was given, whatever it is.
+    :param codes: the segments that the question showed.
+    """
+    given = {} if form is None else form
+    if not isinstance(given, dict) or set(given) - {LEAVE_OUT}:
+        return set(), f"the form has fields that it did not show ({markdown(str(given))})"
+    chosen = [] if given.get(LEAVE_OUT) is None else given[LEAVE_OUT]
+    if not isinstance(chosen, list) or not all(isinstance(code, str) for code in chosen):
+        return set(), f"{markdown(str(chosen))} under Leave out is not a list of codes"
+    named = {code.strip() for code in chosen} - {""}
+    unknown = named - set(codes)
+    return named, f"{markdown(', '.join(sorted(unknown)))} under Leave out is not in the list" if unknown else ""
+
+
 def deadline(now: datetime | None = None) -> datetime:
     """Today's last moment for an answer, by the settings as they are now. One that cannot be read is now; settings
     that cannot be read let nothing be sent either.
@@ -94,34 +114,28 @@ def deadline(now: datetime | None = None) -> datetime:
 
 
 def question(channel: str) -> Question | None:
-    """What there is to ask, from the database as it is now; None where no increase waits."""
+    """What there is to ask, from the database as it is now; None where no increase waits. Raises MessageBroken."""
     changes = waiting(channel)
     if not changes:
         return None
     until = deadline()
     with database.connect() as connection:
         approvers = read_switches(connection).approvers
-        limits = _limit_changes(connection)
-    total = sum((change.new_budget - change.old_budget for change in changes), Decimal(0))
-    table = [
-        "| segment | now | proposed | step | expected leads | target | why |",
-        "|---|--:|--:|--:|--:|--:|---|",
-        *(
-            f"| {change.segment} | {euros(change.old_budget)} | **{euros(change.new_budget)}** "
-            f"| +{euros(change.new_budget - change.old_budget)} | {_leads(change.expected)} "
-            f"| {_leads(change.target)} | {markdown_cell(change.sentence)} |"
-            for change in changes
-        ),
-    ]
-    rules = (
-        f"**Approve** sends them at once, except the segments under *Leave out*. **Reject**, or no answer by "
-        f"{until:%H:%M} today, leaves every budget in this list as it is. The smaller changes of this morning do not "
-        "wait for this."
-    )
-    people = f"Only these may answer: {', '.join(map(markdown_cell, approvers))}." if approvers else ""
+        limit_changes = sql.read_rows(
+            connection, sql.render("lead_budgets/select_limit_changes.sql"), {"limit": LIMIT_CHANGES_SHOWN}
+        )
+    shown = {
+        "changes": changes,
+        "total": sum((change.new_budget - change.old_budget for change in changes), Decimal(0)),
+        "deadline": until,
+        "approvers": approvers,
+        "limit_changes": limit_changes,
+        "more": limit_changes[0]["total"] - len(limit_changes) if limit_changes else 0,
+    }
+    message = messages.render_markdown("approval.md.j2", shown)
     return Question(
-        subject=f"{len(changes)} large budget increase(s), together +{euros(total)} per day",
-        body="\n".join([*table, "", rules, *(["", people] if people else []), *limits]),
+        subject=message.subject,
+        body="\n".join(message.lines),
         deadline=until,
         changes=tuple(changes),
         approvers=approvers,
@@ -159,6 +173,9 @@ def ask(asked: Question, channel: str, question_id: str, dag_run_id: str) -> boo
 def record(question_id: str, response: Mapping[str, Any]) -> bool:
     """Keep what Airflow's record says of the answer to a question. False where an answer is kept already, which stays.
 
+    Raises AnswerUnclear, and keeps nothing, where a person approved and left out what the question did not show:
+    whoever wrote it meant something, so it is asked again.
+
     :param response: Airflow's own: `chosen_options`, `params_input`, `responded_by_user` (None = the deadline
         decided), `responded_at`.
     """
@@ -172,7 +189,20 @@ def record(question_id: str, response: Mapping[str, Any]) -> bool:
         "responded_at": response.get("responded_at"),
     }
     with database.connect() as connection:
+        if user and values["chosen"] == [APPROVE]:
+            statement = sql.render("lead_budgets/select_asked_segments.sql")
+            codes = [code for (code,) in connection.execute(statement, {"question_id": question_id})]
+            if unclear := left_out(response.get("params_input"), codes)[1]:
+                who = user.get("name") or user.get("id")
+                raise AnswerUnclear(f"{who} approved, but {unclear}; nothing was sent, and it is asked again.")
         return connection.execute(sql.render("lead_budgets/update_approval_question.sql"), values).rowcount == 1
+
+
+def record_unasked(question_id: str) -> bool:
+    """Keep that nobody was asked, because the deadline had passed before anybody could answer. False where an answer is
+    kept already, which stays.
+    """
+    return record(question_id, {"chosen_options": []})
 
 
 def recorded_answer(channel: str, dag_run_id: str) -> Answer:
@@ -224,36 +254,3 @@ def _last_question(connection: psycopg.Connection[Any], channel: str, dag_run_id
         {"channel": channel, "dag_run_id": dag_run_id},
     )
     return found[0] if found else None
-
-
-def _limit_changes(connection: psycopg.Connection[Any]) -> list[str]:
-    """Who changed a limit in the last 24 hours, as lines of the form; none where nobody did."""
-    changes = sql.read_rows(
-        connection, sql.render("lead_budgets/select_limit_changes.sql"), {"limit": LIMIT_CHANGES_SHOWN}
-    )
-    if not changes:
-        return []
-    more = changes[0]["total"] - len(changes)
-    return [
-        "",
-        "**Limits changed in the last 24 hours**",
-        "",
-        "| when | who | where | what | from | to |",
-        "|---|---|---|---|---|---|",
-        *(
-            f"| {row['changed_at'].astimezone(day.AMSTERDAM):%d %b %H:%M} | {markdown_cell(row['changed_by'])} "
-            f"| {row['subject']} | {row['column_name']} "
-            f"| {markdown_cell(row['old_value'])} | {markdown_cell(row['new_value'])} |"
-            for row in changes
-        ),
-        *([f"| … | and {more} more, in `limit_changes` | | | | |"] if more else []),
-    ]
-
-
-def markdown_cell(text: str | None) -> str:
-    """Text as one cell of a Markdown table: nothing in it may end the cell or the row, or begin a link."""
-    return "–" if text is None else " ".join(text.replace("|", "/").replace("[", "(").replace("<", "(").split())[:400]
-
-
-def _leads(number: Decimal | None) -> str:
-    return "–" if number is None else f"{number:.1f}"

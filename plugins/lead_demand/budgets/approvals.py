@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lead_demand.budgets.approval_questions import Answer, deadline, markdown_cell, recorded_answer
+from lead_demand.budgets.approval_questions import deadline, left_out, recorded_answer
 from lead_demand.budgets.changes import ChangeReport, Claims
 from lead_demand.budgets.decisions import claim_within_limits, decided_claims
-from lead_demand.budgets.hitl_record import APPROVE, LEAVE_OUT
+from lead_demand.budgets.hitl_record import APPROVE
 from lead_demand.budgets.protocol import BudgetProtocol
 from lead_demand.database import sql
+from lead_demand.errors import AnswerUnusable
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,15 +32,16 @@ REJECTED, EXPIRED = "approval_rejected", "approval_expired"
 def decide(channel: str, dag_run_id: str, *, last_try: bool = False) -> ChangeReport:
     """Send what was approved, and log what was not as failed with who said no.
 
-    Only the changes that the run's last question showed are touched, whatever else waits by now. Anything in the form
-    that is not a code of the list rejects everything: whoever wrote it meant something.
-    Raises AnswerUnusable where nothing counts as an answer, and ChangesUnsettled, ChangesLeftOpen or ChangesFailed
-    like every other change.
+    Only the changes that the run's last question showed are touched, whatever else waits by now.
+    Raises AnswerUnusable where nothing counts as an answer, such as an approval that leaves out what was not shown,
+    and ChangesUnsettled, ChangesLeftOpen or ChangesFailed like every other change.
     """
     answer = recorded_answer(channel, dag_run_id)
     until = deadline()
-    left_out, unclear = _left_out(answer)
-    if answer.who is None:
+    excluded, unclear = left_out(answer.form, answer.shown.values())
+    if not answer.chosen:
+        verdict, why = EXPIRED, f"nobody was asked: it was decided after {until.isoformat()}"
+    elif answer.who is None:
         verdict, why = EXPIRED, f"nobody answered by {until.isoformat()}"
     elif answer.responded_at is None or answer.responded_at > until:
         # Airflow closes the question itself, but for as long as its scheduler is down the form stays open.
@@ -48,10 +50,10 @@ def decide(channel: str, dag_run_id: str, *, last_try: bool = False) -> ChangeRe
     elif list(answer.chosen) != [APPROVE]:
         verdict, why = REJECTED, f"rejected by {answer.who}"
     elif unclear:
-        verdict, why = REJECTED, f"{unclear}, so nothing was sent; {answer.who} answered"
+        raise AnswerUnusable(f"{answer.who} approved, but {unclear}.")
     else:
         verdict, why = None, ""
-    approved = [key for key, code in answer.shown.items() if verdict is None and code not in left_out]
+    approved = [key for key, code in answer.shown.items() if verdict is None and code not in excluded]
     refused = [key for key in answer.shown if key not in approved]
 
     with BudgetProtocol.alone(channel, "budget_increase", dag_run_id, last_try=last_try) as protocol:
@@ -76,19 +78,6 @@ def decide(channel: str, dag_run_id: str, *, last_try: bool = False) -> ChangeRe
             protocol.finish(list(answer.shown))
     report.raise_for("approved budget increase(s)")
     return report
-
-
-def _left_out(answer: Answer) -> tuple[set[str], str]:
-    """The segments to leave out, and what of the form is not clear ("" where all is). An empty line names nothing."""
-    given = {} if answer.form is None else answer.form
-    if not isinstance(given, dict) or set(given) - {LEAVE_OUT}:
-        return set(), f"the form has fields that it did not show ({markdown_cell(str(given))})"
-    codes = [] if given.get(LEAVE_OUT) is None else given[LEAVE_OUT]
-    if not isinstance(codes, list) or not all(isinstance(code, str) for code in codes):
-        return set(), f"{markdown_cell(str(codes))} under Leave out is not a list of codes"
-    named = {code.strip() for code in codes} - {""}
-    unknown = named - set(answer.shown.values())
-    return named, f"{markdown_cell(', '.join(sorted(unknown)))} under Leave out is not in the list" if unknown else ""
 
 
 def _name_unclaimed(

@@ -19,6 +19,7 @@ from airflow.providers.postgres.hooks.postgres import PostgresHook
 from psycopg.pq import TransactionStatus
 
 from lead_demand.database import sql
+from lead_demand.database.failed import named
 from lead_demand.database.time_limits import FRESH_SECONDS, Limits
 
 
@@ -42,12 +43,14 @@ class LimitedCursor(psycopg.Cursor[Any]):
 
     def execute(self, *arguments: Any, **options: Any) -> LimitedCursor:
         self.begin()
-        super().execute(*arguments, **options)
+        with named(_query(arguments, options)):
+            super().execute(*arguments, **options)
         return self
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
         self.begin()
-        super().executemany(query, params_seq, **options)
+        with named(query):
+            super().executemany(query, params_seq, **options)
 
     def stream(self, *arguments: Any, **options: Any) -> Iterator[Any]:
         self.begin()
@@ -56,8 +59,12 @@ class LimitedCursor(psycopg.Cursor[Any]):
     @contextmanager
     def copy(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Copy]:
         self.begin()
-        with super().copy(*arguments, **options) as copy:
+        with named(_query(arguments, options)), super().copy(*arguments, **options) as copy:
             yield copy
+
+
+def _query(arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    return arguments[0] if arguments else options.get("query", options.get("statement"))
 
 
 @contextmanager

@@ -20,8 +20,8 @@ from lead_demand.oncall import notifier
 from lead_demand.oncall.diagnosis import explain, explain_silence
 from lead_demand.oncall.retries import RETRY_DELAY, RETRY_POLICY
 from lead_demand.runs import day
-from lead_demand.runs.task_ids import ANNOUNCE_DAY, LEAD_BUDGETS, LEAD_STATS, PLAN_BUDGETS
-from lead_demand.runs.this_run import task_states
+from lead_demand.runs.task_ids import ANNOUNCE_DAY, CHANGE_BUDGETS, LEAD_BUDGETS, LEAD_STATS, PLAN_BUDGETS
+from lead_demand.runs.this_run import failed_tasks, instance_of, task_states
 from lead_demand.text import plain
 
 if TYPE_CHECKING:
@@ -81,7 +81,10 @@ def explain_failure(context: Context) -> None:
 
 def _facts(context: Context) -> Facts:
     error: Any = context.get("exception")
-    return explain(error) if isinstance(error, BaseException) else explain_silence()
+    changes_budgets = context["ti"].task_id in CHANGE_BUDGETS
+    if isinstance(error, BaseException):
+        return explain(error, changes_budgets=changes_budgets)
+    return explain_silence(changes_budgets=changes_budgets)
 
 
 def _say(context: Context, facts: Facts, heals: str, first: str = "") -> None:
@@ -163,7 +166,7 @@ def alert_failed_run(context: Context) -> None:
     told_by = _told_by(dag.dag_id, causes)
     if told_by:
         log.info("No alert: %s was reported today already, with %s.", ", ".join(causes), told_by)
-    elif why_not := notifier.send("alerts", subject, lines):
+    elif why_not := notifier.send("alerts", subject, lines, "failure"):
         log.error("No alert, because %s: %s", why_not, subject)
         return
     else:
@@ -247,21 +250,19 @@ def _is_airflows_own() -> bool:
 
 
 def _failures(dag: Any, run_id: str, states: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """What each failed task of a run left behind, or the facts of silence."""
+    """What each failed task of a run left behind, or the facts of silence; the earliest task first."""
     from airflow.sdk.bases.xcom import BaseXCom
     from airflow.sdk.configuration import conf
 
-    failed = sorted(name for name, state in states.items() if state == "failed")
+    failed = failed_tasks(dag, states)
     base = conf.get("api", "base_url", fallback="http://localhost:8080").rstrip("/")
-    for task_id in sorted(dag.task_ids):
-        mine = [name for name in failed if name == task_id or name.removeprefix(f"{task_id}_").isdigit()]
-        if not mine:
-            continue
+    for task_id in dict.fromkeys(instance_of(name, dag.task_ids) for name in failed):
+        mine = [name for name in failed if instance_of(name, dag.task_ids) == task_id]
         kept = BaseXCom.get_all(key=FAILURE, dag_id=dag.dag_id, task_id=task_id, run_id=run_id) or []
         for failure in kept:
             yield failure | {"task": f"{task_id} {failure['label']}".strip()}
         for _ in range(len(mine) - len(kept)):
-            facts = explain_silence()
+            facts = explain_silence(changes_budgets=task_id in CHANGE_BUDGETS)
             yield asdict(facts) | {
                 "task": task_id,
                 "heals": "no: Airflow makes no further try.",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 
+from lead_demand.database.failed import failed
 from lead_demand.errors import Facts, LeadDemandError
 from lead_demand.text import plain
 
@@ -40,11 +41,19 @@ class Kind:
         return isinstance(error, found) and (self.only is None or self.only(error))
 
 
-# What holds for every task here: each writes in transactions, and a budget is claimed before it is sent.
-UNCHANGED = (
-    "The transaction it was in was rolled back; what was committed before stands and is not written twice. If this "
-    "task changes budgets: what was under way is pending in channel_orchestration_log, and is read back before "
+# What holds for every task here: each writes in transactions.
+UNCHANGED = "The transaction it was in was rolled back; what was committed before stands and is not written twice."
+# And for those that change budgets: a change is claimed before it is sent.
+UNCHANGED_BUDGETS = (
+    f"{UNCHANGED} A budget change that was under way is pending in channel_orchestration_log, and is read back before "
     "anything is sent."
+)
+MIGRATION_MISSING = "MigrationMissing"
+# What to do instead where the line that failed is one of an adapter.
+ADAPTER_FIRST = (
+    "Correct {adapter}: it names something that the company's own table does not have (any more). Then run "
+    "`make migrate`, which prints the grant that the new column needs. Only if the table is as the adapter says is a "
+    "migration missing (`make migrate ARGS=--dry-run` lists them)."
 )
 _LOGIN = re.compile(
     r"password authentication failed|no password supplied|(role|user|database) .* does not exist"
@@ -80,7 +89,7 @@ KINDS = (
         ("airflow.sdk.exceptions.AirflowNotFoundException",),
     ),
     Kind(
-        "MigrationMissing",
+        MIGRATION_MISSING,
         "The database lacks a table, column or function that the statement needs",
         False,
         "Run `make migrate` as the owner of the schema (`make migrate ARGS=--dry-run` lists what is missing). If "
@@ -160,22 +169,33 @@ KINDS = (
 )
 
 
-def explain(error: BaseException) -> Facts:
-    """The four facts of any exception."""
+def explain(error: BaseException, *, changes_budgets: bool = False) -> Facts:
+    """The four facts of any exception.
+
+    :param changes_budgets: whether the task that raised it sends or settles changes of budgets.
+    """
     if isinstance(error, LeadDemandError):
         return error.facts
     kind = next(kind for kind in KINDS if kind.matches(error))
     # What PostgreSQL gives as DETAIL may be a row, and rows of leads are personal data.
     said = plain(str(error).partition("\nDETAIL:")[0], LONGEST) or "no message"
-    return Facts(
-        kind.name, f"{kind.happened}: {type(error).__name__}: {said}", UNCHANGED, kind.heals, kind.todo, kind.rerun
-    )
+    happened, todo = f"{kind.happened}: {type(error).__name__}: {said}", kind.todo
+    if statement := failed(error):
+        happened = f"{happened} (in {statement})"
+        if kind.name == MIGRATION_MISSING and statement.adapter:
+            todo = ADAPTER_FIRST.format(adapter=f"include/sql/{statement.adapter}")
+    return _facts(kind, happened, todo, changes_budgets)
 
 
-def explain_silence() -> Facts:
+def explain_silence(*, changes_budgets: bool = False) -> Facts:
     """The facts of a task that failed without leaving an error: its process was killed, or never began."""
     kind = next(kind for kind in KINDS if kind.name == "TaskKilled")
-    return Facts(kind.name, f"{kind.happened}: it left no error.", UNCHANGED, kind.heals, kind.todo, kind.rerun)
+    return _facts(kind, f"{kind.happened}: it left no error.", kind.todo, changes_budgets)
+
+
+def _facts(kind: Kind, happened: str, todo: str, changes_budgets: bool) -> Facts:
+    unchanged = UNCHANGED_BUDGETS if changes_budgets else UNCHANGED
+    return Facts(kind.name, happened, unchanged, kind.heals, todo, kind.rerun)
 
 
 def names() -> list[str]:

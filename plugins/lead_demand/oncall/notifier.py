@@ -14,9 +14,11 @@ log = logging.getLogger("lead_demand")
 CONNECTION = "lead_demand_alerts"
 # Tags of the services in the connection: who is on call gets `alerts`, marketing gets `digest`.
 Audience = Literal["alerts", "digest"]
+# As Apprise has it: services show it by a colour, a symbol or a priority.
+Severity = Literal["failure", "warning", "info"]
 
 
-def send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
+def send(audience: Audience, subject: str, lines: Sequence[str], severity: Severity = "info") -> str | None:
     """Send one message to every service of that tag. Returns None once all of them took it, else why not in words; an
     address that cannot be read is left out, and named in the log. Never raises: a message that cannot be sent is no
     reason to fail.
@@ -24,7 +26,7 @@ def send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
     from airflow.sdk.exceptions import AirflowNotFoundException
 
     try:
-        return _send(audience, subject, lines)
+        return _send(audience, subject, lines, severity)
     except AirflowNotFoundException:
         return f"there is no connection {CONNECTION}"
     except Exception as error:
@@ -32,7 +34,7 @@ def send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
         return f"the connection {CONNECTION} is not usable ({type(error).__name__})"
 
 
-def _send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
+def _send(audience: Audience, subject: str, lines: Sequence[str], severity: Severity) -> str | None:
     import apprise
     from airflow.providers.apprise.hooks.apprise import AppriseHook
     from airflow.sdk.log import mask_secret, redact
@@ -55,7 +57,13 @@ def _send(audience: Audience, subject: str, lines: Sequence[str]) -> str | None:
             return f"{why_not} that can be read: see its {', '.join(refused)}" if refused else why_not
         # Each line is one line, whatever a name or an API's words in it say.
         body = str(redact("\n".join(plain(line, keep_blanks=True) for line in lines)))
-        took = services.notify(body=body, title=str(redact(plain(subject))), body_format="text", tag=audience)
+        took = services.notify(
+            body=body,
+            title=str(redact(plain(subject))),
+            notify_type=apprise.NotifyType(severity),
+            body_format="text",
+            tag=audience,
+        )
     if not took:
         return f"a service tagged {audience} of the connection {CONNECTION} did not take it"
     if refused:  # it reached somebody, so this message is not sent again

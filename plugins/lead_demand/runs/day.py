@@ -142,10 +142,13 @@ def announces(dag_run: DagRunProtocol, now: datetime | None = None) -> tuple[boo
 
 
 def require_today(dag_run: DagRunProtocol, now: datetime | None = None) -> date:
-    """Today, for a run of `lead_budgets` that was due today; raises NotToday for a backfill or a run of another day."""
+    """Today, for a run that was due today; raises NotToday, which names its DAG, for a backfill or a run of another
+    day.
+    """
+    again = f"Do not clear it: start a new run of {dag_run.dag_id}."
     if run_type(dag_run) == "backfill":  # one of yesterday is due this morning
-        raise NotToday("This run is a backfill; a past day's budget cannot be set any more.")
+        raise NotToday(f"This run of {dag_run.dag_id} is a backfill; it only knows today.", todo=again)
     due = dag_run.run_after.astimezone(AMSTERDAM).date()
     if due != today(now):
-        raise NotToday(f"This run was due on {due}; today is {today(now)}.")
+        raise NotToday(f"This run of {dag_run.dag_id} was due on {due}; today is {today(now)}.", todo=again)
     return due

@@ -19,3 +19,18 @@ DIRECTIONS = {
     "hold": "hold_budgets",
     "ask": ASK_FOR_APPROVAL,
 }
+CHANGE_APPROVED_BUDGETS = "change_approved_budgets"
+
+# Of lead_budget_revert; the first is a task of lead_budgets too.
+SETTLE_OPEN_CHANGES, REVERT_BUDGETS = "settle_open_changes", "revert_budgets"
+
+#: The tasks that send changes of budgets or settle them.
+CHANGE_BUDGETS = frozenset(
+    {
+        DIRECTIONS["decrease"],
+        DIRECTIONS["increase"],
+        CHANGE_APPROVED_BUDGETS,
+        SETTLE_OPEN_CHANGES,
+        REVERT_BUDGETS,
+    }
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lead_demand.errors import UpstreamFailed
@@ -54,10 +54,35 @@ def task_states(dag_id: str, run_id: str) -> dict[str, str]:
     return {task: str(getattr(state, "value", state)) for task, state in found.items()}
 
 
+def failed_tasks(dag: Any, states: Mapping[str, str], among: Collection[str] | None = None) -> list[str]:
+    """The task instances that failed, those of the earliest task first: what comes later may only follow from it.
+
+    :param states: as `task_states` gives them.
+    :param among: the ids of the tasks that count; None = all.
+    """
+    places = {task.task_id: place for place, task in enumerate(dag.topological_sort())}
+    failed = [
+        (places[task_id], name)
+        for name, state in states.items()
+        if state == "failed" and (task_id := instance_of(name, places)) and (among is None or task_id in among)
+    ]
+    return [name for _, name in sorted(failed)]
+
+
+def instance_of(name: str, task_ids: Container[str]) -> str | None:
+    """The id of the task that a name of `task_states` belongs to; None where there is none."""
+    if name in task_ids:
+        return name
+    task_id, _, number = name.rpartition("_")
+    return task_id if number.isdigit() and task_id in task_ids else None
+
+
 def fail_for_upstream() -> None:
     """Raises UpstreamFailed where a task of this run failed: no run looks green by its last task."""
+    from airflow.sdk import get_current_context
+
     states = task_states(this_task().dag_id, this_run().run_id)
-    failed = sorted(task for task, state in states.items() if state == "failed")
+    failed = failed_tasks(get_current_context()["dag"], states)
     if failed:
         raise UpstreamFailed(
             f"Failed before this report: {', '.join(failed)}.",

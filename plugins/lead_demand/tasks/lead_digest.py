@@ -1,33 +1,22 @@
-"""The tasks of `lead_digest`: the day in one message for marketing, and whether the day is decided by its deadline."""
+"""The tasks of `lead_digest`: the day in one message for marketing, and what on call has to know of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from lead_demand import database, text
-from lead_demand.budgets import month
+from lead_demand.budgets import digest, morning_alerts
 from lead_demand.database import sql
-from lead_demand.database.settings import read_switches
 from lead_demand.errors import DeadlineMissed
 from lead_demand.oncall import alerts, notifier
-from lead_demand.planner.reasons import Reason, reason_of
 from lead_demand.runs import day
 from lead_demand.runs.documented import documented
 from lead_demand.runs.this_run import say, this_run
-from lead_demand.text import euros
-
-# What became of a change, by the status of its plan.
-OUTCOMES = {
-    "applied": "made",
-    "dry_run": "proposed only (dry run)",
-    "failed": "NOT made: refused",
-    "held": "not made: not approved",
-    "planned": "not made yet",
-}
 
 
-def require_today() -> None:
-    """Raises AirflowSkipException for a scheduled run of an earlier day, NotToday for any other run of another day.
+def skip_another_day() -> None:
+    """Raises AirflowSkipException for a scheduled or backfilled run of an earlier day, NotToday for any other run of
+    another day.
 
     Airflow starts the last run that was due as soon as it can: before 08:00, after an outage or when the DAG is
     unpaused, that is yesterday's. Nobody can decide yesterday any more, so nobody is called; today's comes at 08:00.
@@ -36,10 +25,11 @@ def require_today() -> None:
 
     dag_run = this_run()
     due = dag_run.run_after.astimezone(day.AMSTERDAM).date()
-    if day.run_type(dag_run) == "scheduled" and due < day.today():
+    kind = day.run_type(dag_run)
+    if kind == "backfill" or (kind == "scheduled" and due < day.today()):
         raise AirflowSkipException(
-            f"This run was due on {due}; today is {day.today()}. Nothing was checked, nothing was sent. Today's check "
-            "comes at 08:00; start a new run of lead_digest to have it at once."
+            f"This {kind} run of {dag_run.dag_id} was due on {due}; today is {day.today()}. Nothing was checked, and "
+            f"nothing was sent. Today's check comes at 08:00; start a new run of {dag_run.dag_id} to have it at once."
         )
     day.require_today(dag_run)
 
@@ -47,7 +37,7 @@ def require_today() -> None:
 @documented()
 def check_deadline(channel: str) -> None:
     """Fails, and so alerts, when a segment is neither decided today nor waits for a person. Raises DeadlineMissed."""
-    require_today()
+    skip_another_day()
     with database.connect() as connection:
         statement = sql.render("lead_digest/select_undecided.sql")
         (found,) = sql.read_rows(connection, statement, {"channel": channel})
@@ -86,83 +76,46 @@ def check_deadline(channel: str) -> None:
 
 @documented()
 def send_digest(channel: str) -> None:
-    """Changes, what waits for a person, and how fresh each channel is, in one message for marketing."""
-    require_today()
+    """Yesterday, today's changes, reverts, who has to do what, and how fresh each channel is, in one message for
+    marketing; on Mondays the week. Raises MessageBroken.
+    """
+    skip_another_day()
+    with database.connect() as connection:
+        message = digest.compose(digest.read(connection, channel, day.today()))
+    why_not = notifier.send("digest", message.subject, message.lines)
+    headline = f"Not sent, because {why_not}: {message.subject}." if why_not else f"Sent: {message.subject}."
+    say(headline, message.lines)
+
+
+@documented()
+def alert_on_call(channel: str) -> None:
+    """One alert where most segments hold for one reason, and one about open findings that only a person can end; none
+    of what a failed run has reported this morning. Raises MessageBroken.
+    """
+    skip_another_day()
     with database.connect() as connection:
         today = sql.read_rows(connection, sql.render("lead_budgets/select_report.sql"), {"channel": channel})
-        freshness = sql.read_rows(connection, sql.render("lead_digest/select_freshness.sql"))
-        switches = read_switches(connection)
-        pace = month.pace(connection)
-    subject, lines = compose(today, freshness, switches.why_no_change, pace)
-    why_not = notifier.send("digest", subject, lines)
-    say(f"Not sent, because {why_not}: {subject}." if why_not else f"Sent: {subject}.", lines)
-
-
-def compose(
-    today: list[dict[str, Any]], freshness: list[dict[str, Any]], no_change: str = "", pace: str = ""
-) -> tuple[str, list[str]]:
-    """Subject and lines of the digest.
-
-    :param today: rows of lead_budgets/select_report.sql, one per segment. Money in EUR per day.
-    :param freshness: rows of lead_digest/select_freshness.sql, one per account of a channel.
-    :param no_change: why no budget may change at all, if so.
-    :param pace: how far the month is, in a sentence.
-    """
-    changes = [row for row in today if row["action"] in ("increase", "decrease")]
-    waiting = [row for row in changes if row["outcome"] == "waiting_approval"]
-    made = [row for row in changes if row["outcome"] == "applied"]
-    not_made = len(changes) - len(made) - len(waiting)
-    blocked = [(row, wanted) for row in today if (wanted := _needs(row))]
-    undecided = [row["segment"] for row in today if row["action"] is None]
-    stale = [row for row in freshness if not row["is_fresh"]]
-    for_a_person = len(waiting) + len(blocked) + len(undecided)
-    subject = (
-        f"Budgets of {day.today()}: {len(made)} change(s) made, "
-        + (f"{not_made} not made, " if not_made else "")
-        + f"{for_a_person} wait for a person, {len(freshness) - len(stale)} of {len(freshness)} sources fresh"
-    )
-    lines = [f"{subject}. {no_change}".rstrip(), *([pace] if pace else []), "", "CHANGES"]
-    lines += [
-        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} per day, "
-        f"{OUTCOMES.get(row['outcome'], row['outcome'])}. "
-        f"{row['sentence'] or ''}".rstrip()
-        for row in changes
-        if row not in waiting
-    ] or ["None: every budget stays as it was."]
-    lines += ["", "WAITING FOR A PERSON"]
-    lines += [
-        f"- {row['segment']}: {euros(row['old_budget'])} → {euros(row['new_budget'])} per day waits for a yes or no: "
-        "Required Actions in Airflow."
-        for row in waiting
+        statement = sql.render("lead_digest/select_stop_findings.sql")
+        found = sql.read_rows(connection, statement, {"limit": morning_alerts.FINDINGS_SHOWN})
+    reported = list(alerts.reported_today())
+    if reported:
+        # What holds today's segments, and what was first found today, mostly follows from that failure.
+        found = [row for row in found if row["since"].astimezone(day.AMSTERDAM).date() < day.today()]
+    run_id = this_run().run_id
+    sent = [
+        None if reported else morning_alerts.of_holds(today, day.today(), run_id),
+        morning_alerts.of_findings(found, run_id),
     ]
-    lines += [f"- {row['segment']} is held: {' '.join(wanted)}" for row, wanted in blocked]
-    if undecided:
-        lines.append(f"- Not decided today: {', '.join(undecided)}. On call was alerted.")
-    if not for_a_person:
-        lines.append("Nothing.")
-    lines += ["", "FRESHNESS"]
-    lines += text.table(
-        ["channel", "account", "up to", "read", ""],
-        [
-            [row["channel"], row["account"], row["last_day"], _moment(row["fetched_at"]), _late(row["is_fresh"])]
-            for row in freshness
-        ],
-    )
-    return subject, lines
+    told = [_alert(alert) for alert in sent if alert]
+    after = f" {' and '.join(reported)} failed this morning, and on call was told." if reported else ""
+    say(f"{len(told)} alert(s).{after}", told)
 
 
-def _needs(row: dict[str, Any]) -> list[str]:
-    """What a person can do about a hold; empty where nobody is needed."""
-    if row["action"] != "hold":
-        return []
-    found = [reason_of(code) for code in (row["reasons"] or "").split(", ")]
-    if {Reason.NO_CAMPAIGN, Reason.AUTOMATION_OFF} <= set(found):
-        return []  # it needs no paid leads, and somebody said so
-    return [f"{reason.phrase}. {reason.what_to_do}" for reason in found if reason is not None and reason.blocking]
-
-
-def _late(is_fresh: bool) -> str:
-    return "" if is_fresh else "STALE"
+def _alert(alert: morning_alerts.Alert) -> str:
+    """Sends it, and says so."""
+    subject, lines = alert.message
+    why_not = notifier.send("alerts", subject, lines, alert.severity)
+    return f"Not sent, because {why_not}: {subject}" if why_not else f"Sent as {alert.severity}: {subject}"
 
 
 def _moment(at: Any) -> str:

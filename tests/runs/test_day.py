@@ -20,6 +20,7 @@ DAYS = st.dates(date(2025, 1, 1), date(2035, 12, 31))
 
 def run(run_type: str = "manual", *, start: datetime | None = None, due: datetime | None = None, **conf: Any) -> Any:
     return SimpleNamespace(
+        dag_id="lead_budgets",
         run_type=run_type,
         data_interval_start=start,
         run_after=due or datetime.now(AMSTERDAM),
@@ -109,5 +110,7 @@ def test_a_backfill_restates_its_day_only_and_a_schedule_the_last_days_too() -> 
 
 def test_a_budget_run_of_another_day_is_refused() -> None:
     day.require_today(run())
-    with pytest.raises(NotToday, match="start a new run"):
-        day.require_today(run(due=datetime.now(AMSTERDAM) - timedelta(days=1)))
+    late = run(due=datetime.now(AMSTERDAM) - timedelta(days=1))
+    for late.dag_id in ("lead_budgets", "lead_budget_revert", "lead_digest"):
+        with pytest.raises(NotToday, match=f"This run of {late.dag_id} was .* start a new run of {late.dag_id}"):
+            day.require_today(late)
