@@ -8,6 +8,7 @@ Rooms, from the top down; a room imports only rooms below it (`make lint` checks
 - `channels/`: one module or package per source;
 - `planner/`: the decision, pure;
 - `oncall/`: what an error means, retries, alerts;
+- `messages.py`: what people are sent and asked, from templates;
 - `runs/`: which day a run is about, and how its work is done in chunks;
 - `database/`: connections, SQL files, settings, findings;
 - `errors.py`, `text.py`: every error of our own, and text from outside as one line.

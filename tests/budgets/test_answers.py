@@ -34,7 +34,7 @@ class Asked:
     def codes(self) -> set[str]:
         return {change.segment for change in self.question.changes}
 
-    def record(self, choice: str, leave_out: Any = (), **given: Any) -> bool:
+    def record(self, choice: str, leave_out: Any = None, **given: Any) -> bool:
         """What the asking task makes of it, once Airflow gives it its record."""
         form = {"chosen_options": [choice], "params_input": {"leave_out": leave_out}, "responded_by_user": ANKE}
         return approval_questions.record(self.id, form | {"responded_at": datetime.now(UTC)} | given)

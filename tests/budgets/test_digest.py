@@ -98,10 +98,10 @@ def test_a_segment_that_needs_no_paid_leads_needs_nobody() -> None:
 
 
 def test_segments_that_are_held_for_one_reason_are_one_line_and_the_rest_is_counted() -> None:
-    held = [row(f"s{number:02}", "hold", "held", reasons="missing_capacity") for number in range(12)]
+    held = [row(f"s{number:02}", "hold", "held", reasons="missing_capacity") for number in range(22)]
     data = [row("x", "hold", "held", reasons="missing_leads, missing_capacity")]
     marketing, of_data = section(morning(*data, *held), "WAITING")
-    assert marketing.startswith("- Marketing operations: x, s00, s01, s02, s03, s04, s05, s06, s07, s08 and 3 more are")
+    assert marketing.startswith("- Marketing operations: x, s00, s01, ") and "s18 and 3 more are held" in marketing
     assert of_data.startswith("- Data team: x is held: yesterday's leads are not known. ")
 
 

@@ -56,7 +56,7 @@ class Breakdown:
     `kind`: the section of the runbook that the failed log names ("" where every task succeeds, "heals" names the kind
     of the try that was repeated). `alerts`: how many reach whoever is on call. `says`: words of the failed log, or of
     the table of a morning that stays green. `silent`: the process cannot write its lines, so that the alert alone says
-    what to do. `digest`: words that marketing gets to read. `rerun`: the tasks that are cleared, or the DAG that is
+    what to do. `digest`: a pattern of what marketing reads. `rerun`: the tasks that are cleared, or the DAG that is
     started, where no task failed that says so itself; `by_hand`: what else a person does. `partly`: the day was decided
     on what was known, and the first evaluation of a segment owns its day: what was missing is filled, and nothing is
     decided anew.
@@ -349,7 +349,7 @@ CASES = [
             "drop table put_aside",
         ),
         alerts=0,
-        digest="schilder_utrecht is held",
+        digest=r"schilder_utrecht\b.* held: ",
         rerun="lead_budgets",
     ),
     Breakdown(
@@ -396,7 +396,7 @@ CASES = [
         api("empty", STREAM, customer=ACCOUNT, text=METRICS),
         alerts=0,
         rerun=PULL_ADS,
-        digest="schilder_utrecht is held",
+        digest=r"schilder_utrecht\b.* held: ",
         partly=True,
     ),
     Breakdown(
@@ -404,7 +404,7 @@ CASES = [
         api("duplicate_rows", STREAM, customer=ACCOUNT, text=METRICS),
         alerts=0,
         rerun=PULL_ADS,
-        digest="schilder_utrecht is held",
+        digest=r"schilder_utrecht\b.* held: ",
         partly=True,
     ),
     Breakdown(
@@ -413,7 +413,7 @@ CASES = [
         alerts=0,
         says="was removed, and channel_sources still gives it to schilder_utrecht",
         rerun=PULL_ADS,
-        digest="schilder_utrecht is held",
+        digest=r"schilder_utrecht\b.* held: ",
         partly=True,
     ),
     Breakdown("misspelt connection", misspelt_connection, "ConnectionMissing", says="google_reporting"),

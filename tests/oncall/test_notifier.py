@@ -58,7 +58,7 @@ def test_a_digest_that_nobody_can_get_is_in_the_log_once_and_fails_nothing(
     monkeypatch.delenv(CONNECTION, raising=False)
     caplog.set_level(logging.INFO, logger="lead_demand")
     run = morning.run("lead_digest")
-    assert run.tasks == {"check_deadline": "failed", "send_digest": "success"}
+    assert run.tasks == {"check_deadline": "failed", "send_digest": "success", "alert_on_call": "success"}
     said = [
         record.getMessage() for record in caplog.records if "no connection lead_demand_alerts" in record.getMessage()
     ]
@@ -68,9 +68,9 @@ def test_a_digest_that_nobody_can_get_is_in_the_log_once_and_fails_nothing(
 def test_a_digest_of_an_earlier_day_is_skipped_and_calls_nobody(morning: Morning) -> None:
     """Unpaused before 08:00, or after an outage, Airflow starts the run that was due yesterday."""
     late = morning.run("lead_digest", run_type="scheduled", day=day.today() - timedelta(days=2))
-    assert (late.state, late.tasks) == ("success", {"check_deadline": "skipped", "send_digest": "skipped"})
+    assert late.state == "success" and set(late.tasks.values()) == {"skipped"}
     again = morning.run("lead_digest", due=datetime.now(day.AMSTERDAM) - timedelta(days=1))
-    assert again.tasks == {"check_deadline": "failed", "send_digest": "failed"}, "a person who asks for it is answered"
+    assert set(again.tasks.values()) == {"failed"}, "a person who asks for it is answered"
 
 
 # Addresses as people write them: sound but nobody listens, malformed, of an unknown scheme, split by a blank.

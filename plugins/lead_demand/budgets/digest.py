@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lead_demand.messages import Message
 
 MONDAY = 0
-SEGMENTS_NAMED = 10
+SEGMENTS_NAMED = 20
 # What became of a change, by the status of its plan.
 OUTCOMES = {
     "applied": "made",
