@@ -111,7 +111,8 @@ def test_a_person_is_called_once_and_the_log_leads_back(
         (folder / f"alert_{number + 1}.txt").write_text(text)
 
     assert len(told) == case.alerts, f"{len(told)} alert(s): {told}; failed: {names(lived)}"
-    assert not (told and lived.warned), "what a failed run has reported is not told again"
+    of_the_day = [mail for mail in lived.alerts if not mail.subject.startswith("lead_digest")]
+    assert not (of_the_day and lived.warned), "what a failed run has reported is not told again"
     found = wrong_in_the_logs(case, lived, told)
     assert not found, "\n".join(found)
     again = run_again(case, stage, lived, told)
