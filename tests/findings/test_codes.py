@@ -182,7 +182,7 @@ STEPS = (
     "insert_pipeline_findings_capacity",
     "insert_pipeline_findings_channels",
     "insert_pipeline_findings_leads",
-    "check_sums",
+    "insert_pipeline_findings_sums",
 )
 
 
