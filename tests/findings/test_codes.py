@@ -125,6 +125,7 @@ def not_fetched(morning: Morning) -> None:
 
 
 def capacity_not_entered(morning: Morning) -> None:
+    morning.db.fetch("alter table partner_capacity alter daily_leads drop not null")
     morning.db.fetch("update partner_capacity set daily_leads = null where lower(region) like '%utrecht%'")
 
 

@@ -200,8 +200,11 @@ def _segments(
     segments = segments.merge(limits, on="segment_id", how="left")
     segments[LIMIT_COLUMNS] = segments[LIMIT_COLUMNS].astype(object).where(segments[LIMIT_COLUMNS].notna(), None)
     # As a person set them, before a step is cut to the budgets that it goes to: kept with the decision.
-    set_limits = segments[list(LIMITS)].to_dict("records")
-    segments["limits_set"] = [given | switches.shared_limits for given in set_limits]
+    segments["limits_set"] = pd.Series(
+        [dict(given) | switches.shared_limits for given in segments[list(LIMITS)].to_dict("records")],
+        index=segments.index,
+        dtype=object,
+    )
     judged, unread = _judged_capacity(connection)
     unreadable += unread
     given = [
