@@ -3,18 +3,22 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run test backtest clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint check check-code audit image format lock
+.PHONY: help run tomorrow test backtest clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint check check-code audit image format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
 READY := .venv/.locked
 ARGS ?=
+DAYS ?=
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 run: $(READY) ## one morning from start to end on this machine: statistics, plan, budgets; safe to re-run
 	@$(PYTHON) -m local.morning run
+
+tomorrow: $(READY) ## the sandbox's company lives one more day and its morning is decided (DAYS=30: so many); never a real one
+	@DAYS="$(DAYS)" $(PYTHON) -m local.tomorrow
 
 test: $(READY) ## the tests, against a real PostgreSQL and a real Airflow (ARGS="tests/planner -x" narrows them, ARGS=--long plays every case)
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)

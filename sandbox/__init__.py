@@ -8,6 +8,7 @@ patched into the pipeline: the unmodified Google clients reach it through Airflo
 ``world.noise``            random numbers that are looked up by a key instead of drawn
 ``world.world``            what happens: leads, clicks, spend, visits, acceptance, from seed and budget history
 ``world.state``            what is remembered: the budget history, edits and the step offset (SQLite, ``records``)
+``world.passing``          how a day passes while the calendar stands still
 ``world.faults``           every way in which the APIs can be told to fail; ``fault_queue``, ``tokens``
 ``world.books``            what the company's own database would hold
 ``google.ads``             the gRPC server: Search, SearchStream, MutateCampaignBudgets, ListAccessibleCustomers

@@ -4,6 +4,8 @@
 GET  /health          ``{"ok": true}``
 GET  /today           ``{"today": date}``
 POST /step            ``{"days": n}``: moves today ahead, gives ``{"today": date}``
+POST /passed          ``{"days": n}``: lets days pass while today stays, until n have passed in all; gives
+                      ``{"passed": n}``. GET: how many have
 POST /reset           back to the first morning: budgets, clock, faults and calls
 GET  /budgets         ``{resource name: micros in force}``
 POST /budgets         ``{"resource_name", "amount_micros", "user"}``: an edit by a person in Google's own pages
@@ -255,6 +257,8 @@ _CONTROL: dict[tuple[str, str], Callable[[State, Json, dict[str, str]], Json | l
     ("GET", "/health"): lambda state, body, query: {"ok": True},
     ("GET", "/today"): lambda state, body, query: {"today": str(state.today())},
     ("POST", "/step"): lambda state, body, query: {"today": str(state.step(int(body.get("days", 1))))},
+    ("GET", "/passed"): lambda state, body, query: {"passed": state.days_passed},
+    ("POST", "/passed"): lambda state, body, query: {"passed": state.pass_days(int(body["days"]))},
     ("POST", "/reset"): _reset,
     ("GET", "/budgets"): lambda state, body, query: dict(state.amounts),
     ("POST", "/budgets"): _set_budget,

@@ -20,6 +20,7 @@ import numpy as np
 
 from sandbox.world import catalogue
 from sandbox.world.fault_queue import FaultQueue
+from sandbox.world.passing import move_back
 from sandbox.world.records import SCHEMA, AccountDays, BudgetChange, CampaignState, Edit
 from sandbox.world.tokens import Tokens
 from sandbox.world.world import DAYS_OF_HISTORY, Day, World
@@ -58,11 +59,9 @@ class State:
                     f"{folder} holds a world with {name} {meta[name]}, and {asked} was asked for. Nothing was changed; "
                     f"unset SANDBOX_{name.upper()}, or remove the folder to start a new world."
                 )
-        self.first_morning = date.fromisoformat(meta["first_morning"])
         self._offset = timedelta(days=int(meta["offset_days"]))
         self.catalogue = catalogue.build(int(meta["segments"]), int(meta["seed"]))
-        self.first_day = self.first_morning - timedelta(days=DAYS_OF_HISTORY)
-        self.world = World(self.catalogue, int(meta["seed"]), self.first_day)
+        self._begin(meta)
         if is_new:
             self._write_beginning(meta)
         self._read_budgets()
@@ -72,6 +71,13 @@ class State:
     def close(self) -> None:
         with self.lock:
             self._db.close()
+
+    def _begin(self, meta: Mapping[str, str]) -> None:
+        """When the world began, by today's calendar, and the world of that beginning."""
+        self.first_morning = date.fromisoformat(meta["first_morning"])
+        self.days_passed = int(meta.get("days_passed", "0"))
+        self.first_day = self.first_morning - timedelta(days=DAYS_OF_HISTORY)
+        self.world = World(self.catalogue, int(meta["seed"]), self.first_day, self.days_passed)
 
     # -- time -----------------------------------------------------------------------------------------------------
 
@@ -91,8 +97,34 @@ class State:
             self._db.execute("update meta set value = ? where key = 'offset_days'", [str(self._offset.days)])
             return self.today()
 
+    def pass_days(self, days_passed: int) -> int:
+        """Let days pass while today stays: what happened lies further back, and what comes is a new yesterday.
+
+        ``days_passed``: of this world in all, so that a call that is repeated moves nothing twice; gives it back.
+        Raises ValueError for fewer than have passed.
+        """
+        with self.lock:
+            if days_passed < self.days_passed:
+                raise ValueError(f"{self.days_passed} days have passed, and none comes back. Nothing was changed.")
+            with self._db:
+                self._move_to(days_passed)
+            self._read_again()
+            return self.days_passed
+
+    def _move_to(self, days_passed: int) -> None:
+        move_back(self._db, days_passed - self.days_passed)
+        self._db.execute("insert or replace into meta values ('days_passed', ?)", [str(days_passed)])
+
+    def _read_again(self) -> None:
+        self._begin(dict(self._db.execute("select key, value from meta")))
+        self._days.clear()
+        self._reports = OrderedDict()  # one that is being made belongs to the old world
+        self._read_budgets()
+        self._read_states()
+        self._read_edits()
+
     def reset(self) -> None:
-        """Back to the first morning: every change, step, fault and recorded call since then is forgotten."""
+        """Back to the first morning: all changes, steps, passed days, faults and recorded calls are forgotten."""
         with self.lock:
             with self._db:
                 self._db.execute("delete from budget_changes where at >= ?", [self.first_morning.isoformat()])
@@ -101,13 +133,10 @@ class State:
                 self._db.execute("delete from campaign_states")
                 self._db.execute("delete from account_days")
                 self._db.execute("delete from edits")
+                self._move_to(0)
             self._offset = timedelta()
-            self._days.clear()
-            self._reports = OrderedDict()  # one that is being made belongs to the old world
             self.calls.clear()
-            self._read_budgets()
-            self._read_states()
-            self._read_edits()
+            self._read_again()
 
     def dates(self, first: date, last: date) -> list[date]:
         """The dates in [first, last] that the world has lived through; today is not over yet."""
@@ -360,7 +389,7 @@ class State:
         """Which campaigns do not serve on a day."""
         return np.array(
             [
-                day.weekday() in self.account_days(campaign.customer).rests_on
+                self.world.weekday(day) in self.account_days(campaign.customer).rests_on
                 or (
                     (state := self.campaign_state(campaign.id)) is not None
                     and not state.successor

@@ -107,10 +107,13 @@ def _about(mean: Floats, z: Floats) -> Ints:
 
 
 class World:
-    """The days of a catalogue; ``first_day`` is the day that the history starts."""
+    """The days of a catalogue; ``first_day`` is the day that the history starts.
 
-    def __init__(self, catalogue: Catalogue, seed: int, first_day: date) -> None:
-        self.catalogue, self.seed, self.first_day = catalogue, seed, first_day
+    ``days_passed``: how many days its history was moved back since it began; its own week goes on meanwhile.
+    """
+
+    def __init__(self, catalogue: Catalogue, seed: int, first_day: date, days_passed: int = 0) -> None:
+        self.catalogue, self.seed, self.first_day, self.days_passed = catalogue, seed, first_day, days_passed
         c, s = catalogue.campaigns, catalogue.segments
         self._budget = np.array([x.budget for x in c], dtype=np.int64)
         self._segment = np.array([x.segment for x in c], dtype=np.int64)
@@ -129,6 +132,10 @@ class World:
             raise ValueError(f"The world starts on {self.first_day}; there is nothing on {day}. Ask for a later day.")
         return (day - self.first_day).days
 
+    def weekday(self, day: date) -> int:
+        """Which day of the world's own week it is; Monday is 0."""
+        return (day.weekday() + self.days_passed) % 7
+
     def spend(
         self, day: date, budgets: Floats, running: npt.NDArray[np.bool_] | None = None, budget_of: Ints | None = None
     ) -> tuple[Floats, Floats]:
@@ -142,7 +149,7 @@ class World:
         budget = budgets[self._budget if budget_of is None else budget_of] * self._share
         delivered = budget * np.clip(np.exp(0.12 * normal(self.seed, _DELIVERY, campaigns, index)), 0.7, 1.8)
         absorbed = self._market * np.clip(np.exp(0.08 * normal(self.seed, _ABSORB, campaigns, index)), 0.7, 1.3)
-        resting = self._rests_on_sunday & (day.weekday() == 6)
+        resting = self._rests_on_sunday & (self.weekday(day) == 6)
         if running is not None:
             resting = resting | ~running
         spend = np.where(resting, 0.0, np.floor(100 * np.minimum(delivered, absorbed)) / 100)
@@ -151,13 +158,13 @@ class World:
 
     def expected_paid_leads(self, day: date, spend: Floats) -> Floats:
         """Leads per day expected of each campaign at that spend."""
-        return self._leads_at_ref * (spend / self._ref) ** BETA * WEEKDAY[day.weekday()]
+        return self._leads_at_ref * (spend / self._ref) ** BETA * WEEKDAY[self.weekday(day)]
 
     def day(
         self, day: date, budgets: Floats, running: npt.NDArray[np.bool_] | None = None, budget_of: Ints | None = None
     ) -> Day:
         """Everything that happened on a day with those budgets in force (EUR, one per budget)."""
-        index, weekday = self._index(day), WEEKDAY[day.weekday()]
+        index, weekday = self._index(day), WEEKDAY[self.weekday(day)]
         spend, lost = self.spend(day, budgets, running, budget_of)
         expected = self.expected_paid_leads(day, spend)
         paid = _arrivals(self.seed, PAID, expected, index)

@@ -149,7 +149,13 @@ def test_floor_and_cap_of_a_segment_that_wants_more(limits: dict[str, int], new:
 
 
 def test_limits_bind_even_where_nothing_else_would_change() -> None:
-    assert one(history(), segment(max_daily_budget=70)).new_budget == 70
+    lowered = one(history(), segment(max_daily_budget=70))
+    assert (lowered.new_budget, lowered.reasons) == (70, [Reason.ABOVE_CAP])
+    assert "(−12%, toward the cap)" in lowered.sentence
+    # A cap that is further away than one step is approached step by step.
+    far = one(history(), segment(max_daily_budget=20))
+    assert (far.new_budget, far.reasons) == (56, [Reason.ABOVE_CAP, Reason.STEP_LIMIT])
+    assert "(−30%, toward the cap, step limit)" in far.sentence
     assert one(history(), segment(min_daily_budget=90)).new_budget == 90
     assert one(history(), segment(min_daily_budget=90, budget_limited=False)).new_budget == 80
 

@@ -73,6 +73,8 @@ def choose(
     below, above = limits.current < limits.floor, limits.current > limits.cap
     at_cap = act & (desired > limits.cap_units) & (reachable == limits.cap_units)
     at_floor = act & (desired < limits.floor_units) & (reachable == limits.floor_units)
+    # What floor and cap alone would allow: a budget that only goes down to its new cap is not limited by a step.
+    between = np.minimum(np.maximum(desired, limits.floor_units), limits.cap_units)
     flags: Flags = {
         Reason.WITHIN_DEAD_BAND: small & ~changed,
         Reason.NOT_SIGNIFICANT: chance & ~changed,
@@ -80,7 +82,7 @@ def choose(
         Reason.AT_CAP: at_cap,
         Reason.AT_FLOOR: at_floor,
         Reason.SMALLER_THAN_UNIT: act & (reachable == limits.current) & ~at_cap & ~at_floor & ~barred,
-        Reason.STEP_LIMIT: changed & (reachable != desired) & ~at_cap & ~at_floor,
+        Reason.STEP_LIMIT: changed & (reachable != between),
         Reason.BELOW_FLOOR: below,
         Reason.ABOVE_CAP: above,
         Reason.CAPACITY_ZERO: nothing_wanted,

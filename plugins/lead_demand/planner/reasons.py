@@ -451,12 +451,6 @@ class Reason(StrEnum):
     )
 
     # What shaped a change
-    STEP_LIMIT = (
-        "step_limit",
-        "step limit",
-        "The wanted budget is further away than one step.",
-        "Nothing: the next step follows after the cool-down.",
-    )
     BELOW_FLOOR = (
         "below_floor",
         "toward the floor",
@@ -468,6 +462,12 @@ class Reason(StrEnum):
         "toward the cap",
         "Today's budget is above the segment's cap and is brought toward it.",
         "Nothing; raise max_daily_budget in lead_segment_channels if that is not wanted.",
+    )
+    STEP_LIMIT = (
+        "step_limit",
+        "step limit",
+        "The wanted budget, or the floor or cap toward which it goes, is further away than one step.",
+        "Nothing: the next step follows after the cool-down.",
     )
     CAPACITY_ZERO = (
         "capacity_zero",

@@ -19,6 +19,8 @@ MUCH_LOST = 0.10  # of a campaign's searches, for want of budget: mentioned wher
 COUNTED_TO = 0.9  # Google reports no larger share
 #: Reasons that say how a change was shaped, in the sentence's brackets.
 SHAPING = (
+    Reason.BELOW_FLOOR,
+    Reason.ABOVE_CAP,
     Reason.STEP_LIMIT,
     Reason.CAPACITY_MOVED,
     Reason.FOLLOW_THROUGH,
@@ -27,8 +29,6 @@ SHAPING = (
     Reason.TOTAL_CAP,
     Reason.MONTH_BUDGET,
     Reason.DAILY_INCREASE_LIMIT,
-    Reason.BELOW_FLOOR,
-    Reason.ABOVE_CAP,
     Reason.CAPACITY_ZERO,
     Reason.TARGET_SET_BY_PERSON,
 )
