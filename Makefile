@@ -3,19 +3,21 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run tomorrow test backtest clock faults drill up stop status clean migrate show psql airflow bench bench-decisions screenshots lint check check-code audit image format lock
+.PHONY: help run tomorrow test backtest clock faults drill up stop status clean migrate show history psql airflow bench bench-decisions screenshots lint check check-code audit image format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
 READY := .venv/.locked
 ARGS ?=
 DAYS ?=
+DATE ?=
+SEGMENT ?=
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 run: $(READY) ## one morning from start to end on this machine: statistics, plan, budgets; safe to re-run
-	@$(PYTHON) -m local.morning run
+	@$(PYTHON) -m local.morning
 
 tomorrow: $(READY) ## the sandbox's company lives one more day and its morning is decided (DAYS=30: so many); never a real one
 	@DAYS="$(DAYS)" $(PYTHON) -m local.tomorrow
@@ -32,8 +34,11 @@ stop: $(READY) ## stop the local services
 status: $(READY) ## which local services run, what was restarted and why, and what Airflow reports of its health
 	@$(PYTHON) -m local.commands status
 
-show: $(READY) ## today's decisions, and whether the live budgets agree with the log
-	@$(PYTHON) -m local.morning show
+show: $(READY) ## today's decisions and whether the live budgets agree with the log; another day (DATE=2026-11-26), one segment (SEGMENT=)
+	@DATE="$(DATE)" SEGMENT="$(SEGMENT)" $(PYTHON) -m local.look show
+
+history: $(READY) ## one segment day by day: leads, decisions, what came of them (SEGMENT=schilder_utrecht DAYS=60)
+	@SEGMENT="$(SEGMENT)" DAYS="$(DAYS)" $(PYTHON) -m local.look history
 
 migrate: $(READY) ## apply the migrations to LEADS_DATABASE_URL, or to the local database (ARGS=--dry-run shows them)
 	@$(PYTHON) -m local.commands migrate $(ARGS)

@@ -7,6 +7,7 @@ with counted as (
         made as action,
         count(*) as decisions,
         count(*) filter (where is_judged) as judged,
+        count(*) filter (where reverts.any_budget) as reverted,
         avg(is_as_promised::int) as as_promised,
         avg(is_nearer::int) as nearer,
         sum(is_nearer::int) as came_nearer,
@@ -14,7 +15,14 @@ with counted as (
         sum(nearer_by_luck) as luck,
         sum(nearer_by_luck * (1 - nearer_by_luck)) as luck_variance,
         round(avg(came - target) filter (where is_judged), 2) as leads_over_target
-    from budget_outcomes
+    from budget_outcomes as outcomes
+    -- By a person, on that day (which makes the change a hold) or later.
+    cross join lateral (
+        select count(*) > 0 as any_budget
+        from channel_orchestration_log as back
+        inner join channel_orchestration_log as log on back.reverts = log.id
+        where log.decision_id = outcomes.decision_id and back.status = 'success'
+    ) as reverts
     where came is not null and decision_date >= lead_today() - 182
     group by grouping sets ((2), (1, 2))
 ),
@@ -33,6 +41,7 @@ select
     action,
     decisions,
     judged,
+    reverted,
     -- Near 80 where the promises are honest.
     round(100 * as_promised) as as_promised_pct,
     round(100 * nearer) as nearer_pct,

@@ -1,9 +1,14 @@
 """What runs on one machine: PostgreSQL, the sandbox and Airflow as detached processes, and a morning."""
 
 import os
+import sys
 from pathlib import Path
 
 from tools import REPOSITORY
+
+# The product's library lies where Airflow looks for plugins.
+if (_plugins := str(REPOSITORY / "plugins")) not in sys.path:
+    sys.path.insert(0, _plugins)
 
 
 class LocalError(RuntimeError):

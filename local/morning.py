@@ -1,18 +1,17 @@
 """One morning on this machine, from the sources to the budgets; and what came of it.
 
-    python -m local.morning run|show
+    python -m local.morning
 
-`run` starts what is not running, repairs what an interrupted run left, lets Airflow do the day exactly as its schedule
+It starts what is not running, repairs what an interrupted run left, lets Airflow do the day exactly as its schedule
 would, prints one table, and stops what it started. It may be killed at any point and started again: the decision of a
 day is taken once, whoever asks.
 """
 
-import argparse
 import fcntl
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from io import TextIOWrapper
@@ -27,7 +26,7 @@ from local.airflow_api import ACTIVE, AirflowApi
 from local.company import amsterdam_date
 from local.progress import step
 from local.real_database import real_database, refuse_if_incomplete
-from local.report import changes, compare_budgets, one, print_day
+from local.report import changes, one, print_day
 from local.runs import PARKED, DayError, Watch, active_runs, close_leftovers
 from local.stack import Stack
 from tools import addresses
@@ -177,32 +176,10 @@ def run() -> int:
     return 0
 
 
-def show() -> int:
-    """`make show`."""
-    stack = Stack("run")
-    local = not real_database()
-    try:
-        if local:
-            with stack.starting():
-                stack.start_postgres()
-                stack.start_world()
-        agrees = True
-        print_day(stack.leads_url)
-        if stack.control:
-            sentence, agrees = compare_budgets(stack.leads_url, stack.control)
-            print(f"\n{sentence}")
-        return 0 if agrees else 1
-    finally:
-        if local:
-            with stack.starting():
-                stack.release("postgres", "sandbox")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m local.morning", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("what", choices=["run", "show"])
-    options = parser.parse_args(arguments)
+def guarded(work: Callable[[], int], again: str) -> int:
+    """The exit code of a command; what went wrong is one sentence for whoever typed it. `again`: what an interruption
+    leaves to do.
+    """
 
     def terminated(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -212,7 +189,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):  # lines of both streams stay in order when they go to one file
         sys.stdout.reconfigure(line_buffering=True)
     try:
-        return run() if options.what == "run" else show()
+        return work()
     except (LocalError, MigrationError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -227,9 +204,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. Run the same command again: it goes on where this one stopped.", file=sys.stderr)
+        print(f"\nInterrupted. {again}", file=sys.stderr)
         return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(run, "Run the same command again: it goes on where this one stopped."))

@@ -1,45 +1,42 @@
 """What came of a morning, read from the leads database: today's table, the sums, what a run has changed."""
 
-from datetime import datetime
+import textwrap
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import httpx
+import jinja2
 import psycopg
 from psycopg.rows import dict_row
 
+from lead_demand import text
+from lead_demand.budgets.day_table import SHOWN
+from lead_demand.channels.registry import STEERED
 from tools import REPOSITORY
 
-SQL = REPOSITORY / "local" / "sql"
-COLUMNS = (
-    "segment",
-    "capacity",
-    "target",
-    "expected",
-    "gap_yesterday",
-    "old_budget",
-    "new_budget",
-    "action",
-    "outcome",
-    "reason",
+INCLUDE = REPOSITORY / "include" / "sql"
+SQL = jinja2.Environment(
+    loader=jinja2.FileSystemLoader([REPOSITORY / "local" / "sql", INCLUDE]),
+    undefined=jinja2.StrictUndefined,
+    autoescape=False,  # noqa: S701  (SQL, not HTML; values are bound, never rendered)
 )
 
 
-def rows(url: str, name: str, **values: object) -> list[dict[str, Any]]:
-    """The result of one of the statements in local/sql."""
+def rows(url: str, name: str, names: dict[str, str] | None = None, **values: object) -> list[dict[str, Any]]:
+    """The result of one of the statements in local/sql, or of the product's; `names`: fragments that it is rendered
+    with.
+    """
     with psycopg.connect(url, row_factory=dict_row, prepare_threshold=None) as connection:
         connection.read_only = True
-        return connection.execute((SQL / f"{name}.sql").read_bytes(), values or None).fetchall()
+        statement = SQL.get_template(f"{name}.sql").render(names or {})
+        return connection.execute(statement.encode(), values or None).fetchall()
 
 
 def sums(url: str) -> list[str]:
     """Whether yesterday adds up, one sentence per account."""
-    statement = REPOSITORY / "include" / "sql" / "lead_stats" / "select_sums.sql"
-    with psycopg.connect(url) as connection:
-        connection.read_only = True
-        last = connection.execute("select public.lead_today() - 1").fetchone()
-        found = connection.execute(statement.read_bytes(), {"last": last and last[0]}).fetchall()
-    return [line for (line,) in found]
+    last = one(url, "select public.lead_today() - 1")
+    return [line for row in rows(url, "lead_stats/select_sums", last=last) for line in row.values()]
 
 
 def one(url: str, statement: str) -> Any:
@@ -50,26 +47,16 @@ def one(url: str, statement: str) -> Any:
     return row[0] if row else None
 
 
-def table(found: list[dict[str, Any]]) -> str:
-    """The day's table as text; unknown values are a dash."""
+def day_rows(url: str, day: date | None = None) -> list[dict[str, Any]]:
+    """Each active segment as it stands on a day, None = today, by code."""
+    names, values = ({}, {}) if day is None else ({"day": "%(day)s::date"}, {"day": day})
+    found = rows(url, "lead_budgets/select_report", names, channel=STEERED, **values)
+    return sorted(found, key=lambda row: str(row["segment"]))
 
-    def text(value: object) -> str:
-        if isinstance(value, Decimal):
-            return f"{value:f}"
-        return "–" if value is None else str(value)
 
-    cells = [[column.replace("_", " ") for column in COLUMNS]]
-    cells += [[text(row[column]) for column in COLUMNS] for row in found]
-    widths = [max(len(line[index]) for line in cells) for index in range(len(COLUMNS))]
-    numeric = {index for index, column in enumerate(COLUMNS) if column in COLUMNS[1:7]}
-    lines = [
-        "  ".join(
-            cell.rjust(width) if i in numeric else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in cells
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+def table(found: list[dict[str, Any]], columns: dict[str, str]) -> str:
+    """Rows as text within the width of a terminal, in parts where they are wider; unknown values are a dash."""
+    return "\n".join(text.tables(list(columns.values()), [[row[name] for name in columns] for row in found]))
 
 
 def changes(url: str, since: datetime) -> str:
@@ -92,18 +79,22 @@ def changes(url: str, since: datetime) -> str:
     )
 
 
-def print_day(url: str) -> None:
-    """The table of today and the findings that need attention."""
-    today = one(url, "select public.lead_today()")
-    print(
-        f"\n{today}: capacity in accepted leads per day, the rest in generated leads per day; budgets in EUR per day\n"
-    )
-    print(table(rows(url, "select_day")))
+def print_day(url: str, day: date | None = None, segment: str | None = None) -> None:
+    """The table of a day, None = today; of today also whether it adds up, and the findings that need attention.
+
+    `segment`: the code of the only one that is shown.
+    """
+    on = day or one(url, "select public.lead_today()")
+    print(f"\n{on}: capacity in accepted leads per day, the rest in generated leads per day; budgets in EUR per day\n")
+    print(table([row for row in day_rows(url, day) if segment in (None, row["segment"])], SHOWN))
+    if day is not None:
+        return
     print("\n" + "\n".join(sums(url)))
     for finding in rows(url, "select_findings"):
-        print(f"\n{finding['level']}: {finding['name']} ({finding['how_many']}): {finding['detail']}")
+        said = f"{finding['level']}: {finding['name']} ({finding['how_many']}): {finding['detail']}"
+        print("\n" + textwrap.fill(said, text.WIDTH))
         if finding["remediation"]:
-            print(f"  {finding['remediation']}")
+            print(textwrap.fill(finding["remediation"], text.WIDTH, initial_indent="  ", subsequent_indent="  "))
 
 
 def compare_budgets(url: str, control: str) -> tuple[str, bool]:

@@ -11,17 +11,15 @@ again: the day that was begun is ended first, and is one of those asked for.
 import os
 import subprocess
 import sys
-from io import TextIOWrapper
 
-from local import LocalError, private
-from local.morning import DAGS, alone, stopping
+from local import LocalError
+from local.morning import DAGS, alone, guarded, stopping
 from local.progress import step
 from local.real_database import real_database
 from local.report import print_day
 from local.runs import active_runs
 from local.stack import STAND_IN, Stack
 from tools import REPOSITORY
-from tools.migrations import MigrationError
 
 MOST_DAYS = 365
 
@@ -82,20 +80,5 @@ def _refuse_while_running(stack: Stack) -> None:
         )
 
 
-def main() -> int:
-    """The command line."""
-    os.umask(private.UMASK)
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
-    try:
-        return tomorrow()
-    except (LocalError, MigrationError) as error:
-        print(f"\n{error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("\nInterrupted. Run the same command again: it ends the day that was begun.", file=sys.stderr)
-        return 130
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded(tomorrow, "Run the same command again: it ends the day that was begun."))

@@ -8,12 +8,14 @@ one line: it can begin no other, move no cursor and hide nothing.
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
 from tabulate import tabulate
 
+WIDTH = 120  # characters of a line that a terminal or a log shows as one
 # What moves a terminal's cursor or changes its colours.
 _ESCAPE = re.compile(
     "\x1b(?:\\[[0-?]*[ -/]*[@-~]|[\\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)?|[@-Z\\\\-_])|\x9b[0-?]*[ -/]*[@-~]"
@@ -73,3 +75,37 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
         colalign=["right" if is_number(column) else "left" for column in range(len(columns))] if rows else None,
     )
     return [line.rstrip() for line in aligned.splitlines()]
+
+
+def tables(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int = WIDTH) -> list[str]:
+    """Likewise, but no line is wider than `width`: what does not fit beside the first column, which names the row, goes
+    into further tables below, each with that column again; a text that fits nowhere is continued on lines of its own.
+    """
+    cells = [[cell(value) for value in row] for row in rows]
+    # tabulate leaves two blanks beside a column's name.
+    names = [f"{name}  " for name in columns]
+    widths = [max(map(len, column)) for column in zip(names, *cells, strict=True)]
+    parts: list[list[int]] = []
+    left = 0
+    for column in range(1, len(columns)):
+        needed = min(widths[column], width - widths[0] - 2) + 2
+        if not parts or needed > left:
+            parts.append([])
+            left = width - widths[0]
+        parts[-1].append(column)
+        left -= needed
+    lines: list[str] = []
+    for part in parts or [[]]:
+        kept: list[list[Any]] = []
+        for row in rows:
+            wrapped = {
+                column: textwrap.wrap(cell(row[column]), max(width - widths[0] - 2, 20)) or [""]
+                for column in part
+                if widths[column] > width - widths[0] - 2
+            }
+            # Where a text is wrapped, its column is alone in its part.
+            more = next(iter(wrapped.values()), [])
+            kept.append([row[0], *(more[0] if column in wrapped else row[column] for column in part)])
+            kept += [["", line] for line in more[1:]]
+        lines += [*([""] if lines else []), *table([columns[column] for column in (0, *part)], kept)]
+    return lines

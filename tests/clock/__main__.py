@@ -196,7 +196,7 @@ def pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not server_timer", *arguments]
 
 
-RUN = [sys.executable, "-m", "local.morning", "run"]
+RUN = [sys.executable, "-m", "local.morning"]
 
 
 def main(arguments: Sequence[str]) -> int:

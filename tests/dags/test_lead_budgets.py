@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -46,6 +48,23 @@ def test_every_decision_says_why_in_codes_and_in_one_sentence(morning: Morning) 
         assert row["reasons"] and set(row["reasons"]) <= set(Reason)
         assert row["sentence"].endswith(".")
         assert row["inputs"]["code"] == row["code"]
+
+
+def test_the_plan_and_the_report_count_alike_and_fit_a_terminal(
+    morning: Morning, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="lead_demand")
+    assert morning.run("lead_budgets").state == "success"
+    lines = [record.getMessage() for record in caplog.records if record.name == "lead_demand"]
+    counts = [found[0] for line in lines if (found := re.search(r"\d+ increase, \d+ decrease, \d+ hold.*known", line))]
+    holds = [row for row in morning.decisions().values() if row["action"] == "hold"]
+    blocked = sum(row["is_blocked"] for row in holds)
+    assert len(counts) == 2 and counts[0] == counts[1]
+    assert counts[0].endswith(f"{len(holds)} hold, of which {blocked} because something is not known")
+    table = lines[next(n for n, line in enumerate(lines) if line.startswith("segment ")) :]
+    assert max(map(len, table)) <= 120
+    told = " ".join(" ".join(table).split())
+    assert all(" ".join(row["sentence"].split()[-4:]) in told for row in holds)
 
 
 def test_a_second_run_of_the_day_changes_nothing(morning: Morning) -> None:

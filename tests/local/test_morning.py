@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from local.morning import lacks_history
-from local.report import COLUMNS, changes, one, rows, table
+from local.report import SHOWN, changes, day_rows, one, rows, table
 from local.runs import is_parked, which
 from tests.fixtures.postgres import LeadsDatabase
 
@@ -36,14 +36,22 @@ def test_a_mapped_task_is_named_by_what_it_is_about() -> None:
 
 
 def test_the_table_shows_unknown_as_a_dash_and_money_with_cents() -> None:
-    row = dict.fromkeys(COLUMNS)
-    lines = table([row | {"segment": "schilder_utrecht", "old_budget": Decimal("80.00")}]).splitlines()
-    assert lines[2].split() == ["schilder_utrecht", *"––––", "80.00", *"––––"]
+    row = dict.fromkeys(SHOWN)
+    lines = table([row | {"segment": "schilder_utrecht", "old_budget": Decimal("80.00")}], SHOWN).splitlines()
+    assert lines[2].split()[:6] == ["schilder_utrecht", *"––––", "80.00"]
+
+
+def test_a_wide_table_is_shown_in_parts_that_fit_a_terminal() -> None:
+    row = dict.fromkeys(SHOWN, "something of some length") | {"segment": "schilder_utrecht", "sentence": "word " * 100}
+    lines = table([row], SHOWN).splitlines()
+    assert max(map(len, lines)) <= 120
+    assert sum(line.startswith("schilder_utrecht") for line in lines) == lines.count("") + 1 > 2
+    assert sum(line.split().count("word") for line in lines) == 100
 
 
 def test_the_statements_run_on_an_empty_database(leads_db: LeadsDatabase) -> None:
     url = leads_db.owner_url
-    assert rows(url, "select_day") == []
+    assert day_rows(url) == []
     assert rows(url, "select_findings") == []
     assert rows(url, "select_budgets") == []
     assert lacks_history(url)

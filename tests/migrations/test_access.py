@@ -88,7 +88,7 @@ UPDATE = {
     "partners": "is_active = false",
 }
 EMPTY = [("orchestration_settings", "insert"), ("profiles", "insert")]  # let in, and finds nothing to do
-VIEWS = ("lead_channel_roi", "budget_outcomes", "month_pace")
+VIEWS = ("lead_channel_roi", "budget_outcomes", "month_pace", "lead_segment_limits")
 OURS = [table for table in INSERT if table not in ("leads", "profiles", "partners")]
 # What a trigger alone writes, and what the pipeline alone does: decisions, questions, and that a channel was fetched.
 LOGGED = dict.fromkeys(

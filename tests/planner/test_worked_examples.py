@@ -53,6 +53,15 @@ def test_a_new_partner_wants_more() -> None:
     )
 
 
+def test_in_a_dry_run_no_sentence_says_when_the_next_change_may_come() -> None:
+    proposed = one(history(), segment(capacity_total_leads=5), dry_run=True)
+    assert proposed.sentence.endswith("should bring 4.4 per day. Dry run: it is not made.")
+    days = history(capacity_total_leads=5)
+    cooling = one(days, segment(capacity_total_leads=5, last_change_date=ago(1)), dry_run=True)
+    assert cooling.reasons[0] == Reason.COOL_DOWN
+    assert "not before" not in proposed.sentence + cooling.sentence
+
+
 def test_a_partner_leaves() -> None:
     row = one(history(), segment(capacity_total_leads=2, max_decrease_pct=70))
     assert row.action == "decrease"

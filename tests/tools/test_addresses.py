@@ -73,7 +73,7 @@ def test_what_the_driver_says_is_told_without_the_password() -> None:
         ("local.commands migrate", UNREADABLE[0]),
         ("local.commands psql", UNREADABLE[2]),
         ("local.commands up", UNREADABLE[11]),
-        ("local.morning run", UNREADABLE[4]),
+        ("local.morning", UNREADABLE[4]),
     ],
 )
 def test_no_command_prints_an_address_that_cannot_be_read(command: str, address: str, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
--- Grain: one active segment today.
--- Why: the last lines of the run's log, and what the digest tells.
+-- Grain: one active segment on one day: today, or what `day` is rendered as.
+-- Why: the last lines of the run's log, what the digest tells, and `make show`; a change that a person put back says so, whenever
+-- that was.
+{% set day = day | default('lead_today()') %}
 select
     segments.code as segment,
     stats.capacity_total_leads as capacity,
@@ -9,22 +11,38 @@ select
     round(decisions.old_budget, 2) as old_budget,
     round(decisions.new_budget, 2) as new_budget,
     decisions.action,
+    coalesce(decisions.is_blocked, false) as is_blocked,
     plans.orchestration_status as outcome,
+    -- What became of it, for people.
+    coalesce(reverts.said, changes.refused, plans.orchestration_status) as became,
     array_to_string(decisions.reasons, ', ') as reasons,
-    decisions.sentence
+    concat_ws(' ', decisions.sentence, upper(left(reverts.said, 1)) || substr(reverts.said, 2) || '.') as sentence
 from lead_segments as segments
-left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = lead_today() - 1
-left join lead_segment_plans as yesterday on segments.id = yesterday.segment_id and yesterday.date = lead_today() - 1
-left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = lead_today()
+left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = {{ day }} - 1
+left join lead_segment_plans as yesterday on segments.id = yesterday.segment_id and yesterday.date = {{ day }} - 1
+left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = {{ day }}
 left join lateral (
     select *
     from budget_decisions as evaluated
     where
         evaluated.segment_id = segments.id
         and evaluated.channel = %(channel)s
-        and evaluated.decision_date = lead_today()
+        and evaluated.decision_date = {{ day }}
     order by evaluated.is_blocked, evaluated.evaluated_at desc
     limit 1
 ) as decisions on true
+left join lateral (
+    select string_agg(distinct 'failed: ' || log.error_code, ', ') as refused
+    from channel_orchestration_log as log
+    where
+        log.segment_id = segments.id
+        and log.channel = %(channel)s
+        and log.decision_date = {{ day }}
+        and log.kind = 'plan'
+        and log.status = 'failed'
+) as changes on true
+left join lateral (
+    {% include 'reading/reverts.sql' %}
+) as reverts on true
 where segments.is_active
 order by decisions.action desc nulls last, segments.code

@@ -70,7 +70,11 @@ DECISION_COLUMNS = [
 
 @dataclass(frozen=True)
 class PlanReport:
-    """How many segments got which decision; `reasons`: how many have each code, the most frequent first."""
+    """How many segments got which decision.
+
+    `blocked`: of the holds those that may still be decided today; `reasons`: how many have each code, the most frequent
+    first.
+    """
 
     evaluated: int
     increases: int
@@ -141,7 +145,8 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
             unreadable.append(_unreadable("orchestration_settings", switches.error))
         settings = _with_limits(connection, settings, switches, key)
         first = day.today() - timedelta(days=settings.window_days)
-        settings = replace(settings, holidays=public_holidays(segments["country"], first, day.today()))
+        holidays = public_holidays(segments["country"], first, day.today())
+        settings = replace(settings, holidays=holidays, dry_run=switches.dry_run)
         # The history gets no name here: the planner lets go of it before it estimates.
         planned = LeadDemandPlanner(settings).plan(_history(connection, channel, settings), segments, day.today())
         _write(connection, decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
@@ -153,7 +158,7 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
         len(planned),
         counts.get("increase", 0),
         counts.get("decrease", 0),
-        counts.get("hold", 0) - blocked,
+        counts.get("hold", 0),
         blocked,
         switches.dry_run,
         dict(Counter(chain.from_iterable(planned["reasons"])).most_common()) if len(planned) else {},

@@ -122,7 +122,7 @@ class LeadDemandPlanner:
         choice = choose(known, days, forecast, held, stopped, today, settings)
         choice = share_increases(choice, known, forecast, settings)
         choice = keep_month(choice, known, rates, forecast, stopped, settings)
-        return result_frame(choice, known, days, rates, forecast, settings.currency, today)
+        return result_frame(choice, known, days, rates, forecast, settings, today)
 
     def truly_limited(self, known: Segments, rates: Estimate) -> Segments:
         """The same segments, without the flag `budget_limited` where the campaign leaves much of its budget unspent:

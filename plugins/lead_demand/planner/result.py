@@ -14,6 +14,7 @@ from lead_demand.planner.gap import Forecast, leads_per_euro, spend_at
 from lead_demand.planner.inputs import Days, Flags, Segments, as_euros, decimal
 from lead_demand.planner.reasons import Reason
 from lead_demand.planner.sentences import sentences
+from lead_demand.planner.settings import PlannerSettings
 
 #: Reasons that make the counts of days unusable: no estimate is shown with them.
 NO_ESTIMATE = (
@@ -36,7 +37,7 @@ def result_frame(
     days: Days,
     rates: Estimate,
     forecast: Forecast,
-    currency: str,
+    settings: PlannerSettings,
     today: np.datetime64,
 ) -> pd.DataFrame:
     """The answer of `LeadDemandPlanner.plan`, in the order of the frame that was given."""
@@ -83,7 +84,7 @@ def result_frame(
             "reasons": pd.Series(reasons, dtype=object),
         }
     )
-    told = sentences(result, known, days, currency, today)
+    told = sentences(result, known, days, settings, today)
     result["sentence"] = pd.Series(told, dtype=object)
     return result.iloc[known.given_order].reset_index(drop=True)
 

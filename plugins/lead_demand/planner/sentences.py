@@ -11,7 +11,7 @@ import pandas as pd
 
 from lead_demand.planner.inputs import Days, Segments, decimal, lost_share
 from lead_demand.planner.reasons import Reason, phrase, reason_of
-from lead_demand.planner.settings import LATELY
+from lead_demand.planner.settings import LATELY, PlannerSettings
 
 SYMBOLS = {"EUR": "€", "USD": "$", "GBP": "£"}
 FAR = 0.15  # of the week's mean: from this difference on, the day and its week are both given
@@ -34,9 +34,11 @@ SHAPING = (
 )
 
 
-def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, today: np.datetime64) -> list[str]:
+def sentences(
+    plan: pd.DataFrame, known: Segments, days: Days, settings: PlannerSettings, today: np.datetime64
+) -> list[str]:
     """One text per row of `plan` (the planner's result, in the order of `known` and `days`)."""
-    symbol = SYMBOLS.get(currency, f"{currency} ")
+    symbol, sent = SYMBOLS.get(settings.currency, f"{settings.currency} "), not settings.dry_run
     wait = np.maximum(np.nan_to_num(known.cooldown_days), 1).astype("timedelta64[D]")
     changed = (plan["action"] != "hold").to_numpy()
     names = [f"{name}: " for name in known.names]
@@ -63,9 +65,9 @@ def sentences(plan: pd.DataFrame, known: Segments, days: Days, currency: str, to
     )
     lately = days.dates[-LATELY:].tolist()
     decided = [
-        _stays(symbol, old, reasons, next_change, list(compress(lately, missing)))
+        _stays(symbol, old, reasons, next_change if sent else None, list(compress(lately, missing)))
         if old is None or old == new
-        else _moves(symbol, old, new, after, reasons, next_change)
+        else _moves(symbol, old, new, after, reasons, next_change if sent else None)
         for old, new, after, reasons, next_change, missing in rows
     ]
     return ["".join(parts) for parts in zip(names, forecasts, away, decided, checked, recommended, strict=True)]
@@ -88,14 +90,18 @@ def _away(there: float, away: float, until: dt.date | None, year: int) -> str:
     return f"Partners are away in the coming week, the last until {end}: they take {taken}. "
 
 
-def _moves(symbol: str, old: Decimal, new: Decimal, after: float, reasons: list[str], next_change: dt.date) -> str:
+def _moves(
+    symbol: str, old: Decimal, new: Decimal, after: float, reasons: list[str], next_change: dt.date | None
+) -> str:
     percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
     shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
     # The promise is stored with the decision, and compared with its seven days when they are over.
     brings = f": should bring {_count(after)} per day" if np.isfinite(after) else ""
     asked = " Waits for approval." if Reason.NEEDS_APPROVAL in reasons else ""
     budget = f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}){brings}."
-    # Not every change is made: a dry run, a refusal or a rejection starts no cool-down.
+    if next_change is None:
+        return f"{budget}{asked} Dry run: it is not made."
+    # Not every change is made: a refusal or a rejection starts no cool-down.
     return f"{budget}{asked} Once made, {_rests('the next', next_change)}"
 
 

@@ -56,6 +56,7 @@ class PlannerSettings:
     month_room: Decimal | None = None  # what the month leaves for increases of budgets; below 0, what has to go down
     max_daily_increase: Decimal | None = None  # sum of a day's increases
     approval_threshold: Decimal | None = None  # a larger increase is asked of a person
+    dry_run: bool = False  # nothing is sent, so no sentence says when the next change may come
 
     def __post_init__(self) -> None:
         shares = 0 < self.elasticity <= 1 and 0 < self.interval < 1

@@ -63,6 +63,7 @@ def plan_budgets(channel: str) -> None:
     """Every segment without a decision of today, in one evaluation; decisions and plans are kept."""
     from lead_demand import text
     from lead_demand.budgets import planning
+    from lead_demand.budgets.day_table import counted
 
     day.require_today(this_run())
     planned = planning.plan(channel, this_run().run_id)
@@ -70,8 +71,8 @@ def plan_budgets(channel: str) -> None:
         say("Nothing to decide: every active segment already has its decision of today.")
         return
     say(
-        f"{planned.evaluated} segments evaluated: {planned.increases} increase, {planned.decreases} decrease, "
-        f"{planned.holds} hold, {planned.blocked} held because something is not known."
+        f"{planned.evaluated} segments evaluated: "
+        f"{counted(planned.increases, planned.decreases, planned.holds, planned.blocked)}."
         + (" Dry run: nothing will be sent." if planned.dry_run else ""),
         text.table(["reason", "segments"], [[reason, number] for reason, number in planned.reasons.items()]),
     )
@@ -142,6 +143,7 @@ def report(channel: str) -> None:
     """Today in one table; fails when any task before it failed, so that a refused change is never hidden."""
     from lead_demand import text
     from lead_demand.budgets import month
+    from lead_demand.budgets.day_table import SHOWN, counted
     from lead_demand.database.settings import read_switches
 
     with database.connect() as connection:
@@ -149,29 +151,19 @@ def report(channel: str) -> None:
         found = findings.lines_since(connection, this_run().start_date or this_run().run_after)
         switches = read_switches(connection)
         pace = month.pace(connection)
-    shown = {
-        "segment": "segment",
-        "capacity": "capacity",
-        "target": "target",
-        "expected": "expected",
-        "gap": "gap yesterday",
-        "old_budget": "old budget",
-        "new_budget": "new budget",
-        "action": "action",
-        "outcome": "outcome",
-        "reasons": "reasons",
-    }
     waiting = sum(row["outcome"] == "waiting_approval" for row in rows)
     count = {kind: sum(row["action"] == kind for row in rows) for kind in ("increase", "decrease", "hold")}
+    undecided = sum(row["action"] is None for row in rows)
     say(
         f"{day.today()}: "
-        + ", ".join(f"{number} {kind}" for kind, number in count.items())
+        + counted(count["increase"], count["decrease"], count["hold"], sum(row["is_blocked"] for row in rows))
+        + (f", {undecided} not decided" if undecided else "")
         + (f"; {waiting} large increase(s) wait for a person, under Required Actions." if waiting else ".")
         + f" {switches.why_no_change}".rstrip(),
         [
             *([pace] if pace else []),
             *found,
-            *text.table(list(shown.values()), [[row[column] for column in shown] for row in rows]),
+            *text.tables(list(SHOWN.values()), [[row[column] for column in SHOWN] for row in rows]),
         ],
     )
     fail_for_upstream()

@@ -1,0 +1,61 @@
+-- Grain: one day of one segment, newest last: what came in, what was decided, what became of it.
+-- Why: `make history`: why a budget moved, and whether it helped, in the order in which it happened.
+{% set day = 'days.day' %}
+select
+    days.day::date as day,
+    stats.leads_generated as leads,
+    round(decisions.target_leads_per_day, 1) as target,
+    round(decisions.expected_leads_per_day, 1) as expected,
+    plans.lead_gap as gap,
+    round(stats.google_ads_spend, 2) as spend,
+    round(decisions.old_budget, 2) as old_budget,
+    round(decisions.new_budget, 2) as new_budget,
+    decisions.action,
+    coalesce(reverts.said, changes.refused, plans.orchestration_status) as became,
+    array_to_string(decisions.reasons, ', ') as reasons,
+    round(outcomes.promised, 1) as promised,
+    round(outcomes.came, 1) as came_7_days,
+    case
+        when outcomes.made is null or outcomes.made = 'hold' then null
+        when outcomes.is_nearer then 'nearer to the target'
+        when not outcomes.is_nearer then 'no nearer to the target'
+        when outcomes.came is null then 'its 7 days are not over'
+        else 'not judged: it was changed again'
+    end as helped
+from
+    (
+        select lead_today() - back as day
+        from generate_series(0, %(days)s::integer - 1) as back
+    ) as days
+cross join (
+    select *
+    from lead_segments
+    where code = %(segment)s
+) as segments
+left join lead_generation_stats as stats on segments.id = stats.segment_id and days.day = stats.date
+left join lead_segment_plans as plans on segments.id = plans.segment_id and days.day = plans.date
+left join lateral (
+    select *
+    from budget_decisions as evaluated
+    where
+        evaluated.segment_id = segments.id
+        and evaluated.channel = %(channel)s
+        and evaluated.decision_date = days.day
+    order by evaluated.is_blocked, evaluated.evaluated_at desc
+    limit 1
+) as decisions on true
+left join lateral (
+    select string_agg(distinct 'failed: ' || log.error_code, ', ') as refused
+    from channel_orchestration_log as log
+    where
+        log.segment_id = segments.id
+        and log.channel = %(channel)s
+        and log.decision_date = days.day
+        and log.kind = 'plan'
+        and log.status = 'failed'
+) as changes on true
+left join lateral (
+    {% include 'reading/reverts.sql' %}
+) as reverts on true
+left join budget_outcomes as outcomes on decisions.id = outcomes.decision_id
+order by days.day
