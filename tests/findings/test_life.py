@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -79,6 +80,26 @@ def test_an_older_window_does_not_overwrite_what_a_newer_one_found(leads_db: Lea
         "the newer day was repaired"
     )
     assert open_subjects(leads_db) == ["1/77"]
+
+
+def test_one_day_that_is_read_again_does_not_overwrite_what_a_wider_window_found(leads_db: LeadsDatabase) -> None:
+    def detail() -> str:
+        return leads_db.value("select detail from pipeline_findings")
+
+    wide, narrow = "10 leads in 31 days.", "1 lead on one day."
+    scope = {"first": DAY, "last": DAY}
+    check(leads_db, replace(finding(evidence_date=DAY), detail=wide))
+    check(leads_db, replace(finding(evidence_date=DAY), detail=narrow), **scope)
+    assert detail() == wide
+    check(leads_db, replace(finding(evidence_date=DAY), detail="8 leads in 31 days."))
+    assert detail() == "8 leads in 31 days."
+    # What is newer is news, however few days show it; and what was closed begins anew.
+    check(leads_db, replace(finding(evidence_date=date(2026, 4, 1)), detail=narrow), first=DAY, last=date(2026, 4, 1))
+    assert detail() == narrow
+    check(leads_db, first=date(2026, 1, 1), last=date(2026, 4, 1))
+    assert open_subjects(leads_db) == []
+    check(leads_db, replace(finding(evidence_date=DAY), detail="Again."), **scope)
+    assert detail() == "Again." and open_subjects(leads_db) == ["1/77"]
 
 
 def test_a_person_who_answered_a_finding_is_not_asked_again_until_it_was_closed(leads_db: LeadsDatabase) -> None:

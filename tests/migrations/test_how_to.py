@@ -56,9 +56,9 @@ def done(company: LeadsDatabase) -> dict[str, int]:
     return rows
 
 
-@pytest.mark.parametrize("text", STATEMENTS, ids=lambda text: " ".join(text.split())[:60])
-def test_a_statement_of_the_page_does_something(done: dict[str, int], text: str) -> None:
-    assert done[text] > 0
+def test_each_statement_of_the_page_does_something(done: dict[str, int]) -> None:
+    assert len(done) == len(STATEMENTS)
+    assert [text for text, rows in done.items() if rows < 1] == []
 
 
 def test_the_page_leaves_the_planner_its_target_and_the_limits_their_author(

@@ -3,9 +3,14 @@
 -- whose CTEs are `found (name, level, segment_id, channel, date, subject, detail, remediation, evidence_date, amount)` and
 -- `checked (name, channel, account, first, last)`: what was looked for, NULL = any; returns the number of findings.
 -- Why: one form for every check, and each check closes what it no longer finds. Ordered, so that two runs never deadlock.
+{% set narrower -%}
+pipeline_findings.resolved_at is null
+            and excluded.evidence_date <= pipeline_findings.evidence_date
+            and excluded.evidence_days < pipeline_findings.evidence_days
+{%- endset %}
 recorded as (
     insert into pipeline_findings (
-        name, level, segment_id, channel, date, subject, detail, remediation, evidence_date, amount
+        name, level, segment_id, channel, date, subject, detail, remediation, evidence_date, amount, evidence_days
     )
     select distinct on (found.name, found.segment_id, found.channel, found.date, found.subject)
         found.name,
@@ -17,7 +22,21 @@ recorded as (
         found.detail,
         found.remediation,
         found.evidence_date,
-        found.amount
+        found.amount,
+        case
+            when found.evidence_date is not null then (
+                select max(case when isfinite(checked.first) and isfinite(checked.last) then checked.last - checked.first + 1 else 100000 end)
+                from checked
+                where
+                    checked.name = found.name
+                    and (checked.channel is null or checked.channel = found.channel)
+                    and (
+                        checked.account is null
+                        or found.subject = checked.account
+                        or starts_with(found.subject, checked.account || '/')
+                    )
+            )
+        end
     from found
     order by
         found.name,
@@ -33,10 +52,12 @@ recorded as (
             when pipeline_findings.level = 'info' and pipeline_findings.resolved_at is null then 'info'
             else excluded.level
         end,
-        detail = excluded.detail,
-        remediation = excluded.remediation,
-        evidence_date = excluded.evidence_date,
-        amount = excluded.amount,
+        -- A narrower window that shows nothing newer has seen it again, and knows less of it.
+        detail = case when {{ narrower }} then pipeline_findings.detail else excluded.detail end,
+        remediation = case when {{ narrower }} then pipeline_findings.remediation else excluded.remediation end,
+        evidence_date = case when {{ narrower }} then pipeline_findings.evidence_date else excluded.evidence_date end,
+        amount = case when {{ narrower }} then pipeline_findings.amount else excluded.amount end,
+        evidence_days = case when {{ narrower }} then pipeline_findings.evidence_days else excluded.evidence_days end,
         last_seen = greatest(pipeline_findings.last_seen, now()),
         resolved_at = null
     -- What an older window shows is older news than what is open already.

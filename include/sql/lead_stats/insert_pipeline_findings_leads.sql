@@ -228,22 +228,34 @@ found as (
             segments.id = metrics.segment_id
             and metrics.channel = 'leads'
             and metrics.date between %(last)s::date - 6 and %(last)s::date
-    where segments.is_active
+    -- The last 7 days are those up to yesterday, whatever days a run restates.
+    where segments.is_active and %(last)s::date = lead_today() - 1
     group by segments.id, segments.code
     having sum((metrics.leads_by_source -> 'unknown' ->> 'generated')::int) > %(most_without_source)s::numeric * sum(metrics.leads_generated)
 ),
 
--- The latest window replaces whatever was found before it; an older one is about its own days.
+-- The latest window of a whole run (30 days) replaces whatever was found before it; an older or a shorter one is about its own days.
 checked as (
     select
         looked_for.name,
         'leads' as channel,
         null::text as account,
-        case when %(last)s::date = lead_today() - 1 then '-infinity'::date else %(first)s::date end as first,
+        case
+            when %(last)s::date = lead_today() - 1 and %(first)s::date <= %(last)s::date - 27 then '-infinity'::date
+            else %(first)s::date
+        end as first,
         %(last)s::date as last
     from (
-        values ('leads_without_segment'), ('lead_status_unknown'), ('lead_source_unknown'), ('leads_without_source')
+        values ('leads_without_segment'), ('lead_status_unknown'), ('lead_source_unknown')
     ) as looked_for (name)
+    union all
+    select
+        'leads_without_source',
+        'leads',
+        null,
+        '-infinity'::date,
+        %(last)s::date
+    where %(last)s::date = lead_today() - 1
 ),
 
 {% include 'findings/record_found.sql' %}
