@@ -44,7 +44,7 @@ class Watch:
             state = str(self.api.run(dag_id, run_id)["state"])
             tasks = self.api.tasks(dag_id, run_id)
             done = sum(task["state"] not in (*OPEN, PARKED) for task in tasks)
-            active = sorted({task["task_id"] for task in tasks if task["state"] in OPEN[3:]})
+            active = under_way(tasks)
             line = f"{dag_id}: {done} of {len(tasks)} tasks done" + (f", now {', '.join(active)}" if active else "")
             if line != last:
                 last, moved = line, time.monotonic()
@@ -97,6 +97,17 @@ class Watch:
                 return False
             time.sleep(0.3)
         return True
+
+
+def under_way(tasks: list[dict[str, Any]]) -> list[str]:
+    """The tasks that a run is at, each with why it takes longer where it waits for another try."""
+    return sorted(
+        {
+            task["task_id"] + (" (failed, waits for its next try)" if task["state"] == "up_for_retry" else "")
+            for task in tasks
+            if task["state"] in OPEN[3:]
+        }
+    )
 
 
 def is_parked(tasks: list[dict[str, Any]]) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from local.morning import lacks_history
 from local.report import SHOWN, changes, day_rows, one, rows, table
-from local.runs import is_parked, which
+from local.runs import is_parked, under_way, which
 from tests.fixtures.postgres import LeadsDatabase
 
 
@@ -27,6 +27,15 @@ def task(state: str | None) -> dict[str, object]:
 )
 def test_a_run_is_parked_when_only_a_person_can_move_it(states: list[str | None], parked: bool) -> None:
     assert is_parked([task(state) for state in states]) is parked
+
+
+def test_a_run_with_a_retry_says_what_it_waits_for() -> None:
+    tasks = [
+        {"task_id": "pull_ga4", "state": "up_for_retry"},
+        {"task_id": "pull_leads", "state": "running"},
+        {"task_id": "attribute_leads", "state": "success"},
+    ]
+    assert under_way(tasks) == ["pull_ga4 (failed, waits for its next try)", "pull_leads"]
 
 
 def test_a_mapped_task_is_named_by_what_it_is_about() -> None:
