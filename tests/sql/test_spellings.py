@@ -478,6 +478,21 @@ def test_a_source_is_read_in_every_spelling_and_what_means_nothing_is_unknown_an
     assert company.resolved("leads_without_source") == 1
 
 
+def test_one_day_that_is_read_again_leaves_what_the_whole_window_found(company: Company) -> None:
+    company.segment("schilder_utrecht")
+    for days_ago in (1, 1, 9):
+        company.lead(days_ago, region="atlantis")
+    company.lead(9, region="utopia")
+    company.run()
+    found = company.open_findings("leads_without_segment")
+    assert len(found) == 2 and any("3 leads" in detail for detail in found.values())
+    company.run(days=1)
+    assert company.open_findings("leads_without_segment") == found
+    company.db.fetch("update leads set region = 'utrecht'")
+    company.run()
+    assert not company.open_findings("leads_without_segment")
+
+
 # Times and segments that end ------------------------------------------------------------------------------------------
 
 
