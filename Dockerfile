@@ -13,3 +13,7 @@ ENV AIRFLOW__CORE__DEFAULT_TIMEZONE=Europe/Amsterdam \
 COPY --chown=airflow:root dags /opt/airflow/dags
 COPY --chown=airflow:root plugins /opt/airflow/plugins
 COPY --chown=airflow:root include /opt/airflow/include
+
+# The chart library of the page, from the npm registry, by its hash.
+COPY tools/browser_packages.py /browser_packages.py
+RUN python /browser_packages.py uplot /opt/airflow/plugins/lead_demand/ui/static/vendor

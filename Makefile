@@ -8,6 +8,9 @@ unexport MAKEFLAGS MFLAGS
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
 READY := .venv/.locked
+# The chart library of the page (tools/browser_packages.py), for whatever serves or opens the page.
+CHART_FOLDER := plugins/lead_demand/ui/static/vendor
+CHART := $(CHART_FOLDER)/.package
 ARGS ?=
 DAYS ?=
 DATE ?=
@@ -16,16 +19,16 @@ SEGMENT ?=
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
-run: $(READY) ## one morning from start to end on this machine: statistics, plan, budgets; safe to re-run
+run: $(READY) $(CHART) ## one morning from start to end on this machine: statistics, plan, budgets; safe to re-run
 	@$(PYTHON) -m local.morning
 
 tomorrow: $(READY) ## the sandbox's company lives one more day and its morning is decided (DAYS=30: so many); never a real one
 	@DAYS="$(DAYS)" $(PYTHON) -m local.tomorrow
 
-test: $(READY) ## the tests, against a real PostgreSQL and a real Airflow (ARGS="tests/planner -x" narrows them, ARGS=--long plays every case)
+test: $(READY) $(CHART) ## the tests, against a real PostgreSQL and a real Airflow (ARGS="tests/planner -x" narrows them, ARGS=--long plays every case)
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-up: $(READY) ## start the local services and leave them running; prints the address of Airflow's UI
+up: $(READY) $(CHART) ## start the local services and leave them running; prints the address of Airflow's UI
 	@$(PYTHON) -m local.commands up
 
 stop: $(READY) ## stop the local services
@@ -67,7 +70,7 @@ bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and a
 bench: $(READY) ## what a morning costs, against limits measured in the same run (an hour; ARGS=--quick for a minute)
 	@$(PYTHON) -m bench.pipeline $(ARGS)
 
-screenshots: $(READY) ## take the pictures in docs/ again, in a real Airflow with a real browser
+screenshots: $(READY) $(CHART) ## take the pictures in docs/ again, in a real Airflow with a real browser
 	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages
 
 check: check-code ## for each save: style, types, imports, SQL, generated pages, and the tests that need no service and play no company
@@ -107,3 +110,7 @@ clean: ## stop the services and delete .local: the local database, the sandbox, 
 $(READY): requirements.txt requirements-dev.txt
 	@command -v $(ANY_PYTHON) >/dev/null || { echo "Python 3.11 to 3.13 is needed, and no python3 is on PATH."; exit 1; }
 	@$(ANY_PYTHON) tools/environment.py
+
+# A morning needs no chart: where no registry answers, the page shows the same figures as a table.
+$(CHART): tools/browser_packages.py
+	@$(PYTHON) tools/browser_packages.py uplot $(CHART_FOLDER) || [ $$? = 3 ]

@@ -1,0 +1,147 @@
+// Sentences from the columns of a decision, so that words and numbers are the reader's. The stored sentence is the record.
+import { capital, change, daysLater, dayOf, euros, person, shortDay, tenth, whole } from "../lib/format.js";
+import { has, say } from "../lib/language.js";
+
+// Reasons that only shaped a change, in the order in which they are told.
+const SHAPING = [
+  "step_limit", "capacity_moved", "follow_through", "at_cap", "at_floor", "total_cap", "month_budget",
+  "daily_increase_limit", "below_floor", "above_cap", "partners_absent", "target_set_by_person",
+];
+// Holds where a person can do something although nothing is missing.
+const ADVISED = new Set(["not_budget_limited", "at_cap", "at_floor", "shared_budget", "total_cap", "smaller_than_unit"]);
+
+/** A field of a reason in the reader's language: "phrase", "meaning" or "todo". `reasons` has the English. */
+export function wordsOf(code, field, reasons) {
+  const key = `reasons.${code}.${field}`;
+  return has(key) ? say(key) : reasons[code]?.[field] || (field === "todo" ? "" : code.replaceAll("_", " "));
+}
+
+/** A reason as an entry of a list. */
+export function reasonLabel(code, reasons) {
+  return capital(wordsOf(code, "phrase", reasons));
+}
+
+/** What to do about it; "" where there is nothing to do. */
+export function adviceOf(code, reasons) {
+  const isWork = reasons[code]?.blocking || ADVISED.has(code);
+  if (!isWork) return "";
+  return has(`short.${code}.todo`) ? say(`short.${code}.todo`) : wordsOf(code, "todo", reasons);
+}
+
+function meaningOf(code, reasons) {
+  return has(`short.${code}.meaning`) ? say(`short.${code}.meaning`) : wordsOf(code, "meaning", reasons);
+}
+
+function shapes(codes, reasons) {
+  const shaping = SHAPING.filter((code) => codes?.includes(code));
+  return shaping.map((code) => `; ${has(`shape.${code}`) ? say(`shape.${code}`) : wordsOf(code, "phrase", reasons)}`).join("");
+}
+
+/** Why, for a row of today: {text, advice}. */
+export function why(row, reasons) {
+  if (!row.action) return { text: say("why.not_evaluated"), advice: "" };
+  if (row.outcome === "reverted") {
+    const values = { who: person(row.reverted_by), at: shortDay(dayOf(row.reverted_at)) };
+    return { text: say("why.reverted", values), advice: "" };
+  }
+  if (row.action !== "hold") {
+    const main = row.reasons.includes("capacity_zero") ? "capacity_zero" : row.action;
+    return { text: `${say(`why.${main}`)}${shapes(row.reasons, reasons)}.`, advice: refusalOf(row, reasons) };
+  }
+  const first = row.reasons[0];
+  return { text: first ? heldBecause(first, row, reasons) : say("why.held"), advice: first ? adviceOf(first, reasons) : "" };
+}
+
+function heldBecause(code, row, reasons) {
+  if (code === "cool_down" && row.last_change) {
+    return say("why.cool_down", { day: shortDay(row.last_change), free: shortDay(freeFrom(row.last_change, row.cooldown_days)) });
+  }
+  if (code === "foreign_edit" && row.changed_at) {
+    return say("why.foreign_edit", { day: shortDay(dayOf(row.changed_at)), who: person(row.changed_by || "?") });
+  }
+  return meaningOf(code, reasons);
+}
+
+function refusalOf(row, reasons) {
+  if (!row.error_code || row.outcome === "rejected" || row.outcome === "expired") return "";
+  return explained(row.error_code, reasons) || say("why.error", { code: row.error_code });
+}
+
+/** What an error code means, where the catalogue or the server knows it. */
+function explained(code, reasons) {
+  return has(`reasons.${code}.meaning`) || reasons[code]?.meaning ? wordsOf(code, "meaning", reasons) : "";
+}
+
+function freeFrom(day, coolDown) {
+  return daysLater(day, Math.max(coolDown || 1, 1));
+}
+
+const moved = (event) => `${euros(event.old)} → ${euros(event.new)}`;
+
+/** The title of an event: what happened, in a few words. */
+export function eventTitle(event) {
+  if (event.kind === "hold") return say("event.held", { amount: euros(event.new) });
+  if (event.kind === "limit") {
+    return say("event.limit", { column: event.column, old: event.old ?? "–", new: event.new ?? "–" });
+  }
+  if (event.kind === "plan") return event.status === "success" ? moved(event) : say(`event.${event.status === "pending" ? "open" : "not_made"}`, { moved: moved(event) });
+  return say(`event.${event.kind}`, { moved: moved(event) });
+}
+
+/** By how much, of an event that moves a budget. */
+export function eventChange(event) {
+  const isMove = event.kind !== "hold" && event.kind !== "limit";
+  return isMove && event.old > 0 && event.new !== null ? change(event.new / event.old - 1) : "";
+}
+
+/** Why it happened, in one sentence or two. */
+export function eventReason(event, reasons) {
+  const who = person(event.who);
+  if (event.kind === "hold") return event.reasons?.[0] ? meaningOf(event.reasons[0], reasons) : "";
+  if (event.kind !== "plan") return say(`event.${event.kind}_why`, { who });
+  const values = { expected: tenth(event.expected), low: tenth(event.low), high: tenth(event.high), target: tenth(event.target), shapes: shapes(event.reasons, reasons) };
+  const because = event.expected === null ? "" : say("event.because", values);
+  if (event.status !== "failed") return capital(because) + (event.who ? ` ${say("event.approved", { who })}` : "");
+  const refused = { approval_rejected: say("event.rejected", { who }), approval_expired: say("event.expired") };
+  const answer = refused[event.error_code];
+  if (answer) return `${answer} ${because ? say("event.asked", { because }) : ""}`;
+  const cause = explained(event.error_code, reasons) || event.error_detail || event.error_code || "";
+  return `${cause} ${because ? say("event.wanted", { because }) : ""}`;
+}
+
+/** What would happen next: [headline, explanation]. */
+export function next(segment, reasons) {
+  const { today: row, limits, settings } = segment;
+  if (settings.kill_switch) return [say("next.stopped"), say("next.stopped_why")];
+  if (!row.action) return [say("next.not_evaluated"), say("next.not_evaluated_why")];
+  if (row.outcome === "waiting") {
+    return [say("next.waits", { moved: moved(row) }), say("next.waits_why", { until: settings.approval_deadline.slice(0, 5) })];
+  }
+  const first = row.reasons[0];
+  if (row.is_blocked) return [say("next.blocked"), adviceOf(first, reasons) || wordsOf(first, "meaning", reasons)];
+  return heading(row, limits, reasons) || staying(row, first, limits, reasons);
+}
+
+function heading(row, limits, reasons) {
+  const inForce = row.outcome === "applied" ? row.new : row.old;
+  const isOpen = row.reasons.includes("below_capacity") || row.reasons.includes("above_capacity");
+  if (!isOpen || row.wanted === null || !inForce || row.reasons[0] === "not_budget_limited") return null;
+  const wanted = Math.min(Math.max(row.wanted, limits?.floor ?? 0), limits?.cap ?? row.wanted);
+  const isUp = wanted > inForce;
+  const step = isUp ? limits?.max_increase_pct : limits?.max_decrease_pct;
+  if (Math.abs(wanted - inForce) < 1 || !step) return null;
+  const steps = Math.ceil(Math.abs(Math.log(wanted / inForce) / Math.log(1 + (isUp ? step : -step) / 100)) - 1e-6);
+  const free = row.last_change ? ` ${say("next.not_before", { day: shortDay(freeFrom(row.last_change, limits?.cooldown_days)) })}` : "";
+  const size = `${isUp ? "+" : "−"}${whole(step)}%`;
+  return [say("next.heads_for", { amount: euros(Math.round(wanted)) }), say("next.steps", { n: steps, size }) + free];
+}
+
+function staying(row, first, limits, reasons) {
+  if (["within_dead_band", "not_significant"].includes(first)) {
+    return [say("next.stays"), say("next.stays_why", { target: tenth(row.target) })];
+  }
+  if (first === "cool_down" && row.last_change) {
+    return [say("next.free_from", { day: shortDay(freeFrom(row.last_change, limits?.cooldown_days)) }), say("next.cool_down_why")];
+  }
+  return [capital(wordsOf(first || "held", "phrase", reasons)), adviceOf(first, reasons) || wordsOf(first || "held", "meaning", reasons)];
+}

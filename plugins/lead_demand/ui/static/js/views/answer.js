@@ -1,0 +1,64 @@
+// "Why is the budget what it is, and did it help?", answered in a few sentences above the evidence.
+import { element } from "../lib/elements.js";
+import { daysBetween, euros, person, shortDay, tenth, UNKNOWN } from "../lib/format.js";
+import { say, tell } from "../lib/language.js";
+import { cameChip, othersWithin, outcomeOf } from "../parts/outcome.js";
+
+const STORY_DAYS = 60;
+const strong = (text) => element("b", {}, text);
+
+/** `changes` are the events but holds, newest first; `days` the days of the chart, oldest first; `budget` what is in force. */
+export function answer({ row, changes, days, budget }) {
+  const moves = changes.filter((event) => event.kind !== "limit");
+  const made = moves.filter((event) => event.status === "success");
+  const last = made.find((event) => event.kind === "plan");
+  const others = last ? othersWithin(last, made) : 0;
+  const came = last ? outcomeOf(last, others) : null;
+  return element("section.answer", { "aria-labelledby": "question" },
+    element("h2.question", { id: "question" }, say("answer.question")),
+    element("p.reply", {}, last ? reply(last, made, came) : say(budget === null ? "answer.no_budget" : made.length ? "answer.by_people" : "answer.unchanged")),
+    came && came.state !== "later" ? element("p", {}, cameChip(came), element("span.muted", {}, came.text)) : null,
+    came && others ? element("p.muted", {}, say("answer.others", { n: others })) : null,
+    overall({ row, made, days, budget }));
+}
+
+function reply(last, made, came) {
+  const since = made.filter((event) => event.at > last.at)[0];
+  const values = { day: shortDay(last.day), old: strong(euros(last.old)), new: strong(euros(last.new)) };
+  const because = last.expected === null ? "" : say("answer.because", { expected: tenth(last.expected), target: tenth(last.target) });
+  const moved = tell(last.new > last.old ? "answer.raised" : "answer.lowered", values);
+  const first = since
+    ? [...tell(`answer.since_${since.kind}`, { day: shortDay(since.day), who: person(since.who), old: strong(euros(since.old)), new: strong(euros(since.new)) }), " "]
+    : [];
+  return [...first, ...moved, because, " ", whatCame(last, came)];
+}
+
+function whatCame(last, came) {
+  if (last.reverted_at) {
+    const days = Math.max(1, daysBetween(last.day, last.reverted_at.slice(0, 10)));
+    return say("answer.reverted", { who: person(last.reverted_by), n: days });
+  }
+  if (!came) return "";
+  if (came.state === "later") return `${came.text}.`;
+  return say("answer.came", { got: tenth(last.r7), after: tenth(last.after) });
+}
+
+/** From where to where in sixty days, and in how many steps. */
+function overall({ row, made, days, budget }) {
+  const window = days.slice(-STORY_DAYS);
+  const first = window.find((day) => day.budget !== null);
+  const before = window.find((day) => day.expected !== null);
+  const steps = made.filter((event) => first && event.day >= first.date);
+  if (steps.length < 2 || !before || row.expected === null) return null;
+  const count = (kind) => steps.filter((event) => event.kind === kind).length;
+  const parts = [["plan", "answer.steps"], ["manual", "answer.hand"], ["edit", "answer.hand"], ["revert", "answer.reverts"]]
+    .map(([kind, key]) => [count(kind), key])
+    .filter(([n]) => n)
+    .map(([n, key]) => say(key, { n }));
+  const oldest = steps.at(-1);
+  const start = oldest.day === first.date ? oldest.old : first.budget;
+  return element("p.muted", {}, say("answer.overall", {
+    n: STORY_DAYS, start: euros(start), now: budget === null ? UNKNOWN : euros(budget), steps: parts.join(", "),
+    expected_then: tenth(before.expected), expected: tenth(row.expected), target_then: tenth(before.target), target: tenth(row.target),
+  }));
+}

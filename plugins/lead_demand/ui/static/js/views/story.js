@@ -1,0 +1,90 @@
+// What happened to a segment, newest first: each change with its reason and what came of it; holds as spells.
+import { announce, copy } from "../lib/announce.js";
+import { element } from "../lib/elements.js";
+import { daysBetween, dayOf, person, shortDay } from "../lib/format.js";
+import { icon } from "../lib/icons.js";
+import { say } from "../lib/language.js";
+import { dagAddress, outLink, runAddress, taskAddress } from "../lib/links.js";
+import { button } from "../parts/controls.js";
+import { cameChip, othersWithin, outcomeOf } from "../parts/outcome.js";
+import { eventChange, eventReason, eventTitle } from "../parts/sentences.js";
+
+const AT_FIRST = 14;
+const MORE = 20;
+
+export function eventIcon(event) {
+  const kinds = { revert: "undo", manual: "hand", edit: "hand", hold: "hold", limit: "limit" };
+  return kinds[event.kind] || (event.status === "failed" ? "cross" : event.new > event.old ? "up" : "down");
+}
+
+/** Days that held for one reason at one amount become one entry, from the first to the last of them. */
+function spells(events) {
+  const found = [];
+  for (const event of events) {
+    const last = found.at(-1);
+    const isSame = event.kind === "hold" && last?.kind === "hold" && last.reasons?.[0] === event.reasons?.[0] && last.new === event.new;
+    if (isSame && daysBetween(event.day, last.from) <= 1) {
+      last.length += event.day === last.from ? 0 : 1;
+      last.from = event.day;
+    } else {
+      found.push({ ...event, from: event.day, length: 1 });
+    }
+  }
+  return found;
+}
+
+export function story(events, changes, reasons) {
+  const list = spells(events);
+  const entries = element("ol.story");
+  const show = (count) => {
+    const shown = list.slice(0, count).map((event) => entry(event, changes, reasons));
+    const left = list.length - count;
+    const more = button(say("story.more", { n: left }), () => {
+      show(count + MORE);
+      entries.children[count]?.focus();
+    }, { id: "more-story" });
+    entries.replaceChildren(...shown, ...(left > 0 ? [element("li.rest", {}, more)] : []));
+  };
+  show(AT_FIRST);
+  return element("section", { "aria-labelledby": "story-title" },
+    element("h2.apart", { id: "story-title" }, say("story.title")),
+    list.length ? entries : element("p.muted", {}, say("story.none")));
+}
+
+function entry(event, changes, reasons) {
+  const others = othersWithin(event, changes);
+  const came = outcomeOf(event, others);
+  const days = event.length > 1 ? `${shortDay(event.from)} – ${shortDay(event.day)}` : shortDay(event.day);
+  const back = event.reverted_at ? element("b", {}, ` ${say("event.put_back", { day: shortDay(dayOf(event.reverted_at)), who: person(event.reverted_by) })}`) : null;
+  const title = element("p", {},
+    element("b", {}, eventTitle(event)),
+    eventChange(event) ? element("span.muted", {}, ` ${eventChange(event)}`) : null,
+    event.length > 1 ? element("span.muted", {}, ` ${say("story.for_days", { n: event.length })}`) : null,
+    ". ", eventReason(event, reasons), back);
+  const outcome = came ? element("p.came", {}, cameChip(came), came.state === "later" ? null : element("span.muted", {}, came.text)) : null;
+  return element(`li.${event.kind}`, { id: `event-${event.at}-${event.kind}`, tabindex: "-1" },
+    element("span.when", {}, days),
+    element("span.dot", {}, icon(eventIcon(event))),
+    element("div.body", {}, title, outcome, evidence(event)));
+}
+
+function evidence(event) {
+  if (event.kind === "hold") return null;
+  const links = [];
+  if (event.run_id && event.kind === "revert") links.push(outLink(runAddress("lead_budget_revert", event.run_id), say("link.run_short")));
+  else if (event.run_id) links.push(outLink(taskAddress("lead_budgets", event.run_id, "plan_budgets"), say("link.task_log")));
+  if (event.log_id && event.kind === "plan" && event.status === "success" && !event.reverted_at) links.push(...putBack(event.log_id));
+  return links.length ? element("p.evidence", {}, links.flatMap((link, place) => (place ? [" · ", link] : [link]))) : null;
+}
+
+/** The page only reads. A revert is a run of lead_budget_revert, whose form asks for the id of the change: one click copies
+ *  it, the next one opens the form. */
+export function putBack(id) {
+  const copied = button(say("revert.copy"), async (event) => {
+    const isCopied = await copy(id);
+    event.target.textContent = isCopied ? say("revert.copied") : id;
+    announce(say(isCopied ? "revert.copied_what" : "revert.not_copied", { id }));
+  }, { title: say("revert.what", { id }) });
+  copied.className = "link-like";
+  return [copied, outLink(dagAddress("lead_budget_revert"), say("revert.open"))];
+}

@@ -1,0 +1,133 @@
+// The top of Today: one sentence that is enough for most mornings, then five figures.
+import { element } from "../lib/elements.js";
+import { clock, daysInMonth, euros, monthName, moreEuros, percent, shortDay, UNKNOWN, whole } from "../lib/format.js";
+import { icon } from "../lib/icons.js";
+import { say, tell } from "../lib/language.js";
+import { outLink, questionAddress, runAddress } from "../lib/links.js";
+import { channelName, isDeciding } from "../parts/channels.js";
+import { banner } from "../parts/controls.js";
+
+/** How many segments need a person: an answer, a repair, a failed change, or no decision at all. */
+function forPerson(counts) {
+  return counts.waiting + counts.blocked + counts.failed + (counts.segments - counts.decided);
+}
+
+export function verdict(today) {
+  const { counts, settings } = today;
+  const undecided = counts.segments - counts.decided;
+  const stale = today.freshness.filter((source) => !source.is_fresh && isDeciding(source));
+  if (!today.is_today) return say(undecided ? "verdict.past_undecided" : "verdict.past", { n: undecided || counts.segments });
+  if (settings.kill_switch) return say("verdict.stopped");
+  if (!counts.decided) return say(stale.length ? "verdict.not_yet_stale" : "verdict.not_yet");
+  if (undecided) return say("verdict.undecided", { n: undecided });
+  if (counts.waiting) return say("verdict.waiting", { n: counts.waiting, until: settings.approval_deadline.slice(0, 5) });
+  const person = forPerson(counts);
+  if (stale.length) return say("verdict.stale", { names: stale.map((source) => channelName(source.channel)).join(", ") });
+  return person ? say("verdict.person", { n: person }) : say("verdict.fine");
+}
+
+export function underVerdict(today) {
+  const { counts, run } = today;
+  const at = run?.decided_at ? ` ${say("summary.at", { time: clock(run.decided_at) })}` : "";
+  const decided = say("summary.decided", { n: counts.segments, decided: whole(counts.decided) });
+  const link = run?.run_id ? outLink(runAddress("lead_budgets", run.run_id), say("link.run")) : null;
+  return element("p.lead", {}, `${decided}${at}. `, link);
+}
+
+export function banners(today) {
+  const { settings, is_today: isToday } = today;
+  return [
+    settings.kill_switch && isToday ? banner("bad", say("banner.kill_switch"), say("banner.kill_switch_why")) : null,
+    settings.dry_run && isToday ? banner("warn", say("banner.dry_run"), say("banner.dry_run_why")) : null,
+  ];
+}
+
+function tile(title, ...body) {
+  return element("section.tile", {}, element("h2", {}, title), ...body);
+}
+
+function big(text, unit, tone = "") {
+  return element(`p.big${tone ? `.${tone}` : ""}`, {}, `${text} `, element("small", {}, unit));
+}
+
+/** The five figures. `filter` changes the filters of the table below, `chosen` is the direction it shows now. */
+export function strip(today, chosen, filter) {
+  const { counts } = today;
+  const side = (name, leads, segments) =>
+    element(
+      "button.link",
+      { type: "button", id: `only-${name}`, "aria-pressed": String(chosen === name), onclick: () => filter({ action: chosen === name ? "" : name }) },
+      big(whole(leads), say(`today.${name}`), name),
+      element("p.below", {}, say("summary.per_day_in", { n: segments })),
+    );
+  const gaps = tile(say("tile.gap"), element("div.two", {}, side("short", counts.short_leads, counts.short), side("over", counts.over_leads, counts.over)));
+  return element("div.strip", {}, gaps, budgets(today), people(today), sources(today), month(today));
+}
+
+function budgets({ counts, settings }) {
+  const moved = counts.up + counts.down;
+  const directions = moved
+    ? [icon("up", say("direction.up")), ` ${whole(counts.up)}  `, icon("down", say("direction.down")), ` ${whole(counts.down)} · ${say("summary.net", { net: moreEuros(counts.net) })}`, element("br")]
+    : [];
+  const reverted = counts.reverted ? `, ${say("summary.reverted", { n: counts.reverted })}` : "";
+  return tile(
+    say("tile.budgets"),
+    big(whole(moved), say(settings.dry_run ? "summary.proposed" : "summary.changed")),
+    element("p.below", {}, directions, say("summary.held", { n: counts.held }), reverted),
+  );
+}
+
+function people(today) {
+  const { counts, settings, run } = today;
+  const person = forPerson(counts);
+  const repairs = counts.blocked ? say("summary.repairs", { n: counts.blocked }) : "";
+  const approvals = `${say("summary.approvals", { n: counts.waiting })}, ${moreEuros(counts.waiting_eur)}`;
+  const until = say("summary.until", { until: settings.approval_deadline.slice(0, 5) });
+  const waits = counts.waiting ? [run ? outLink(questionAddress(run.run_id), approvals) : approvals, ` ${until}`, element("br")] : [];
+  const failed = counts.failed ? [say("summary.failed", { n: counts.failed }), element("br")] : [];
+  const nothing = person ? "" : say("summary.no_work");
+  return tile(
+    say("tile.person"),
+    big(whole(person), person ? "" : say("summary.nothing"), counts.waiting || counts.failed ? "warn" : ""),
+    element("p.below", {}, waits, failed, repairs || (waits.length || failed.length ? "" : nothing)),
+  );
+}
+
+function sources({ freshness }) {
+  const stale = freshness.filter((source) => !source.is_fresh);
+  const tone = stale.some(isDeciding) ? "bad" : stale.length ? "warn" : "";
+  const names = [...new Set(stale.map((source) => channelName(source.channel)))].join(", ");
+  const health = element("a", { href: "#/health" }, say("view.health"));
+  const since = stale[0]?.last_day ? say("summary.since", { names, day: shortDay(stale[0].last_day) }) : say("summary.never", { names });
+  const fresh = say("summary.of", { total: whole(freshness.length), fresh: whole(freshness.length - stale.length) });
+  return tile(
+    say("tile.sources"),
+    big(fresh, say("summary.fresh"), tone),
+    element("p.below", {}, stale.length ? [icon("warn"), ` ${since}. `, health] : say("summary.up_to_yesterday")),
+  );
+}
+
+function month({ day, month: spent, settings, is_today: isToday }) {
+  const title = say("tile.spend", { month: monthName(day) });
+  if (spent.spend === null) return tile(title, element("p.big.muted", {}, UNKNOWN), element("p.below", {}, say("summary.spend_unknown")));
+  const plan = settings.monthly_budget;
+  const days = daysInMonth(day);
+  const gone = (Number(day.slice(8)) - 1) / days;
+  // What is spent, and today's budgets for each day that is left, this one included.
+  const course = spent.budgets_today === null ? null : spent.spend + spent.budgets_today * (days - Number(day.slice(8)) + 1);
+  const label = plan ? say("summary.of_plan", { plan: euros(plan) }) : say("summary.no_plan");
+  const rounded = euros(Math.round(course / 100) * 100);
+  const onCourse = say(plan ? "summary.course_of" : "summary.course", { course: rounded, part: plan ? percent(course / plan) : "" });
+  return tile(
+    title,
+    big(euros(Math.round(spent.spend)), label),
+    plan ? pace(spent.spend / plan, gone) : null,
+    element("p.below", {}, course === null || !isToday ? "" : onCourse),
+  );
+}
+
+function pace(part, gone) {
+  const label = say("summary.pace", { part: percent(part), gone: percent(gone) });
+  const vars = { "--part": `${Math.min(100, part * 100)}%`, "--gone": `${gone * 100}%` };
+  return element("div.pace", { role: "img", "aria-label": label, vars }, element("i"), element("b"));
+}
