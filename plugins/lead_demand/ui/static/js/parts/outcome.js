@@ -12,8 +12,8 @@ const WEEK = 7;
  *  it. States: later, unclear, good (target met), part (nearer to it), missed. */
 export function outcomeOf(event, others = 0) {
   if (event.kind !== "plan" || event.status !== "success" || event.reverted_at) return null;
-  if (event.target === null || event.expected === null || event.after === null || event.after === undefined) return null;
-  if (event.r7 === null || event.r7 === undefined) {
+  if (event.target === null || event.expected === null || event.after === null) return null;
+  if (event.r7 === null) {
     return { state: "later", label: "", text: say("came.later", { day: shortDay(daysLater(event.day, WEEK)) }) };
   }
   const range = Math.sqrt(((event.high - event.low) / 2) ** 2 + (QUANTILE ** 2 * event.after) / WEEK);
@@ -30,7 +30,7 @@ function stateOf(event) {
 }
 
 function afterTwoWeeks(event) {
-  return event.r14 === null || event.r14 === undefined ? "" : say("came.after_14", { got: tenth(event.r14) });
+  return event.r14 === null ? "" : say("came.after_14", { got: tenth(event.r14) });
 }
 
 /** How many other changes took effect within the seven days of this one. */

@@ -1,6 +1,7 @@
 // Sentences from the columns of a decision, so that words and numbers are the reader's. The stored sentence is the record.
 import { capital, change, daysLater, dayOf, euros, person, shortDay, tenth, whole } from "../lib/format.js";
 import { has, say } from "../lib/language.js";
+import { stateOf } from "./events.js";
 
 // Reasons that only shaped a change, in the order in which they are told.
 const SHAPING = [
@@ -84,7 +85,7 @@ export function eventTitle(event) {
   if (event.kind === "limit") {
     return say("event.limit", { column: event.column, old: event.old ?? "–", new: event.new ?? "–" });
   }
-  if (event.kind === "plan") return event.status === "success" ? moved(event) : say(`event.${event.status === "pending" ? "open" : "not_made"}`, { moved: moved(event) });
+  if (event.kind === "plan") return stateOf(event) === "made" ? moved(event) : say(`event.${stateOf(event)}`, { moved: moved(event) });
   return say(`event.${event.kind}`, { moved: moved(event) });
 }
 
@@ -101,7 +102,7 @@ export function eventReason(event, reasons) {
   if (event.kind !== "plan") return say(`event.${event.kind}_why`, { who });
   const values = { expected: tenth(event.expected), low: tenth(event.low), high: tenth(event.high), target: tenth(event.target), shapes: shapes(event.reasons, reasons) };
   const because = event.expected === null ? "" : say("event.because", values);
-  if (event.status !== "failed") return capital(because) + (event.who ? ` ${say("event.approved", { who })}` : "");
+  if (stateOf(event) !== "not_made") return capital(because) + (event.who ? ` ${say("event.approved", { who })}` : "");
   const refused = { approval_rejected: say("event.rejected", { who }), approval_expired: say("event.expired") };
   const answer = refused[event.error_code];
   if (answer) return `${answer} ${because ? say("event.asked", { because }) : ""}`;

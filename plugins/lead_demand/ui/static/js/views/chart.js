@@ -4,6 +4,7 @@ import { element } from "../lib/elements.js";
 import { euros, shortDay, tenth, whole } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { say } from "../lib/language.js";
+import { stateOf } from "../parts/events.js";
 import { eventIcon } from "./story.js";
 
 const DAY = 86_400; // seconds
@@ -104,7 +105,7 @@ function watch(chart) {
 
 function mark(chart, event, onPick) {
   const label = `${shortDay(event.day)}: ${chart.describe(event)}`;
-  const kind = event.kind === "plan" ? (event.status === "failed" ? "failed" : "planner") : event.kind;
+  const kind = event.kind === "plan" ? (stateOf(event) === "not_made" ? "failed" : "planner") : event.kind;
   const button = element(`button.mark.mark-${kind}`, { type: "button", title: label, "aria-label": label, onclick: () => onPick(event) }, icon(eventIcon(event)));
   button.addEventListener("focus", () => point(chart, chart.days.findIndex((day) => day.date === event.day)));
   return button;

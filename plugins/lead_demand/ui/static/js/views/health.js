@@ -17,7 +17,7 @@ const NAMES = 12; // segments of one finding that are named
 
 export async function healthView(page) {
   const health = await api.health();
-  const today = health.day || dayOf(Date.now());
+  const today = dayOf(Date.now());
   page.showDay(today);
   if (!health.freshness.some((source) => source.last_day)) {
     return state("wait", say("health.empty"), say("health.empty_what"), element("p", {}, outLink(dagAddress("lead_stats"), say("empty.open"))));
@@ -137,7 +137,8 @@ function rate(each, action) {
 // -- sums, unmatched spend, runs -------------------------------------------------------------------------------------------
 
 function sums(list) {
-  const different = list.filter((each) => each.difference);
+  const different = list.filter((each) => each.is_off);
+  if (!list.length) return none("health.sums_none");
   if (!different.length) return element("p.none", {}, chip("check", say("health.sums_agree", { n: list.length }), "good"));
   const amount = (each, value) => (each.metric === "spend" ? cents(value) : tenth(value));
   const rows = different.map((each) => element("tr", {},

@@ -1,6 +1,6 @@
 // Beside the chart: what would happen next, today's figures, the limits in force, the channels, the findings.
 import { column, element } from "../lib/elements.js";
-import { cents, clock, dayOf, euros, person, shortDay, tenth, whole } from "../lib/format.js";
+import { cents, clock, dayOf, euros, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
 import { has, say } from "../lib/language.js";
 import { channelName } from "../parts/channels.js";
 import { next } from "../parts/sentences.js";
@@ -38,20 +38,26 @@ function todayCard(row, budget) {
 
 function limitsCard({ limits, settings }) {
   if (!limits || limits.is_automated === null) return card(say("limits.title"), element("p.muted", {}, say("limits.none")));
-  return card(say("limits.title"),
-    pairs(
-      [say("limits.range"), `${euros(limits.floor)} – ${euros(limits.cap)}`],
-      [say("limits.step"), `+${whole(limits.max_increase_pct)}% / −${whole(limits.max_decrease_pct)}%`],
-      [say("limits.cool_down"), say("limits.days", { n: limits.cooldown_days ?? 0 })],
-      [say("limits.approval"), settings.approval_threshold === null ? say("limits.no_threshold") : `+${euros(settings.approval_threshold)}`],
-      [say("limits.automation"), say(limits.is_automated ? "limits.on" : "limits.off")]),
-    lastChanged(limits));
+  const part = (value, sign) => (value === null ? UNKNOWN : `${sign}${whole(value)}%`);
+  const days = limits.cooldown_days === null ? UNKNOWN : say("limits.days", { n: limits.cooldown_days });
+  const asks = settings.approval_threshold === null ? say("limits.no_threshold") : `+${euros(settings.approval_threshold)}`;
+  const rows = [
+    [say("limits.floor"), euros(limits.floor), "floor"],
+    [say("limits.cap"), euros(limits.cap), "cap"],
+    [say("limits.increase"), part(limits.max_increase_pct, "+"), "max_increase_pct"],
+    [say("limits.decrease"), part(limits.max_decrease_pct, "−"), "max_decrease_pct"],
+    [say("limits.cool_down"), days, "cooldown_days"],
+    [say("limits.approval"), asks, ""],
+    [say("limits.automation"), say(limits.is_automated ? "limits.on" : "limits.off"), "is_automated"],
+  ];
+  return card(say("limits.title"), pairs(...rows.map(([name, value, column]) => [name, [value, whoSet(limits.changed?.[column])]])));
 }
 
-function lastChanged(limits) {
-  if (!limits.changed_at) return null;
-  const values = { day: shortDay(dayOf(limits.changed_at)), time: clock(limits.changed_at), who: limits.changed_by ? person(limits.changed_by) : say("limits.somebody") };
-  return element("p.muted.after", {}, say("limits.changed", values));
+/** Who set a limit last, and when; nothing where nobody has since the table began to tell. */
+function whoSet(changed) {
+  if (!changed) return null;
+  const who = changed.changed_by ? person(changed.changed_by) : say("limits.somebody");
+  return element("small.muted", {}, say("limits.changed", { who, day: shortDay(dayOf(changed.changed_at)), time: clock(changed.changed_at) }));
 }
 
 function channelsCard({ channels }) {

@@ -10,12 +10,14 @@ import { outLink, questionAddress } from "../lib/links.js";
 import { budgetCell } from "../parts/cells.js";
 import { choice, dayField, moreButton, searchField } from "../parts/controls.js";
 import { chip } from "../parts/decision.js";
+import { complete } from "../parts/events.js";
 import { cameChip, outcomeOf } from "../parts/outcome.js";
 import { eventReason, eventTitle } from "../parts/sentences.js";
 import { eventIcon, putBack } from "./story.js";
 
-const KINDS = ["change", "approval", "revert", "manual", "edit", "limit", "failed", "hold"];
+const KINDS = ["plan", "approval", "revert", "manual", "edit", "limit", "failed", "hold"];
 const COLUMNS = 7;
+const PAGE = 50; // rows that the server adds at once
 
 export async function logView(parameters, page) {
   const [log, reasons] = await Promise.all([api.log(parameters), api.reasons()]);
@@ -37,7 +39,7 @@ function nothing(parameters) {
 
 function filters(log, parameters, change) {
   const kinds = [["", say("log.all_kinds")], ...KINDS.map((kind) => [kind, say(`log.kind_${kind}`)])];
-  const people = [["", say("log.anybody")], ...log.who.map((who) => [who, person(who)])];
+  const people = [["", say("log.anybody")], ["planner", person(null)], ...log.who.filter((who) => who !== "planner").map((who) => [who, person(who)])];
   const today = dayOf(Date.now());
   return element("form.filters", { role: "search", "aria-label": say("view.log"), onsubmit: (event) => event.preventDefault() },
     searchField(parameters.q, say("filter.find"), (value) => change({ q: value.trim() })),
@@ -62,7 +64,7 @@ function table(log, parameters, reasons) {
 function addMore(foot, body, log, parameters, reasons, count) {
   const left = log.total - count;
   if (!log.next) return foot.replaceChildren();
-  const more = moreButton("more-log", say("log.more", { n: left }), async () => {
+  const more = moreButton("more-log", say("log.more", { n: left, next: Math.min(left, PAGE) }), async () => {
     const answer = await api.log({ ...parameters, after: log.next });
     const first = append(body, answer.rows, dayOf(log.rows.at(-1).at), reasons);
     addMore(foot, body, { ...answer, total: log.total }, parameters, reasons, count + answer.rows.length);
@@ -76,24 +78,33 @@ function addMore(foot, body, log, parameters, reasons, count) {
 function append(body, rows, dayBefore, reasons) {
   let day = dayBefore;
   let first = null;
-  for (const event of rows) {
+  for (const event of rows.map(complete)) {
     const own = dayOf(event.at);
     if (own !== day) body.append(element("tr.day-row", {}, element("th", { colspan: COLUMNS, scope: "rowgroup" }, capital(longDay(own)))));
     day = own;
-    const row = logRow(event, reasons);
+    const row = logRow(event, reasons, isNewest(event, body));
     first ??= row;
     body.append(row);
   }
   return first;
 }
 
-function logRow(event, reasons) {
+/** Whether no later change of the segment stands above it: an older one is refused by lead_budget_revert. */
+function isNewest(event, body) {
+  if (event.kind !== "plan" || event.status !== "success" || !event.segment) return false;
+  const seen = (body.dataset.changed || "").split(" ");
+  if (seen.includes(event.segment)) return false;
+  body.dataset.changed = [...seen, event.segment].join(" ");
+  return !event.reverted_at && Boolean(event.log_id);
+}
+
+function logRow(event, reasons, mayRevert) {
   const came = outcomeOf(event);
   const back = event.reverted_at ? element("b", {}, ` ${say("event.put_back", { day: shortDay(dayOf(event.reverted_at)), who: person(event.reverted_by) })}`) : null;
   const outcome = came ? element("span.advice", {}, came.state === "later" ? came.text : [cameChip(came), ` ${came.text}`]) : null;
-  const isWaiting = event.status === "waiting" && event.run_id;
+  const isWaiting = event.status === "waiting_approval" && event.run_id;
   const actions = [
-    event.log_id && !event.reverted_at && event.kind === "plan" && event.status === "success" ? putBack(event.log_id) : null,
+    mayRevert ? putBack(event.log_id) : null,
     isWaiting ? outLink(questionAddress(event.run_id), say("link.answer")) : null,
   ].flat().filter(Boolean);
   const text = event.kind === "limit" ? `${eventTitle(event)}. ` : "";
@@ -119,7 +130,7 @@ function resultOf(event) {
   if (event.kind === "edit") return chip("hand", say("log.result_left"), "warn");
   if (event.reverted_at) return chip("undo", say("outcome.reverted"), "over");
   if (event.status === "success") return chip("check", say("outcome.applied"), "good");
-  if (event.status === "pending" || event.status === "waiting") return chip("wait", say("outcome.pending"), "warn");
+  if (event.status === "pending" || event.status === "waiting_approval") return chip("wait", say("outcome.pending"), "warn");
   const declined = { approval_rejected: "rejected", approval_expired: "expired" }[event.error_code];
   return declined ? chip("cross", say(`outcome.${declined}`), "plain") : chip("cross", say("outcome.failed"), "bad");
 }

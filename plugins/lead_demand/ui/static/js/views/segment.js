@@ -6,8 +6,9 @@ import { capital, cents, euros, place, shortDay, tenth, whole } from "../lib/for
 import { icon } from "../lib/icons.js";
 import { say } from "../lib/language.js";
 import { campaignAddress, outLink, runAddress, taskAddress } from "../lib/links.js";
-import { button } from "../parts/controls.js";
+import { button, state } from "../parts/controls.js";
 import { budgetInForce, outcomeChip } from "../parts/decision.js";
+import { complete } from "../parts/events.js";
 import { outcomeOf, othersWithin } from "../parts/outcome.js";
 import { eventTitle } from "../parts/sentences.js";
 import { answer } from "./answer.js";
@@ -22,9 +23,10 @@ export async function segmentView(code, parameters, page) {
   const [segment, reasons] = await Promise.all([api.segment(code, RANGES.at(-1), parameters.day), api.reasons()]);
   page.showDay(segment.day);
   const row = segment.today;
+  if (!row) return switchedOff(code, segment);
   const days = segment.days.map((values) => Object.fromEntries(segment.columns.map((name, place) => [name, values[place]])));
   // The log is told from the newest to the oldest.
-  const events = [...segment.events].sort((one, other) => (one.at < other.at ? 1 : -1));
+  const events = segment.events.map(complete).sort((one, other) => (one.at < other.at ? 1 : -1));
   const changes = events.filter((event) => event.kind !== "hold");
   const budget = budgetInForce(row);
   return [
@@ -35,6 +37,12 @@ export async function segmentView(code, parameters, page) {
       element("div.wide", {}, chartSection(segment, days, changes, parameters, page), story(events, changes, reasons)),
       sidebar(segment, budget, reasons)),
   ];
+}
+
+/** A segment that is no longer decided has no row; its history is in the log. */
+function switchedOff(code, segment) {
+  const log = element("a.button", { href: hashOf("log", { q: code }) }, say("segment.its_log"));
+  return state("ask", say("segment.off", { code }), segment.now ? segment.now.sentence : say("segment.off_what"), log);
 }
 
 function heading(segment, budget) {
@@ -64,8 +72,7 @@ function chartSection(segment, days, changes, parameters, page) {
     const came = outcomeOf(event, othersWithin(event, changes));
     return came?.label ? `${eventTitle(event)} · ${came.label}` : eventTitle(event);
   };
-  const marked = changes.filter((event) => event.kind !== "limit" || event.segment);
-  const chart = segmentChart({ days, today: todayOf(segment, days), events: marked, range, describe, onPick: showInStory });
+  const chart = segmentChart({ days, today: todayOf(segment, days), events: changes, range, describe, onPick: showInStory });
   const choose = (days) => {
     chart.show(days);
     for (const each of ranges.children) each.setAttribute("aria-pressed", String(each.dataset.days === String(days)));

@@ -6,6 +6,7 @@ import { icon } from "../lib/icons.js";
 import { say } from "../lib/language.js";
 import { dagAddress, outLink, runAddress, taskAddress } from "../lib/links.js";
 import { button } from "../parts/controls.js";
+import { stateOf } from "../parts/events.js";
 import { cameChip, othersWithin, outcomeOf } from "../parts/outcome.js";
 import { eventChange, eventReason, eventTitle } from "../parts/sentences.js";
 
@@ -14,7 +15,7 @@ const MORE = 20;
 
 export function eventIcon(event) {
   const kinds = { revert: "undo", manual: "hand", edit: "hand", hold: "hold", limit: "limit" };
-  return kinds[event.kind] || (event.status === "failed" ? "cross" : event.new > event.old ? "up" : "down");
+  return kinds[event.kind] || (stateOf(event) === "not_made" ? "cross" : event.new > event.old ? "up" : "down");
 }
 
 /** Days that held for one reason at one amount become one entry, from the first to the last of them. */
@@ -73,7 +74,7 @@ function evidence(event) {
   const links = [];
   if (event.run_id && event.kind === "revert") links.push(outLink(runAddress("lead_budget_revert", event.run_id), say("link.run_short")));
   else if (event.run_id) links.push(outLink(taskAddress("lead_budgets", event.run_id, "plan_budgets"), say("link.task_log")));
-  if (event.log_id && event.kind === "plan" && event.status === "success" && !event.reverted_at) links.push(...putBack(event.log_id));
+  if (event.may_revert) links.push(...putBack(event.log_id));
   return links.length ? element("p.evidence", {}, links.flatMap((link, place) => (place ? [" · ", link] : [link]))) : null;
 }
 

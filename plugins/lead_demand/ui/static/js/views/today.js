@@ -15,6 +15,7 @@ import { banners, strip, underVerdict, verdict } from "./summary.js";
 const FILTERS = ["q", "branch", "region", "action", "reason"];
 const ACTIONS = ["increase", "decrease", "hold", "short", "over"];
 const COLUMNS = 6;
+const PAGE = 25; // rows that the server adds at once
 let areFiltersOpen = false; // on a phone, from one view of the page to the next
 
 export async function todayView(parameters, page) {
@@ -117,7 +118,7 @@ function addMore(section, cursor, left, name, context) {
   if (!cursor) return;
   const { parameters, today, reasons } = context;
   const row = element("tr.more");
-  const more = moreButton(`more-${name}`, say("today.more", { n: left }), async () => {
+  const more = moreButton(`more-${name}`, say("today.more", { n: left, next: Math.min(left, PAGE) }), async () => {
     const answer = await api.today({ ...parameters, group: name, after: cursor });
     const group = answer.groups.find((each) => each.name === name);
     const made = group.rows.map((each) => segmentRow(each, today, reasons));

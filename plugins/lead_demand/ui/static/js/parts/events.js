@@ -1,0 +1,21 @@
+// Events of a segment and entries of the log, made alike: each kind leaves out what it has no use for.
+
+const BLANK = {
+  segment: null, old: null, new: null, status: null, error_code: null, error_detail: null, who: null, run_id: null, log_id: null,
+  reasons: [], target: null, expected: null, low: null, high: null, after: null, r7: null, r14: null, reverted_at: null, reverted_by: null,
+};
+const NOT_MADE = new Set(["failed", "rejected", "expired", "refused"]);
+
+export function complete(event) {
+  const made = { ...BLANK, ...event };
+  // What the channel's own history tells has happened.
+  if (event.kind === "edit") made.status = "success";
+  return made;
+}
+
+/** made, not_made, proposed (in a dry run) or open. */
+export function stateOf(event) {
+  if (event.status === "success") return "made";
+  if (event.status === "dry_run") return "proposed";
+  return NOT_MADE.has(event.status) ? "not_made" : "open";
+}
