@@ -1,6 +1,7 @@
 """The licences of the locked packages, from their own metadata: docs/LICENCES.md, written and checked by tools.docs.
 
 What is copyleft or unknown stands first, each with the reason why it may be here. One without a reason fails the check.
+What the browser gets from npm stands last; its licence is compared with the package's own when it is fetched.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from tools import REPOSITORY
+from tools.browser_packages import PACKAGES
 
 PERMISSIVE = re.compile(
     r"\b(?:MIT|BSD|0BSD|Apache|ISC|PSF|Python Software Foundation|Python-2\.0|CNRI|Unlicense|Zlib|HPND|CC0|"
@@ -128,4 +130,7 @@ def page() -> str:
     ]
     lines += ["", "## All", "", "| package | licence | where |", "|---|---|---|"]
     lines += [f"| {each.name} | {each.licence or 'not named'} | {each.where} |" for each in found]
+    lines += ["", "## In the browser", "", "From npm, by their hashes (`tools/browser_packages.py`), unmodified.", ""]
+    lines += ["| package | version | licence | where |", "|---|---|---|---|"]
+    lines += [f"| {each.name} | {each.version} | {each.licence} | {each.where} |" for each in PACKAGES.values()]
     return "\n".join(lines) + "\n"

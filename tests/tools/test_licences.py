@@ -52,6 +52,7 @@ def test_the_check_fails_where_a_copyleft_licence_has_no_reason(
         assert docs.main() == 0
         page = (tmp_path / "LICENCES.md").read_text()
         assert "2 packages" in page and "1 are copyleft" in page
+        assert "| uplot | 1.6.32 | MIT | the page |" in page
         monkeypatch.setattr(sys, "argv", ["docs", "--check"])
         assert docs.main() == code
     assert "NOT REVIEWED" in capsys.readouterr().out

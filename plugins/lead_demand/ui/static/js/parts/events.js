@@ -4,6 +4,7 @@ const BLANK = {
   segment: null, old: null, new: null, status: null, error_code: null, error_detail: null, who: null, run_id: null, log_id: null,
   reasons: [], target: null, expected: null, low: null, high: null, after: null, r7: null, r14: null, reverted_at: null, reverted_by: null,
 };
+const MOVES = new Set(["plan", "revert", "edit"]);
 const NOT_MADE = new Set(["failed", "rejected", "expired", "refused"]);
 
 export function complete(event) {
@@ -11,6 +12,11 @@ export function complete(event) {
   // What the channel's own history tells has happened.
   if (event.kind === "edit") made.status = "success";
   return made;
+}
+
+/** Whether it took effect on the budget itself: what a person recorded of another channel does not. */
+export function isMove(event) {
+  return event.status === "success" && MOVES.has(event.kind);
 }
 
 /** made, not_made, proposed (in a dry run) or open. */

@@ -2,6 +2,7 @@
 import { daysLater, shortDay, tenth } from "../lib/format.js";
 import { say } from "../lib/language.js";
 import { chip } from "./decision.js";
+import { isMove } from "./events.js";
 
 const QUANTILE = 1.2816; // of the 80 % interval
 const CLOSE = 0.1; // of the target: what counts as met, beside chance
@@ -36,7 +37,7 @@ function afterTwoWeeks(event) {
 /** How many other changes took effect within the seven days of this one. */
 export function othersWithin(event, changes) {
   const last = daysLater(event.day, WEEK);
-  return changes.filter((other) => other.at !== event.at && other.status === "success" && other.day >= event.day && other.day < last).length;
+  return changes.filter((other) => other.at !== event.at && isMove(other) && other.day >= event.day && other.day < last).length;
 }
 
 const TONES = { good: ["check", "good"], part: ["check", "plain"], missed: ["cross", "bad"], unclear: ["ask", "plain"], later: ["wait", "plain"] };

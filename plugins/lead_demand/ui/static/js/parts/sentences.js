@@ -86,12 +86,13 @@ export function eventTitle(event) {
     return say("event.limit", { column: event.column, old: event.old ?? "–", new: event.new ?? "–" });
   }
   if (event.kind === "plan") return stateOf(event) === "made" ? moved(event) : say(`event.${stateOf(event)}`, { moved: moved(event) });
+  if (event.kind === "manual") return say("event.manual", { what: (event.action || "").replaceAll("_", " ") });
   return say(`event.${event.kind}`, { moved: moved(event) });
 }
 
 /** By how much, of an event that moves a budget. */
 export function eventChange(event) {
-  const isMove = event.kind !== "hold" && event.kind !== "limit";
+  const isMove = event.kind === "plan" || event.kind === "revert" || event.kind === "edit";
   return isMove && event.old > 0 && event.new !== null ? change(event.new / event.old - 1) : "";
 }
 

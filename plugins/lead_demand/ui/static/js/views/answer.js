@@ -2,6 +2,7 @@
 import { element } from "../lib/elements.js";
 import { daysBetween, euros, person, shortDay, tenth, UNKNOWN } from "../lib/format.js";
 import { say, tell } from "../lib/language.js";
+import { isMove } from "../parts/events.js";
 import { cameChip, othersWithin, outcomeOf } from "../parts/outcome.js";
 
 const STORY_DAYS = 60;
@@ -9,8 +10,7 @@ const strong = (text) => element("b", {}, text);
 
 /** `changes` are the events but holds, newest first; `days` the days of the chart, oldest first; `budget` what is in force. */
 export function answer({ row, changes, days, budget }) {
-  const moves = changes.filter((event) => event.kind !== "limit");
-  const made = moves.filter((event) => event.status === "success");
+  const made = changes.filter(isMove);
   const last = made.find((event) => event.kind === "plan");
   const others = last ? othersWithin(last, made) : 0;
   const came = last ? outcomeOf(last, others) : null;
@@ -51,7 +51,7 @@ function overall({ row, made, days, budget }) {
   const steps = made.filter((event) => first && event.day >= first.date);
   if (steps.length < 2 || !before || row.expected === null) return null;
   const count = (kind) => steps.filter((event) => event.kind === kind).length;
-  const parts = [["plan", "answer.steps"], ["manual", "answer.hand"], ["edit", "answer.hand"], ["revert", "answer.reverts"]]
+  const parts = [["plan", "answer.steps"], ["edit", "answer.hand"], ["revert", "answer.reverts"]]
     .map(([kind, key]) => [count(kind), key])
     .filter(([n]) => n)
     .map(([n, key]) => say(key, { n }));

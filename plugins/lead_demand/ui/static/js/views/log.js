@@ -107,12 +107,12 @@ function logRow(event, reasons, mayRevert) {
     mayRevert ? putBack(event.log_id) : null,
     isWaiting ? outLink(questionAddress(event.run_id), say("link.answer")) : null,
   ].flat().filter(Boolean);
-  const text = event.kind === "limit" ? `${eventTitle(event)}. ` : "";
+  const text = event.kind === "limit" || event.kind === "manual" ? `${eventTitle(event)}. ` : "";
   return element("tr", {},
     element("td.at-time.muted", {}, clock(event.at)),
     element("td.at-segment", {}, event.segment ? element("a.name", { href: segmentHash(event.segment) }, event.segment) : element("span.muted", {}, say("log.everything"))),
     element("td.at-what", {}, element("span.what", {}, icon(eventIcon(event)), kindOf(event))),
-    element("td.at-budget", {}, event.kind === "limit" ? "" : budgetCell(event)),
+    element("td.at-budget", {}, event.kind === "limit" || event.kind === "manual" ? "" : budgetCell(event)),
     element("td.at-result", {}, resultOf(event)),
     element("td.at-who", {}, person(event.who)),
     element("td.at-why", {}, element("div.why", {}, text, eventReason(event, reasons), back, outcome,
