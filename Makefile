@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run tomorrow test backtest clock faults drill up stop status clean migrate show history psql airflow bench bench-decisions screenshots lint check check-code audit image format lock
+.PHONY: help run tomorrow test backtest clock faults drill up stop status clean migrate show history psql airflow bench bench-page bench-decisions screenshots lint check check-code audit image format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -69,6 +69,9 @@ bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and a
 
 bench: $(READY) ## what a morning costs, against limits measured in the same run (an hour; ARGS=--quick for a minute)
 	@$(PYTHON) -m bench.pipeline $(ARGS)
+
+bench-page: $(READY) ## what each answer of the morning page takes over its bare SQL, at 10,000 segments and 90 days (ARGS=--quick)
+	@$(PYTHON) -m bench.page $(ARGS)
 
 screenshots: $(READY) $(CHART) ## take the pictures in docs/ again, in a real Airflow with a real browser
 	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages

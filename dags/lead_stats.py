@@ -237,8 +237,9 @@ def lead_stats() -> None:
     update_decision_outcomes = WindowOperator(
         task_id="update_decision_outcomes",
         sql="lead_stats/update_budget_decisions.sql",
+        sums="lead_stats/upsert_outcome_weeks.sql",
         restated_days=WIDEST,
-        doc_md="What came of each decision after 7 and 14 days, so that how often we were right is one query.",
+        doc_md="What came of each decision after 7 and 14 days, and by week how often we were right.",
     )
 
     pull_channels >> release_moved_metrics >> upsert_lead_generation_stats >> check_stats >> update_lead_gap

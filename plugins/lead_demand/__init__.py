@@ -3,6 +3,7 @@
 Rooms, from the top down; a room imports only rooms below it (`make lint` checks it):
 
 - `tasks/`: what each DAG's tasks do, one module per DAG;
+- `ui/`: the morning page in Airflow's UI; it only reads;
 - `backtest/`: past mornings with other settings;
 - `budgets/`: today's decisions, and the write-ahead protocol that applies them;
 - `channels/`: one module or package per source;

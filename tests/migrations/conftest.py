@@ -76,6 +76,15 @@ def seed(database: LeadsDatabase) -> SeededDatabase:
             insert into capacity_confirmations (segment_id, confirmed_capacity) select id, 12 from lead_segments;
             insert into approval_questions (id, channel, dag_run_id, asked)
             values (gen_random_uuid(), 'google_ads', 'seed', '[]');
+            insert into budget_edits (channel, account, budget_id, edited_at, edited_by, new_value, dag_run_id)
+            values ('google_ads', '1234567890', '7', now() - interval '1 day', 'anke', 55, 'seed');
+            insert into outcome_weeks (
+                channel, week, action, decisions, judged, promises, promises_kept, changes, came_nearer, by_chance,
+                luck, luck_variance, leads_over_target
+            )
+            select
+                'google_ads', date_trunc('week', lead_today() - interval '30 days'), 'hold',
+                1, 1, 1, 1, 0, 0, 0, 0, 0, 0;
             insert into backtest_results (
                 run_id, trial, segment_id, date_from, date_to, evaluations, kept, increases, decreases, differing,
                 leads, wanted, target, spend, judged, held, missed_by

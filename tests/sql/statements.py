@@ -93,6 +93,49 @@ ONE_CLAIM = """
 select jsonb_agg(jsonb_build_object('id', id, 'status', 'success', 'request_id', 'r-1'))::text as outcomes
 from (select id from channel_orchestration_log where status = 'pending' order by external_id limit 1) as one
 """
+ONE_EDIT = """
+select jsonb_build_array(jsonb_build_object(
+    'resource', min(budget_id), 'at', now() - interval '1 hour', 'by', 'anke', 'is_ours', false, 'old_value', 50,
+    'new_value', 55
+))::text as changes
+from channel_budgets
+"""
+# What the page asks of its own accord; a month and the days of a segment are further back than a week.
+PAGE_ROW = "select lead_today() as day, (select id from lead_segments order by code limit 1) as segment"
+PAGE_VALUES = {
+    "channel": CHANNEL,
+    "refusals": ["beyond_limits"],
+    "code": "schilder_utrecht",
+    "days": 90,
+    "rows": 50,
+    "sort": "euros",
+    "group": None,
+    **dict.fromkeys(["q", "branch", "region", "action", "reason", "after_urgency", "after_weight", "after_code"]),
+    **dict.fromkeys(["kind", "who", "status", "after_day", "after_at", "after_id"]),
+}
+# Of each of its statements, how many times a week of rows it may come by.
+PAGE = {
+    "budget_runs": 1,
+    "day_counts": 1,
+    "day_groups": 2,
+    "day_runs": 1,
+    "finding_counts": 1,
+    "findings": 1,
+    "freshness": 2,
+    "month": 5,
+    "provisional": 4,
+    "right": 1,
+    "segment": 1,
+    "segment_channels": 1,
+    "segment_days": 1,
+    "segment_events": 1,
+    "segment_id": 1,
+    "settings": 1,
+    "stat_runs": 2,
+    "sums": 1,
+    "unmatched": 1,
+}
+LOG_ROW = 'select lead_today() - 30 as "from", lead_today() as "to"'
 QUESTION = "select '00000000-0000-4000-8000-000000000001' as question_id"
 ASKED = (
     "insert into approval_questions (id, channel, dag_run_id, asked)"
@@ -184,6 +227,7 @@ STATEMENTS = {
     "lead_budgets/insert_pipeline_findings.sql": _statement(
         "decided", values={"currency": "EUR", "time_zone": "Europe/Amsterdam", "not_steerable": ["campaign_type"]}
     ),
+    "lead_budgets/insert_budget_edits.sql": _statement("decided", row=ONE_EDIT, writes="budget_edits"),
     "lead_budgets/insert_pipeline_findings_history.sql": _statement(
         "decided",
         row="select lead_today() - 28 as since, now() as until",
@@ -338,6 +382,13 @@ STATEMENTS = {
         writes="budget_decisions",
         times=15,  # a day of statistics belongs to what came of fourteen decisions
     ),
+    "lead_stats/upsert_outcome_weeks.sql": _statement(
+        restored=True,
+        undo="insert into budget_decisions (segment_id, decision_date, action, realised_leads_7d)"
+        " select id, lead_today() - 14, 'hold', 5 from lead_segments",
+        writes="outcome_weeks",
+        times=15,
+    ),
     "lead_stats/update_lead_segment_plans.sql": _statement(
         undo=f"update lead_segment_plans set lead_gap = null where date {YESTERDAY}", writes="lead_segment_plans"
     ),
@@ -359,6 +410,14 @@ STATEMENTS = {
         writes="lead_generation_stats",
         times=2,  # compared first, and locked where it differs
     ),
+    **{
+        f"ui/select_{name}.sql": _statement("claimed", row=PAGE_ROW, values=PAGE_VALUES, times=times)
+        for name, times in PAGE.items()
+    },
+    **{
+        f"ui/select_{name}.sql": _statement("claimed", row=LOG_ROW, values=PAGE_VALUES, times=5)
+        for name in ("log", "log_total")
+    },
 }
 
 

@@ -22,7 +22,7 @@ from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.fixtures.sandbox import Sandbox
 from tests.sql.statements import ACCOUNT, CHANNEL, RUN, STATEMENTS, Statement, inventory, prepare, window
 
-WATCHED = (*DECIDED, "approval_questions", "leads")
+WATCHED = (*DECIDED, "approval_questions", "budget_edits", "leads", "outcome_weeks")
 _numbers = itertools.count(1)
 
 

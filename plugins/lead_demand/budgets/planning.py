@@ -110,6 +110,7 @@ def read_budgets(channel: str, account: str, dag_run_id: str) -> int:
         expected = {"currency": switches.currency, "time_zone": switches.time_zone}
         told = {"advice": ADVICE, "not_steerable": list(NOT_STEERABLE)}
         connection.execute(sql.render("lead_budgets/insert_pipeline_findings.sql"), key | expected | told)
+        changes = json.dumps([asdict(change) for change in history.changes], default=str)
         connection.execute(
             sql.render("lead_budgets/insert_pipeline_findings_history.sql"),
             {
@@ -117,10 +118,11 @@ def read_budgets(channel: str, account: str, dag_run_id: str) -> int:
                 "account": account,
                 "since": history.since,
                 "until": history.until,
-                "changes": json.dumps([asdict(change) for change in history.changes], default=str),
+                "changes": changes,
                 "advice": ADVICE,
             },
         )
+        connection.execute(sql.render("lead_budgets/insert_budget_edits.sql"), key | {"changes": changes})
         owners = sql.read_rows(connection, sql.render("lead_budgets/select_campaign_segments.sql"), key)
         segments = {row["external_id"]: row["segment_id"] for row in owners}
         found = findings_of_budgets(channel, account, campaigns, impossible, segments)

@@ -15,3 +15,18 @@ def connect() -> psycopg.Connection[Any]:
     from lead_demand.database.leads_hook import LeadsHook
 
     return LeadsHook().get_conn()
+
+
+def connect_to_read(seconds: float, connect_seconds: int) -> psycopg.Connection[Any]:
+    """Likewise for somebody who waits for an answer: its transactions may not write, see one state of the database, and
+    end after so many seconds.
+    """
+    import psycopg
+
+    from lead_demand.database.leads_hook import LeadsHook
+    from lead_demand.database.time_limits import Limits
+
+    connection = LeadsHook(limits=Limits.of_request(seconds), connect_seconds=connect_seconds).get_conn()
+    connection.read_only = True
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    return connection

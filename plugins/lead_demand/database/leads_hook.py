@@ -1,4 +1,5 @@
-"""The one way to the leads database: for tasks through `database.connect`, for SQL operators as their hook.
+"""The one way to the leads database: for tasks through `database.connect`, for SQL operators as their hook, for
+the page through `database.connect_to_read`.
 
 Every transaction begins with the same settings, local to it, because a transaction pooler (PgBouncer, Supabase's port
 6543) hands the next transaction to another session: no setting, lock, temporary table or prepared statement of ours
@@ -8,6 +9,7 @@ before Airflow kills the task. JIT is off: no statement here runs long enough to
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -84,16 +86,31 @@ class LeadsHook(PostgresHook):
     """PostgresHook whose connections fit a transaction pooler and know how much time their task has left.
 
     A statement needs a transaction for its limits, so nothing here is run with autocommit.
+
+    :param limits: the time that its transactions have; by default what is left to the task.
+    :param connect_seconds: how long the login may take; None = as the connection says.
     """
 
-    def __init__(self, postgres_conn_id: str = sql.LEADS_CONNECTION, **options: Any) -> None:
+    def __init__(
+        self,
+        postgres_conn_id: str = sql.LEADS_CONNECTION,
+        *,
+        limits: Limits | None = None,
+        connect_seconds: int | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(postgres_conn_id, **options)
+        self._limits = limits
+        self._connect_seconds = connect_seconds
 
     def get_conn(self) -> psycopg.Connection[Any]:
         """A new connection; nothing is sent on it yet but the login."""
+        if self._connect_seconds is not None:
+            given = self.connection.extra_dejson
+            self.connection.extra = json.dumps(given | {"connect_timeout": self._connect_seconds})
         connection = cast("psycopg.Connection[Any]", super().get_conn())
         connection.prepare_threshold = None
-        connection.cursor_factory = cast("Any", partial(LimitedCursor, limits=Limits.of_task()))
+        connection.cursor_factory = cast("Any", partial(LimitedCursor, limits=self._limits or Limits.of_task()))
         limited = partial(_limited_transaction, connection, connection.transaction)
         connection.transaction = limited  # type: ignore[method-assign]
         return connection

@@ -1,4 +1,4 @@
-"""The time limits of a transaction: they follow what is left to the task that it belongs to."""
+"""The time limits of a transaction: they follow what is left to the task, or the request, that it belongs to."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LEAST_SECONDS = 1.0
 
 @dataclass
 class Limits:
-    """The time that is left to the task of this process.
+    """The time that is left to the task of this process, or to a request.
 
-    :param whole: how many seconds the task may take in all.
+    :param whole: how many seconds it may take in all.
     :param deadline: when it has to be done, by `time.monotonic`.
     """
 
@@ -45,6 +45,11 @@ class Limits:
         whole = limit.total_seconds()
         margin = min(MARGIN.total_seconds(), whole / 10)
         return cls(whole, time.monotonic() + whole - margin - gone)
+
+    @classmethod
+    def of_request(cls, whole: float) -> Limits:
+        """Those of somebody who waits for an answer: so many seconds from now, whatever task or none runs here."""
+        return cls(whole, time.monotonic() + whole)
 
     def values(self) -> dict[str, int]:
         """What `begin.sql` binds; milliseconds."""

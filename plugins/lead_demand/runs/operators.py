@@ -34,7 +34,7 @@ class WindowOperator(LeadsOperator):
     :param sql: a file of `include/sql`; binds `first` and `last` (days, both included) and `dag_run_id`.
     :param restated_days: how many days a scheduled run covers.
     :param counts: what the statement counts.
-    :param sums: a file whose statement keeps, in the same transaction, whether what was written adds up.
+    :param sums: a file whose statement keeps, in the same transaction, what the written rows come to.
     :param bound: further values that `sql` binds.
     """
 

@@ -47,7 +47,7 @@ def run_statement(
 
     :param statement: binds `first`, `last` and `dag_run_id`; a count that it returns is logged, else its row count.
     :param counts: what is counted.
-    :param sums: a statement that is run after it, in its transaction, and keeps whether what was written adds up.
+    :param sums: a statement that is run after it, in its transaction, and keeps what the written rows come to.
     :param bound: further values that the statement binds.
     """
 

@@ -200,7 +200,11 @@ def open_page(browser: Browser, browsed: Browsed) -> Iterator[Callable[..., Open
         opened: list[Opened] = []
 
         def open_one(who: str | None = "reader", width: int = 1280, **options: Any) -> Opened:
-            defaults = {"locale": "en-GB", "timezone_id": "Europe/Amsterdam", "viewport": {"width": width, "height": 900}}
+            defaults = {
+                "locale": "en-GB",
+                "timezone_id": "Europe/Amsterdam",
+                "viewport": {"width": width, "height": 900},
+            }
             context = browser.new_context(**(defaults | options))
             closing.callback(context.close)
             context.set_default_timeout(SECONDS)

@@ -1,0 +1,1 @@
+"""What the morning page costs."""

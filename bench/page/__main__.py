@@ -1,0 +1,152 @@
+"""`python -m bench.page`: what each answer of the morning page takes over its bare statements, and how large it is.
+
+python -m bench.page             10,000 segments and 90 days, written to docs as well
+python -m bench.page --quick     the same with little data, printed only
+
+The server is the page's own application under uvicorn, without Airflow's login before it; the statements are run on a
+connection that is open already. Both are the median of several, warm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "plugins"))
+
+import httpx  # noqa: E402
+import psycopg  # noqa: E402
+
+from bench.page import history  # noqa: E402
+from bench.pipeline.measure import Database, Server  # noqa: E402
+from lead_demand.runs.day import today  # noqa: E402
+from lead_demand.ui import answers, filters  # noqa: E402
+from local.ports import free_port  # noqa: E402
+
+PAGE = "PAGE-BENCHMARK.md"
+MOST_OVER_MS, MOST_BYTES = 300, 200_000
+CODE = "b1_r11"
+NO_KEY = filters.row_key(None) | dict.fromkeys(("q", "branch", "region", "action", "reason", "group"))
+NO_FILTER = filters.log_key(None) | dict.fromkeys(("q", "kind", "who", "status"))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One request, and the same statements without a server."""
+
+    path: str
+    bare: Callable[[psycopg.Connection[Any]], Any]
+
+
+def asked() -> list[Answer]:
+    since, until = filters.span(None, None)
+    span = {"from": since, "to": until}
+    return [
+        Answer("api/today", lambda c: answers.today(c, today(), NO_KEY | {"sort": "gap"})),
+        Answer("api/today?sort=euros", lambda c: answers.today(c, today(), NO_KEY | {"sort": "euros"})),
+        Answer("api/today?q=b10", lambda c: answers.today(c, today(), NO_KEY | {"sort": "gap", "q": "b10"})),
+        Answer(f"api/segment/{CODE}", lambda c: answers.segment(c, CODE, today(), 90)),
+        Answer("api/log", lambda c: answers.log(c, NO_FILTER | span)),
+        Answer("api/log?kind=hold", lambda c: answers.log(c, NO_FILTER | span | {"kind": "hold"})),
+        Answer("api/log?q=b10", lambda c: answers.log(c, NO_FILTER | span | {"q": "b10"})),
+        Answer("api/health", answers.health),
+    ]
+
+
+def main() -> int:
+    """Measure, print the table; 1 where an answer takes too long over its statements or is too large."""
+    parser = argparse.ArgumentParser(prog="python -m bench.page", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="little data; shows that it works, and nothing else")
+    options = parser.parse_args()
+    segments, days, times = (200, 20, 3) if options.quick else (10_000, 90, 5)
+    with tempfile.TemporaryDirectory(prefix="bench-page-") as name:
+        server = Server(Path(name), durable=False)
+        try:
+            with server.database() as database:
+                history.fill(database, segments, days)
+                rows = list(measure(database, times))
+                version = server.version
+        finally:
+            server.remove()
+    text = report(rows, segments, days, version)
+    print(text)
+    if not options.quick:
+        (ROOT / "docs" / PAGE).write_text(text)
+    return int(any(over > MOST_OVER_MS or size > MOST_BYTES for _, _, over, size in rows))
+
+
+def measure(database: Database, times: int) -> Iterator[tuple[str, float, float, int]]:
+    """Of each answer: path, ms of its statements, ms over them, bytes."""
+    os.environ["AIRFLOW_CONN_LEADS_DB"] = database.pipeline_url.replace("postgresql://", "postgres://")
+    with served() as url, psycopg.connect(database.pipeline_url) as connection, httpx.Client(timeout=120) as client:
+        connection.execute("set jit = off")
+        for answer in asked():
+            bare = median_ms(lambda answer=answer: answer.bare(connection), times)  # type: ignore[misc]
+            size = len(client.get(f"{url}/{answer.path}").raise_for_status().content)
+            whole = median_ms(lambda answer=answer: client.get(f"{url}/{answer.path}"), times)  # type: ignore[misc]
+            yield answer.path, bare, whole - bare, size
+
+
+@contextmanager
+def served() -> Iterator[str]:
+    """The page's application on a port of its own; its address."""
+    import uvicorn
+
+    from lead_demand.ui import app, guard
+    from lead_demand.ui.reading import LeadsReader
+
+    page = app.make_app(LeadsReader())
+    page.dependency_overrides[app.may_look] = lambda: None  # asked of Airflow, at the same cost on each of its pages
+    port = free_port()
+    config = uvicorn.Config(guard.SecurityHeaders(guard.Gate(page)), host="127.0.0.1", port=port, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(30)
+
+
+def median_ms(work: Callable[[], Any], times: int) -> float:
+    """Median milliseconds of a call that was made once before."""
+    work()
+    found = []
+    for _ in range(times):
+        begun = time.perf_counter()
+        work()
+        found.append((time.perf_counter() - begun) * 1000)
+    return statistics.median(found)
+
+
+def report(rows: list[tuple[str, float, float, int]], segments: int, days: int, version: str) -> str:
+    """The table as Markdown."""
+    lines = [
+        "# What the morning page costs",
+        "",
+        f"Written by `make bench-page`: {segments:,} segments, {days} days, PostgreSQL {version}. An answer "
+        f"may take {MOST_OVER_MS} ms over its bare statements and have {MOST_BYTES // 1000} kB.",
+        "",
+        "| answer | its statements | over them | size | |",
+        "|---|---:|---:|---:|---|",
+    ]
+    for path, bare, over, size in rows:
+        verdict = "met" if over <= MOST_OVER_MS and size <= MOST_BYTES else "not met"
+        lines.append(f"| `{path}` | {bare:.0f} ms | {max(over, 0):.0f} ms | {size / 1000:.0f} kB | {verdict} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

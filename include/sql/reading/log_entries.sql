@@ -1,0 +1,221 @@
+-- noqa: disable=all
+-- Grain: one entry of the page's log: a change or revert of one budget, a record made by hand, an edit in the channel, a changed limit, and,
+-- if asked for by its kind, a hold. `page` set: of each kind no more than one page can show, after the bound key.
+-- Why: what is listed, counted and written as CSV has to be the same. A page goes on after the key (day, at, id) of the last row.
+select * from (
+    select
+        log.decision_date as day,
+        log.created_at as at,
+        log.id::text as id,
+        log.kind,
+        segments.code as segment,
+        log.channel,
+        coalesce(decisions.action, log.action_type) as action,
+        log.old_value as old,
+        log.new_value as new,
+        log.status,
+        log.error_code,
+        log.error_detail,
+        log.decided_by as who,
+        log.closed_at,
+        decisions.reasons,
+        decisions.target_leads_per_day as target,
+        decisions.expected_leads_per_day as expected,
+        decisions.expected_low as low,
+        decisions.expected_high as high,
+        (decisions.inputs ->> 'expected_after')::numeric as after,
+        decisions.realised_leads_7d as r7,
+        decisions.realised_leads_14d as r14,
+        decisions.sentence,
+        log.dag_run_id as run_id,
+        log.id::text as log_id,
+        log.reverts::text as reverts,
+        log.external_id as subject,
+        null::text as was,
+        null::text as became
+    from channel_orchestration_log as log
+    inner join lead_segments as segments on log.segment_id = segments.id
+    left join budget_decisions as decisions on log.decision_id = decisions.id
+    where
+        log.decision_date between %(from)s::date and %(to)s::date
+        and (%(kind)s::text is null or %(kind)s in (log.kind, 'approval', 'failed'))
+        and (
+            %(kind)s::text is distinct from 'approval'
+            or (log.kind = 'plan' and (log.decided_by is not null or log.error_code in ('approval_rejected', 'approval_expired', 'not_approved')))
+        )
+        and (%(kind)s::text is distinct from 'failed' or log.status = 'failed')
+        and (%(status)s::text is null or log.status = %(status)s)
+        and (%(who)s::text is null or coalesce(log.decided_by, 'planner') = %(who)s)
+        and (%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
+        {%- if page | default(false) %}
+        and (
+            %(after_day)s::date is null
+            or (log.decision_date, log.created_at, log.id::text)
+            < (%(after_day)s::date, %(after_at)s::timestamptz, %(after_id)s::text)
+        )
+    order by log.decision_date desc, log.created_at desc, log.id::text desc
+    limit %(rows)s
+    {%- endif %}
+) as changes
+union all
+select * from (
+    select
+        (edits.edited_at at time zone 'Europe/Amsterdam')::date,
+        edits.edited_at,
+        edits.budget_id || ' ' || edits.edited_at::text,
+        'edit',
+        segments.code,
+        edits.channel,
+        'edit',
+        edits.old_value,
+        edits.new_value,
+        'success',
+        null,
+        null,
+        edits.edited_by,
+        edits.edited_at,
+        null::text[],
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null,
+        null,
+        null,
+        null,
+        edits.budget_id,
+        null,
+        null
+    from budget_edits as edits
+    left join lead_segments as segments on edits.segment_id = segments.id
+    where
+        edits.edited_at >= %(from)s::timestamp at time zone 'Europe/Amsterdam'
+        and edits.edited_at < (%(to)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+        and (%(kind)s::text is null or %(kind)s = 'edit')
+        and (%(status)s::text is null or %(status)s = 'success')
+        and (%(who)s::text is null or edits.edited_by = %(who)s)
+        and (%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
+        {%- if page | default(false) %}
+        and (
+            %(after_day)s::date is null
+            or (
+                edits.edited_at < (%(after_day)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+                and (
+                    (edits.edited_at at time zone 'Europe/Amsterdam')::date, edits.edited_at,
+                    edits.budget_id || ' ' || edits.edited_at::text
+                )
+                < (%(after_day)s::date, %(after_at)s::timestamptz, %(after_id)s::text)
+            )
+        )
+    order by edits.edited_at desc, edits.budget_id || ' ' || edits.edited_at::text desc
+    limit %(rows)s
+    {%- endif %}
+) as edited
+union all
+select * from (
+    select
+        (found.changed_at at time zone 'Europe/Amsterdam')::date,
+        found.changed_at,
+        'limit ' || found.id,
+        'limit',
+        segments.code,
+        found.channel,
+        'limit',
+        null::numeric,
+        null::numeric,
+        'success',
+        null,
+        null,
+        found.changed_by,
+        found.changed_at,
+        null::text[],
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null,
+        null,
+        null,
+        null,
+        case when found.table_name = 'lead_segment_plans' then 'target ' || found.plan_date else found.column_name end,
+        found.old_value,
+        found.new_value
+    from limit_changes as found
+    left join lead_segments as segments on found.segment_id = segments.id
+    where
+        found.changed_at >= %(from)s::timestamp at time zone 'Europe/Amsterdam'
+        and found.changed_at < (%(to)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+        and (%(kind)s::text is null or %(kind)s = 'limit')
+        and (%(status)s::text is null or %(status)s = 'success')
+        and (%(who)s::text is null or found.changed_by = %(who)s)
+        and (%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
+        {%- if page | default(false) %}
+        and (
+            %(after_day)s::date is null
+            or (
+                found.changed_at < (%(after_day)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+                and ((found.changed_at at time zone 'Europe/Amsterdam')::date, found.changed_at, 'limit ' || found.id)
+                < (%(after_day)s::date, %(after_at)s::timestamptz, %(after_id)s::text)
+            )
+        )
+    order by found.changed_at desc, 'limit ' || found.id desc
+    limit %(rows)s
+    {%- endif %}
+) as limited
+union all
+select * from (
+    select
+        held.decision_date,
+        held.evaluated_at,
+        held.id::text,
+        'hold',
+        segments.code,
+        held.channel,
+        held.action,
+        held.old_budget,
+        held.new_budget,
+        null,
+        null,
+        null,
+        null,
+        held.evaluated_at,
+        held.reasons,
+        held.target_leads_per_day,
+        held.expected_leads_per_day,
+        held.expected_low,
+        held.expected_high,
+        null::numeric,
+        held.realised_leads_7d,
+        held.realised_leads_14d,
+        held.sentence,
+        held.dag_run_id,
+        null,
+        null,
+        null,
+        null,
+        null
+    from budget_decisions as held
+    inner join lead_segments as segments on held.segment_id = segments.id
+    where
+        %(kind)s::text = 'hold'
+        and held.action = 'hold'
+        and held.decision_date between %(from)s::date and %(to)s::date
+        and %(status)s::text is null
+        and (%(who)s::text is null or %(who)s = 'planner')
+        and (%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
+        {%- if page | default(false) %}
+        and (
+            %(after_day)s::date is null
+            or (held.decision_date, held.evaluated_at, held.id::text)
+            < (%(after_day)s::date, %(after_at)s::timestamptz, %(after_id)s::text)
+        )
+    order by held.decision_date desc, held.evaluated_at desc, held.id::text desc
+    limit %(rows)s
+    {%- endif %}
+) as holds

@@ -1,0 +1,100 @@
+-- noqa: disable=all
+-- Grain: one segment that is active, or was decided on, on the bound day and channel.
+-- Why: counts, lists and rows of the page speak of the same segments with the same outcome. `outcome`: held, applied, waiting, refused,
+-- failed, reverted, pending, dry_run, rejected, expired; NULL = not decided. `part`: person (somebody has to do something), changed, held.
+select
+    judged.*,
+    case
+        when judged.action is null
+            or judged.outcome in ('waiting', 'refused', 'failed')
+            -- Of a segment that is switched off and has no campaign nobody wants anything.
+            or (judged.is_blocked and not judged.reasons @> array['no_campaign', 'automation_off'])
+            then 'person'
+        when judged.outcome in ('applied', 'pending', 'reverted', 'dry_run') then 'changed'
+        else 'held'
+    end as part,
+    case
+        when judged.high < judged.target then 'short'
+        when judged.low > judged.target then 'over'
+    end as side
+from (
+    select
+        segments.id as segment_id,
+        segments.code,
+        segments.branch,
+        segments.region,
+        decided.id as decision_id,
+        decided.action,
+        decided.is_blocked,
+        decided.is_dry_run,
+        decided.reasons,
+        decided.old_budget as old,
+        decided.new_budget as new,
+        decided.target_leads_per_day as target,
+        decided.expected_leads_per_day as expected,
+        decided.expected_low as low,
+        decided.expected_high as high,
+        decided.evaluated_at,
+        decided.inputs,
+        changes.error_code,
+        changes.decided_by,
+        changes.reverted_at,
+        changes.reverted_by,
+        changes.log_id,
+        case
+            when decided.id is null then null
+            when decided.action = 'hold' then 'held'
+            when decided.is_dry_run then 'dry_run'
+            when changes.is_reverted then 'reverted'
+            when changes.error_code = 'approval_rejected' then 'rejected'
+            when changes.error_code = 'approval_expired' then 'expired'
+            when changes.error_code = any(%(refusals)s) then 'refused'
+            when changes.has_failed then 'failed'
+            when changes.is_open then 'pending'
+            when changes.segment_id is not null then 'applied'
+            when plans.orchestration_status = 'failed' then 'refused'
+            when %(day)s::date < lead_today() then 'expired'
+            when plans.orchestration_status = 'waiting_approval' then 'waiting'
+            else 'pending'
+        end as outcome
+    from lead_segments as segments
+    left join (
+        select distinct on (evaluated.segment_id) evaluated.*
+        from budget_decisions as evaluated
+        where evaluated.decision_date = %(day)s::date and evaluated.channel = %(channel)s
+        order by evaluated.segment_id, evaluated.is_blocked, evaluated.evaluated_at desc
+    ) as decided on segments.id = decided.segment_id
+    left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = %(day)s::date
+    left join (
+        select
+            log.segment_id,
+            bool_or(log.status = 'failed') as has_failed,
+            bool_or(log.status = 'pending') as is_open,
+            bool_and(reverts.id is not null) filter (where log.status = 'success') as is_reverted,
+            min(log.error_code) filter (where log.status = 'failed') as error_code,
+            min(log.decided_by) as decided_by,
+            max(reverts.closed_at) as reverted_at,
+            min(coalesce(reverts.decided_by, '')) filter (where reverts.id is not null) as reverted_by,
+            -- What one click may offer: the only change of the segment, if it took effect and was not reverted.
+            case when count(*) = 1 and bool_and(log.status = 'success' and reverts.id is null) then min(log.id::text) end as log_id
+        from channel_orchestration_log as log
+        left join lateral (
+            -- What the tables that grow say of a row is looked up, row by row.
+            select
+                undone.id,
+                undone.closed_at,
+                undone.decided_by
+            from channel_orchestration_log as undone
+            where undone.reverts = log.id and undone.status = 'success'
+            order by undone.id
+            limit 1
+        ) as reverts on true
+        where
+            log.decision_date = %(day)s::date
+            and log.channel = %(channel)s
+            and log.kind = 'plan'
+            and log.error_code is distinct from 'not_of_a_decision'
+        group by log.segment_id
+    ) as changes on segments.id = changes.segment_id
+    where segments.is_active or decided.id is not null
+) as judged

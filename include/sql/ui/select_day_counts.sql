@@ -1,0 +1,45 @@
+-- Grain: one row about one day, in JSON: how many segments, decisions, changes, gaps; and what the filters may be set to.
+-- Why: the sentence and the figures at the top of the page. They speak of all segments, whatever the lists are filtered by.
+with of_day as (
+    {% include 'reading/segments_of_day.sql' %}
+),
+
+counted as (
+    select
+        count(*) as segments,
+        count(decision_id) as decided,
+        count(*) filter (where action = 'increase' and outcome in ('applied', 'pending', 'dry_run')) as up,
+        count(*) filter (where action = 'decrease' and outcome in ('applied', 'pending', 'dry_run')) as down,
+        trim_scale(coalesce(sum(new - old) filter (where outcome in ('applied', 'pending', 'dry_run')), 0)) as net,
+        count(*) filter (where part = 'held') as held,
+        count(*) filter (where outcome = 'waiting') as waiting,
+        trim_scale(coalesce(sum(new - old) filter (where outcome = 'waiting'), 0)) as waiting_eur,
+        count(*) filter (where is_blocked and part = 'person') as blocked,
+        count(*) filter (where outcome in ('failed', 'refused')) as failed,
+        count(*) filter (where outcome = 'reverted') as reverted,
+        count(*) filter (where outcome in ('rejected', 'expired')) as declined,
+        count(*) filter (where outcome = 'dry_run') as dry_run,
+        count(*) filter (where side = 'short') as short,
+        trim_scale(coalesce(sum(target - expected) filter (where side = 'short'), 0)) as short_leads,
+        count(*) filter (where side = 'over') as over,
+        trim_scale(coalesce(sum(expected - target) filter (where side = 'over'), 0)) as over_leads,
+        -- Which findings were open on a past day is not kept.
+        case
+            when %(day)s::date = lead_today()
+                then (select count(*) from pipeline_findings where resolved_at is null and level = 'stop')
+        end as findings_stop,
+        array_agg(distinct branch order by branch) as branches,
+        array_agg(distinct region order by region) as regions
+    from of_day
+)
+
+select
+    (to_jsonb(counted) - 'branches' - 'regions')::text as counts,
+    json_build_object(
+        'branches', coalesce(counted.branches, '{}'),
+        'regions', coalesce(counted.regions, '{}'),
+        'reasons', coalesce(
+            (select array_agg(distinct given.code order by given.code) from of_day cross join unnest(of_day.reasons) as given (code)), '{}'
+        )
+    )::text as facets
+from counted

@@ -1,0 +1,188 @@
+"""The answer behind "today": figures, lists, pages, filters, past days."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from lead_demand.runs.day import today
+from tests.fixtures.postgres import LeadsDatabase
+from tests.ui.conftest import Served
+from tests.ui.story import (
+    APPLIED,
+    BLOCKED,
+    BLOCKED_ALONE,
+    DAYS,
+    HOLDING,
+    OUTCOMES,
+    REVERTED,
+    SEGMENTS,
+    SWITCHED_OFF,
+    TWO_BUDGETS,
+    UNDECIDED,
+    WAITING,
+    at,
+)
+
+
+def lists(served: Served, **params: Any) -> dict[str, list[dict[str, Any]]]:
+    """Every row of each list, page after page."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for group in served.json("api/today", **params)["groups"]:
+        rows, cursor = group["rows"], group["next"]
+        while cursor:
+            (page,) = served.json("api/today", **params, group=group["name"], after=cursor)["groups"]
+            assert len(page["rows"]) <= 25
+            rows, cursor = rows + page["rows"], page["next"]
+        found[group["name"]] = rows
+    return found
+
+
+def everything(served: Served, **params: Any) -> dict[str, dict[str, Any]]:
+    found = [row for rows in lists(served, **params).values() for row in rows]
+    assert len(found) == len({row["code"] for row in found}), "a row came twice"
+    return {row["code"]: row for row in found}
+
+
+def test_each_segment_is_shown_once_with_what_became_of_its_decision(served: Served) -> None:
+    rows = everything(served, q="s")  # a search lists what a cluster stands for
+    assert {code: row["outcome"] for code, row in rows.items()} == OUTCOMES
+
+
+def test_what_a_person_has_to_do_comes_first_and_what_waits_for_an_answer_before_the_rest(served: Served) -> None:
+    found = lists(served)
+    person = [row["code"] for row in found["person"]]
+    assert person[0] == WAITING
+    assert set(person) == {WAITING, UNDECIDED, BLOCKED_ALONE, "s03", "s04", "s17"}
+    assert {row["code"] for row in found["changed"]} == {APPLIED, "s01", REVERTED, TWO_BUDGETS, "s08"}
+    assert SWITCHED_OFF in {row["code"] for row in found["held"]}, "nobody wants anything of it"
+
+
+def test_the_same_repair_for_many_segments_is_one_line_and_its_reason_lists_them(served: Served) -> None:
+    answer = served.json("api/today")
+    cluster = {"reason": "missing_capacity", "n": 4, "budget": 200, "segments": BLOCKED}
+    assert answer["clusters"] == [cluster]
+    (person,) = (group for group in answer["groups"] if group["name"] == "person")
+    assert person["total"] == 10 and not set(BLOCKED) & {row["code"] for row in person["rows"]}
+    filtered = served.json("api/today", reason="missing_capacity")
+    assert filtered["clusters"] == [] and {
+        row["code"] for row in lists(served, reason="missing_capacity")["person"]
+    } == {*BLOCKED}
+
+
+@pytest.mark.parametrize("sort", ["gap", "euros", "name"])
+def test_pages_give_each_row_exactly_once_in_order(served: Served, leads: LeadsDatabase, sort: str) -> None:
+    # More holds than one page holds, many of them equal in what they are sorted by.
+    rows = lists(served, sort=sort)["held"]
+    codes = [row["code"] for row in rows]
+    assert len(codes) == len(set(codes)) == len(HOLDING) + 3
+    key = {"gap": lambda row: -abs(row["expected"] - row["target"]), "euros": lambda row: -(row["stake"] or -1)}
+    if sort in key:
+        assert all(key[sort](one) <= key[sort](other) for one, other in pairwise(rows) if one["stake"] is not None)
+    else:
+        assert codes == sorted(codes)
+
+
+def test_a_past_day_is_shown_by_its_date(served: Served) -> None:
+    day = today() - timedelta(2)
+    answer = served.json("api/today", day=day.isoformat())
+    assert (answer["day"], answer["is_today"], answer["today"]) == (day.isoformat(), False, today().isoformat())
+    assert answer["counts"]["decided"] == answer["counts"]["held"] == SEGMENTS
+    assert answer["counts"]["findings_stop"] is None, "which were open then is not kept"
+    assert answer["run"]["run_id"] == "run-2" and answer["stats_run"]["run_id"] == "stats-2"
+    assert {row["outcome"] for row in everything(served, day=day.isoformat()).values()} == {"held"}
+
+
+def test_a_day_before_everything_says_that_nothing_is_known(served: Served) -> None:
+    answer = served.json("api/today", day=(today() - timedelta(DAYS + 40)).isoformat())
+    assert answer["run"] is None and answer["stats_run"] is None
+    assert answer["month"]["spend"] is None and answer["month"]["budgets_today"] is None
+    assert answer["counts"]["decided"] == 0 and answer["counts"]["segments"] == SEGMENTS
+    assert {row["outcome"] for row in answer["groups"][0]["rows"]} == {None}
+
+
+def test_the_figures_speak_of_all_segments_whatever_is_filtered(served: Served) -> None:
+    counts = served.json("api/today", branch="schilder", q="s00")["counts"]
+    assert counts == served.json("api/today")["counts"]
+    expected = {"segments": SEGMENTS, "decided": SEGMENTS - 1, "up": 2, "down": 1, "waiting": 1, "waiting_eur": 100}
+    assert {name: counts[name] for name in expected} == expected
+    assert (counts["net"], counts["blocked"], counts["failed"], counts["reverted"]) == (10, 5, 3, 2)
+    assert (counts["declined"], counts["findings_stop"]) == (2, 1)
+    assert counts["over"] == 1 and counts["short"] == SEGMENTS - 1 - 5 - 1
+
+
+def test_unknown_is_null_and_never_zero(served: Served) -> None:
+    rows = everything(served, q="s")
+    for name in ("target", "expected", "low", "high", "stake"):
+        assert rows[BLOCKED[0]][name] is None, name
+    for name in ("action", "old", "new", "target", "sentence", "evaluated_at", "outcome", "run_id"):
+        assert rows[UNDECIDED][name] is None, name
+    assert rows[SWITCHED_OFF]["old"] is None and rows[APPLIED]["changed_by"] is None
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"q": "s0"}, {f"s0{n}" for n in range(10)}),
+        ({"q": "Schilder regio 00"}, {"s00"}),
+        ({"q": "regio-01"}, {"s01"}),
+        ({"q": "%"}, set()),
+        ({"q": "s_0"}, set()),
+        ({"branch": "schilder", "action": "increase"}, {"s00", "s02", "s04", "s06", "s08", "s16"}),
+        ({"region": "regio-05"}, {"s05"}),
+        ({"action": "decrease"}, {"s01"}),
+        ({"action": "over"}, {"s01"}),
+        ({"reason": "needs_approval"}, {WAITING}),
+        ({"branch": "'; drop table leads; --"}, set()),
+    ],
+    ids=str,
+)
+def test_each_filter_leaves_what_it_says(served: Served, params: dict[str, str], expected: set[str]) -> None:
+    assert set(everything(served, **params)) == expected
+
+
+def test_the_filters_offer_what_there_is(served: Served) -> None:
+    facets = served.json("api/today")["facets"]
+    assert facets["branches"] == ["dakdekker", "schilder"] and len(facets["regions"]) == SEGMENTS
+    assert {"missing_capacity", "step_limit", "within_dead_band"} <= set(facets["reasons"])
+
+
+@pytest.mark.parametrize("code", [REVERTED, TWO_BUDGETS])
+def test_a_reverted_change_is_shown_as_reverted_with_who_and_when(served: Served, code: str) -> None:
+    row = everything(served)[code]
+    assert (row["outcome"], row["reverted_by"]) == ("reverted", "cees@leads.example")
+    assert datetime.fromisoformat(row["reverted_at"]) == at(today(), 6, 41)
+    assert row["log_id"] is None, "it is not offered again"
+
+
+def test_the_only_change_of_a_segment_is_offered_for_a_revert(served: Served, leads: LeadsDatabase) -> None:
+    rows = everything(served)
+    (change,) = leads.fetch(
+        "select id::text as id from channel_orchestration_log where external_id = 'budget/s00' and kind = 'plan'"
+    )
+    assert rows[APPLIED]["log_id"] == change["id"] and rows[WAITING]["log_id"] is None
+
+
+def test_amounts_are_written_by_postgres_to_the_last_digit(served: Served, leads: LeadsDatabase) -> None:
+    amount = "update budget_decisions set old_budget = {0}, new_budget = {0}"
+    change = amount + " where decision_date = lead_today() and sentence = 's18: hold.'"
+    leads.restore(change.format("50.123456"))
+    try:
+        assert '"old" : 50.123456,' in served.get("api/today", params={"q": "s18"}).text
+    finally:
+        leads.restore(change.format("50"))
+
+
+def test_the_month_and_the_sources_are_those_of_the_day(served: Served) -> None:
+    answer = served.json("api/today")
+    days = min(DAYS, today().day - 1)
+    assert answer["month"]["first"] == today().replace(day=1).isoformat()
+    assert (answer["month"]["spend"] or 0) == pytest.approx(SEGMENTS * 40.25 * days)
+    assert answer["settings"]["monthly_budget"] == 40000 and answer["settings"]["approval_deadline"] == "17:00:00"
+    fresh = {source["channel"]: (source["is_fresh"], source["is_paid"]) for source in answer["freshness"]}
+    assert fresh == {"google_ads": (True, True), "leads": (True, False), "partner_capacity": (True, False)}
+    past = served.json("api/today", day=(today() - timedelta(5)).isoformat())["freshness"]
+    assert {source["last_day"] for source in past} == {(today() - timedelta(6)).isoformat()}
