@@ -73,10 +73,6 @@ create policy pipeline_updates_past_weeks on public.outcome_weeks
 for update to lead_pipeline
 using (week < (select public.lead_today())) with check (week < (select public.lead_today()));
 
--- What the counts are made of.
-grant select on public.budget_outcomes to lead_pipeline;
-grant execute on function private.normal_cdf(double precision) to lead_pipeline;
-
 -- View (invoker: the policies of the reader apply) --------------------------------------------------------------------
 
 create view public.how_often_right
