@@ -120,7 +120,6 @@ PAGE = {
     "day_groups": 2,
     "day_runs": 1,
     "finding_counts": 1,
-    "findings": 1,
     "freshness": 2,
     "month": 5,
     "provisional": 4,
@@ -414,6 +413,7 @@ STATEMENTS = {
         f"ui/select_{name}.sql": _statement("claimed", row=PAGE_ROW, values=PAGE_VALUES, times=times)
         for name, times in PAGE.items()
     },
+    "ui/select_findings.sql": _statement("claimed", values=PAGE_VALUES | {"segment": None}),
     **{
         f"ui/select_{name}.sql": _statement("claimed", row=LOG_ROW, values=PAGE_VALUES, times=5)
         for name in ("log", "log_total")
