@@ -10,6 +10,7 @@ create table public.outcome_weeks (
     action text not null,
     decisions integer not null,
     judged integer not null,
+    reverted integer not null default 0,
     promises integer not null,
     promises_kept integer not null,
     changes integer not null,
@@ -25,7 +26,7 @@ create table public.outcome_weeks (
     constraint outcome_weeks_week_check check (extract(isodow from week) = 1),
     constraint outcome_weeks_action_check check (action in ('increase', 'decrease', 'hold')),
     constraint outcome_weeks_counts_check check (
-        0 <= judged and judged <= decisions
+        0 <= judged and judged <= decisions and 0 <= reverted and reverted <= decisions
         and 0 <= promises_kept and promises_kept <= promises and promises <= judged
         and 0 <= came_nearer and came_nearer <= changes and changes <= judged
         and 0 <= by_chance and by_chance <= changes
@@ -36,6 +37,7 @@ comment on table public.outcome_weeks is
 'One row per channel, week and action: counts and sums of budget_outcomes of the decisions whose seven days are over. Filled with them.';
 comment on column public.outcome_weeks.week is 'The Monday of the week of the decisions.';
 comment on column public.outcome_weeks.action is 'What happened to the budget: increase, decrease or hold.';
+comment on column public.outcome_weeks.reverted is 'How many a person reverted, on the same day (then it is a hold) or later.';
 comment on column public.outcome_weeks.promises is 'Of the judged decisions, how many promised a range of leads.';
 comment on column public.outcome_weeks.promises_kept is 'Of the promises, how many came within their range.';
 comment on column public.outcome_weeks.changes is 'Of the judged decisions, how many changed the budget.';
@@ -63,7 +65,7 @@ create policy signed_in_users_read on public.outcome_weeks
 for select to authenticated using (true);
 
 grant select, insert, update (
-    decisions, judged, promises, promises_kept, changes, came_nearer, by_chance, luck, luck_variance, leads_over_target
+    decisions, judged, reverted, promises, promises_kept, changes, came_nearer, by_chance, luck, luck_variance, leads_over_target
 ) on public.outcome_weeks to lead_pipeline;
 create policy pipeline_reads on public.outcome_weeks
 for select to lead_pipeline using (true);
@@ -83,6 +85,7 @@ with counted as (
         action,
         sum(decisions) as decisions,
         sum(judged) as judged,
+        sum(reverted) as reverted,
         sum(promises_kept)::numeric / nullif(sum(promises), 0) as as_promised,
         sum(came_nearer)::numeric / nullif(sum(changes), 0) as nearer,
         case when sum(changes) > 0 then sum(came_nearer) end as came_nearer,
@@ -109,6 +112,7 @@ select
     action,
     decisions,
     judged,
+    reverted,
     -- Near 80 where the promises are honest.
     round(100 * as_promised) as as_promised_pct,
     round(100 * nearer) as nearer_pct,
@@ -124,6 +128,7 @@ from weighed;
 
 comment on view public.how_often_right is
 'One row per action (increase, decrease, hold) over half a year, week "all", then by week: how often decisions were right.';
+comment on column public.how_often_right.reverted is 'How many a person reverted, on the same day (then it is a hold) or later.';
 comment on column public.how_often_right.as_promised_pct is 'How many came within what was promised: near 80 where promises are honest.';
 comment on column public.how_often_right.nearer_pct is 'Of the changes, how many brought leads nearer to the target.';
 comment on column public.how_often_right.nearer_by_luck_pct is 'How many would have come nearer by luck.';

@@ -72,6 +72,11 @@ def test_what_changes_later_is_counted_again_with_its_whole_week(db: SeededDatab
     count(db, FIRST + timedelta(6), FIRST + timedelta(6))
     assert db.fetch(KEPT) == db.fetch(OF_THE_VIEW)
     assert [row["action"] for row in db.fetch(KEPT)] == ["hold", "hold"]
+    assert (
+        db.value("select sum(reverted) from outcome_weeks")
+        == 1
+        == db.value("select sum(reverted) / 2 from how_often_right")
+    )
 
 
 def test_only_weeks_that_the_window_touches_are_counted_again(db: SeededDatabase) -> None:

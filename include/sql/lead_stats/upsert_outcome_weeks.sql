@@ -8,6 +8,7 @@ with counted as (
         made as action,
         count(*) as decisions,
         count(*) filter (where is_judged) as judged,
+        count(*) filter (where reverts.any_budget) as reverted,
         count(is_as_promised) as promises,
         count(*) filter (where is_as_promised) as promises_kept,
         count(is_nearer) as changes,
@@ -16,7 +17,17 @@ with counted as (
         coalesce(sum(nearer_by_luck), 0)::numeric as luck,
         coalesce(sum(nearer_by_luck * (1 - nearer_by_luck)), 0)::numeric as luck_variance,
         coalesce(sum(came - target) filter (where is_judged), 0) as leads_over_target
-    from budget_outcomes
+    from budget_outcomes as outcomes
+    -- By a person, on that day (which makes the change a hold) or later.
+    cross join lateral (
+        select count(*) > 0 as any_budget
+        from channel_orchestration_log as log
+        inner join channel_orchestration_log as back on log.id = back.reverts
+        where
+            log.decision_id = outcomes.decision_id
+            and log.decision_date = outcomes.decision_date
+            and back.status = 'success'
+    ) as reverts
     where
         came is not null
         and decision_date >= date_trunc('week', (%(first)s::date - 13)::timestamp)::date
@@ -36,7 +47,7 @@ known as (
 )
 
 insert into outcome_weeks (
-    channel, week, action, decisions, judged, promises, promises_kept, changes, came_nearer, by_chance, luck, luck_variance,
+    channel, week, action, decisions, judged, reverted, promises, promises_kept, changes, came_nearer, by_chance, luck, luck_variance,
     leads_over_target
 )
 select
@@ -45,6 +56,7 @@ select
     coalesce(counted.action, known.action) as action,
     coalesce(counted.decisions, 0),
     coalesce(counted.judged, 0),
+    coalesce(counted.reverted, 0),
     coalesce(counted.promises, 0),
     coalesce(counted.promises_kept, 0),
     coalesce(counted.changes, 0),
@@ -60,6 +72,7 @@ on conflict (channel, week, action) do update
 set
     decisions = excluded.decisions,
     judged = excluded.judged,
+    reverted = excluded.reverted,
     promises = excluded.promises,
     promises_kept = excluded.promises_kept,
     changes = excluded.changes,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, LiteralString
 
+from lead_demand.channels.registry import STEERED
 from lead_demand.database import sql
 from lead_demand.planner.reasons import Reason
 from lead_demand.planner.refusals import Refusal
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[Any]
 
-CHANNEL = "google_ads"
 LOG_ROWS = 50
 FINDINGS = 120
 LONGEST_WORDS = 600  # characters of a text from outside
 
-ALWAYS = {"channel": CHANNEL, "refusals": [refusal.value for refusal in Refusal]}
+ALWAYS = {"channel": STEERED, "refusals": [refusal.value for refusal in Refusal]}
 
 
 class NoSuchSegment(Exception):
