@@ -1,0 +1,310 @@
+"""What a person finds on the page, in a real browser on real rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lead_demand.runs import day
+from tests.ui.browser.conftest import Browsed, Opened
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
+
+Open = Callable[..., Opened]
+
+
+def names(one: Opened) -> list[str]:
+    """The segments that the table lists, by the address of each."""
+    links = one.tab.locator("tr.segment a.name").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    return [link.removeprefix("#/segment/") for link in links]
+
+
+def counted(one: Opened) -> int:
+    """How many segments stand below their groups' headings."""
+    texts = one.tab.locator("tr.group .n").all_inner_texts()
+    return sum(int(text.strip()) for text in texts)
+
+
+def test_today_says_first_whether_anybody_is_needed(open_page: Open, browsed: Browsed, screenshot: Callable) -> None:
+    one = open_page(width=1400)
+    heading = one.show("#/today").inner_text()
+    waiting = browsed.database.value(
+        "select count(*) from lead_segment_plans where date = lead_today() and orchestration_status = 'waiting_approval'"
+    )
+    assert waiting and heading.startswith(f"Today ran. {waiting} increase"), heading
+    assert len(one.tab.locator(".strip .tile").all()) == 5
+    groups = one.tab.locator("tr.group th").all_inner_texts()
+    assert [text.split("\n")[0].split(" ")[0] for text in groups] == ["Needs", "Changed", "Held"]
+    assert counted(one) == browsed.database.value("select count(*) from lead_segments where is_active")
+    for text in ("Waits for a yes", "Applied", "Reverted", "Failed", "Held"):
+        assert one.tab.locator(".today .chip", has_text=text).first.is_visible(), text
+    one.tab.set_viewport_size({"width": 1400, "height": 1000})
+    one.tab.screenshot(path=screenshot("page_today"))
+
+
+def test_a_filter_narrows_the_list_and_its_address_shows_the_same_to_another(open_page: Open, browsed: Browsed) -> None:
+    one = open_page()
+    one.show("#/today")
+    one.tab.select_option("#choose-region", "utrecht")
+    one.settled()
+    shown = names(one)
+    assert shown and all(name.endswith("_utrecht") for name in shown)
+    assert counted(one) == browsed.database.value("select count(*) from lead_segments where region = 'utrecht'")
+    one.tab.select_option("#choose-sort", "name")
+    one.settled()
+    other = open_page()
+    other.show(one.tab.url.split("/lead-demand/")[1])
+    assert names(other) == names(one)
+    assert other.tab.locator("#choose-region").input_value() == "utrecht"
+    one.tab.click("#clear")
+    one.settled()
+    assert counted(one) > len(shown)
+
+
+def test_a_slash_searches_while_the_focus_stays_in_the_field(open_page: Open) -> None:
+    one = open_page()
+    one.show("#/today")
+    one.tab.keyboard.press("/")
+    one.tab.keyboard.type("schilder utr")
+    one.tab.wait_for_url(re.compile("q=schilder"))
+    one.settled()
+    one.tab.locator(".filters .count", has_text="1 of").wait_for()
+    assert names(one) == ["schilder_utrecht"]
+    assert one.tab.evaluate("document.activeElement.id") == "search"
+    assert one.tab.locator("#search").input_value() == "schilder utr"
+
+
+def test_the_figures_of_the_strip_are_filters(open_page: Open) -> None:
+    one = open_page()
+    one.show("#/today")
+    one.tab.click("#only-short")
+    one.settled()
+    assert one.tab.locator("#only-short").get_attribute("aria-pressed") == "true"
+    sides = set(one.tab.locator("tr.segment .gap").all_inner_texts())
+    assert sides and all("short" in side for side in sides)
+
+
+def test_more_rows_come_from_the_server_and_each_segment_stands_there_once(open_page: Open, browsed: Browsed) -> None:
+    one = open_page()
+    one.show("#/today?sort=name")
+    clustered = sum(int(re.findall(r"\d+", text)[0]) for text in one.tab.locator("tr.cluster .name").all_inner_texts())
+    while (more := one.tab.locator("tr.more button")).count():
+        before = len(names(one))
+        more.first.click()
+        one.tab.wait_for_function("count => document.querySelectorAll('tr.segment').length > count", arg=before)
+    shown = names(one)
+    assert len(shown) == len(set(shown))
+    assert len(shown) + clustered == browsed.database.value("select count(*) from lead_segments where is_active")
+    assert one.tab.evaluate("document.activeElement.className") == "name", "the focus goes on where the new rows begin"
+
+
+def test_many_segments_with_one_repair_are_one_line_that_lists_them(open_page: Open, browsed: Browsed) -> None:
+    one = open_page()
+    one.show("#/today")
+    cluster = one.tab.locator("tr.cluster").first
+    count = int(re.findall(r"\d+", cluster.locator(".name").inner_text())[0])
+    cluster.locator("button.link").first.click()
+    one.settled()
+    assert "reason=" in one.tab.url
+    assert one.tab.locator("tr.cluster").count() == 0
+    assert counted(one) >= count > 2
+
+
+def test_a_past_day_is_shown_as_it_was_decided(open_page: Open, browsed: Browsed) -> None:
+    past = day.today() - timedelta(days=12)
+    one = open_page()
+    one.show("#/today")
+    one.tab.fill("#choose-day", past.isoformat())
+    one.settled()
+    one.tab.locator("h1", has_text="that day").wait_for()
+    assert f"day={past}" in one.tab.url
+    made = browsed.database.value(
+        "select count(distinct segment_id) from channel_orchestration_log "
+        "where decision_date = %s and kind = 'plan' and status = 'success'",
+        [past],
+    )
+    group = one.tab.locator("#group-changed .n").inner_text()
+    assert made and int(group) == made
+
+
+def open_segment(one: Opened, browsed: Browsed, story: str) -> str:
+    """Show a segment whose log has a row that meets the SQL condition; returns its code."""
+    code = browsed.database.value(
+        "select s.code from channel_orchestration_log l join lead_segments s on l.segment_id = s.id "
+        f"where {story} order by s.code limit 1"
+    )
+    one.show(f"#/segment/{code}")
+    return str(code)
+
+
+def drawn(one: Opened) -> Locator:
+    """The chart, once both panes are drawn."""
+    chart = one.tab.locator(".chart")
+    chart.locator("canvas").nth(1).wait_for()
+    return chart
+
+
+def test_a_segment_tells_why_its_budget_is_what_it_is_and_whether_that_helped(
+    open_page: Open, browsed: Browsed, screenshot: Callable
+) -> None:
+    one = open_page(width=1400)
+    open_segment(
+        one, browsed, "l.kind = 'plan' and l.status = 'success' and l.decision_date = lead_today() - 9 and "
+        "not exists (select from channel_orchestration_log r where r.reverts = l.id)"
+    )  # fmt: skip
+    answer = one.tab.locator(".answer").inner_text()
+    assert re.search(r"the planner (raised|lowered) it from €[\d.,]+ to €[\d.,]+", answer), answer
+    assert "leads per day were expected" in answer
+    assert one.tab.locator(".answer .chip, .answer .reply").first.is_visible()
+    assert one.tab.locator(".story .came .chip").first.is_visible(), "what came of an older change"
+    holds = one.tab.locator(".story li.hold").all_inner_texts()
+    assert any("days" in text and "–" in text for text in holds), "holds are told as spells"
+    limits = one.tab.locator(".card", has_text="Limits in force").inner_text()
+    assert "Cap" in limits and "set by" in limits
+    drawn(one)
+    one.tab.wait_for_timeout(300)
+    one.tab.screenshot(path=screenshot("page_segment"))
+
+
+def test_a_mark_of_the_chart_leads_to_its_sentence_and_arrows_read_the_days(open_page: Open, browsed: Browsed) -> None:
+    one = open_page()
+    open_segment(one, browsed, "l.kind = 'revert' and l.decision_date < lead_today()")
+    chart = drawn(one)
+    revert = chart.locator("button.mark-revert:not([hidden])").first
+    revert.click()
+    one.tab.locator(".story li.revert:focus").wait_for()
+    assert "anke" in one.tab.locator(".story li.revert").first.inner_text()
+    assert one.tab.locator(".story li.plan", has_text="Put back on").count()
+    chart.focus()
+    before = chart.locator(".readout b").first.inner_text()
+    one.tab.keyboard.press("ArrowLeft")
+    assert chart.locator(".readout b").first.inner_text() != before
+    one.tab.get_by_role("button", name="30 days").click()
+    assert "range=30" in one.tab.url
+    one.tab.locator("summary", has_text="The chart as a table").click()
+    rows = one.tab.locator("details.numbers tbody tr")
+    assert rows.count() >= 30
+
+
+def test_an_edit_outside_the_planner_is_told_with_who_and_amounts(open_page: Open, browsed: Browsed) -> None:
+    code = browsed.database.value(
+        "select s.code from budget_edits e join lead_segments s on e.segment_id = s.id limit 1"
+    )
+    one = open_page()
+    one.show(f"#/segment/{code}")
+    told = one.tab.locator(".story li.edit").inner_text()
+    assert "marketing" in told and "→" in told
+
+
+def test_the_log_is_filtered_paged_and_handed_out_as_a_file(open_page: Open, browsed: Browsed, tmp_path: Path) -> None:
+    one = open_page(accept_downloads=True)
+    one.show("#/log")
+    first = one.tab.locator("table.log tbody tr:not(.day-row)").count()
+    assert first == 50
+    one.tab.click("#more-log")
+    one.tab.wait_for_function("document.querySelectorAll('table.log tbody tr:not(.day-row)').length > 50")
+    one.tab.select_option("#choose-kind", "revert")
+    one.settled()
+    assert set(one.tab.locator("td.at-what").all_inner_texts()) == {"Revert"}
+    with one.tab.expect_download() as started:
+        one.tab.click("#csv")
+    target = tmp_path / "log.csv"
+    started.value.save_as(target)
+    lines = target.read_text(encoding="utf-8-sig").splitlines()
+    assert len(lines) - 1 == one.tab.locator("td.at-what").count()
+    one.tab.fill("#choose-from", (day.today() + timedelta(days=-1)).isoformat())
+    one.settled()
+    assert "from=" in one.tab.url
+
+
+def test_a_revert_is_two_clicks_away(open_page: Open, browsed: Browsed) -> None:
+    one = open_page(permissions=["clipboard-read", "clipboard-write"])
+    one.show("#/log?kind=plan")
+    row = one.tab.locator("tr", has=one.tab.get_by_role("button", name="Copy log id")).first
+    code = row.locator("a.name").inner_text()
+    row.get_by_role("button", name="Copy log id").click()
+    row.get_by_role("button", name="Copied").wait_for()
+    copied = one.tab.evaluate("navigator.clipboard.readText()")
+    found = browsed.database.fetch(
+        "select s.code, l.kind, l.status from channel_orchestration_log l join lead_segments s on l.segment_id = s.id "
+        "where l.id = %s::uuid",
+        [copied],
+    )
+    assert [tuple(each.values()) for each in found] == [(code, "plan", "success")]
+    row.get_by_role("link", name="Open lead_budget_revert").click()
+    one.tab.wait_for_url(f"{browsed.url}/dags/lead_budget_revert**")
+
+
+def test_health_shows_each_source_each_finding_and_how_often_decisions_were_right(
+    open_page: Open, browsed: Browsed
+) -> None:
+    one = open_page(width=1400)
+    one.show("#/health")
+    text = one.tab.locator("main").inner_text()
+    for name in ("Google Ads", "Search Console", "GA4", "Leads", "Partner capacity"):
+        assert one.tab.locator("table.plain .name", has_text=name).first.is_visible(), name
+    assert one.tab.locator(".cells").count() >= 5
+    stops = browsed.database.value(
+        "select count(*) from pipeline_findings where level = 'stop' and resolved_at is null and segment_id is not null"
+    )
+    assert (stops and f"{stops} finding" in text) or "findings need a person" in text
+    assert one.tab.locator(".finding", has_text="Remedy:").count()
+    assert one.tab.locator(".rate").count(), "weeks that were judged"
+    assert one.tab.locator(f"a[href*='{browsed.run_id.split('T')[0]}']").count(), "a link to today's run"
+
+
+def test_every_link_leads_somewhere(open_page: Open, browsed: Browsed) -> None:
+    one = open_page()
+    addresses = ["#/today", "#/log", "#/health", f"#/segment/{browsed.codes('d.action = $$decrease$$')[0]}"]
+    inside: set[str] = set()
+    outside: set[str] = set()
+    for address in addresses:
+        one.show(address)
+        for link in one.tab.locator("a[href]").evaluate_all("links => links.map(link => link.getAttribute('href'))"):
+            (inside if link.startswith(("#", "api/")) else outside).add(link)
+    for link in sorted(inside):
+        if link.startswith("api/"):
+            assert browsed.served.get(link).status_code == 200, link
+        elif link != "#main":
+            one.show(link)
+            assert one.tab.locator(".state").count() == 0, link
+    kinds = {re.sub(r"[\w.:%+-]*__[\w.:%+-]*", "RUN", link.split("?")[0]) for link in outside}
+    assert {"/dags/lead_budgets/runs/RUN", "/dags/lead_budget_revert", "https://ads.google.com/aw/campaigns"} <= kinds
+    for link in sorted(outside):
+        if link.startswith("https://"):
+            assert link.startswith("https://ads.google.com/aw/campaigns?campaignId="), link
+        else:
+            assert browsed.served.get(link).status_code == 200, link
+    known = browsed.served.get(f"/api/v2/dags/lead_budgets/dagRuns/{browsed.run_id.replace('+', '%2B')}")
+    assert known.status_code == 200
+    assert f"/dags/lead_budgets/runs/{browsed.run_id.replace(':', '%3A').replace('+', '%2B')}" in outside
+
+
+@pytest.mark.parametrize("name", ["<img src=x onerror=alert(1)>", "{{7*7}}' \"&amp;"])
+def test_names_are_shown_as_they_are_and_never_run(name: str, open_page: Open, browsed: Browsed) -> None:
+    code = browsed.codes("d.action = $$decrease$$")[0]
+    before = browsed.database.value("select branch from lead_segments where code = %s", [code])
+    browsed.database.restore("update lead_segments set branch = %s where code = %s", [name, code])
+    try:
+        one = open_page()
+        heading = one.show(f"#/segment/{code}").inner_text()
+        assert name.lower() in heading.lower()
+        one.show(f"#/today?q={code}")
+        assert name.lower() in one.tab.locator("a.name").first.inner_text().lower()
+        assert one.tab.locator("main img").count() == 0
+    finally:
+        browsed.database.restore("update lead_segments set branch = %s where code = %s", [before, code])
+
+
+def test_the_tab_of_a_run_opens_the_day_of_that_run(open_page: Open) -> None:
+    past = day.today() - timedelta(days=5)
+    one = open_page()
+    one.show(f"page?dag=lead_budgets&run=asset_triggered__{past}T05:03:40+00:00")
+    assert f"day={past}" in one.tab.url
+    assert one.tab.locator("#choose-day").input_value() == past.isoformat()
