@@ -74,7 +74,7 @@ bench-page: $(READY) ## what each answer of the morning page takes over its bare
 	@$(PYTHON) -m bench.page $(ARGS)
 
 screenshots: $(READY) $(CHART) ## take the pictures in docs/ again, in a real Airflow with a real browser
-	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages
+	@LEADS_TEST_BROWSER=1 LEADS_TEST_SCREENSHOTS=1 $(PYTHON) -m pytest -q tests/pages tests/ui/browser/test_views.py
 
 check: check-code ## for each save: style, types, imports, SQL, generated pages, and the tests that need no service and play no company
 	@$(PYTHON) -m pytest --no-services -q --numprocesses 2 --dist worksteal $(ARGS)

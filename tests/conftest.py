@@ -26,6 +26,7 @@ pytest_plugins = [
     "tests.fixtures.world",
     "tests.fixtures.real_airflow",
     "tests.fixtures.services",
+    "tests.fixtures.browser",
 ]
 
 # Their tests start Airflow's own processes; one worker takes them all, so that these start once.
@@ -38,15 +39,21 @@ REAL_AIRFLOW = (
     "tests/pages/test_approval.py",
     "tests/pages/test_graphs.py",
 )
+# Likewise of the tests that open the page: its database takes a while to live its month.
+PAGE = "tests/ui/browser/"
 # Where the longest files are: what comes last decides how long the others wait for it.
-FIRST = (*REAL_AIRFLOW, "tests/dags/", "tests/channels/", "tests/faults/", "tests/budgets/", "tests/findings/")
+FIRST = (*REAL_AIRFLOW, PAGE, "tests/dags/", "tests/channels/", "tests/faults/", "tests/budgets/", "tests/findings/")
 
 
 class OneRealAirflow(LoadFileScheduling):
-    """A file's tests are one worker's, and those of the files with a real Airflow are one worker's together."""
+    """A file's tests are one worker's; those of the files with a real Airflow are one worker's together, and likewise
+    those that open the page.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)
+        if file.startswith(PAGE):
+            return PAGE
         return "real Airflow" if file in REAL_AIRFLOW else file
 
 

@@ -1,39 +1,17 @@
-"""A real browser: Debian's Chromium, on the Airflow that the tests started.
-
-Without a Chromium these tests are skipped and say so; `LEADS_TEST_BROWSER=1` makes that a failure. Screenshots go to
-the test's own folder, or to `docs/` with `LEADS_TEST_SCREENSHOTS=1` (`make screenshots`).
-"""
+"""Pages of Airflow itself, in a real browser, on the Airflow that the tests started."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.fixtures.airflow import ROOT
+from tests.fixtures.browser import OPTIONS
 from tests.fixtures.real_airflow import RealAirflow
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-
-# Root in a container has no sandbox; a tests' browser has no reason to call its maker.
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The path of the browser."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        message = "no Chromium on PATH (Debian: apt-get install chromium); the pages are not looked at"
-        if os.environ.get("LEADS_TEST_BROWSER"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
 
 
 @pytest.fixture
@@ -52,10 +30,3 @@ def page(chromium: str, real_airflow: RealAirflow) -> Iterator[Page]:
         tab.wait_for_url(lambda url: "/auth/login" not in url)
         yield tab
         browser.close()
-
-
-@pytest.fixture
-def screenshot(tmp_path: Path) -> Callable[[str], Path]:
-    """The path a screenshot of that name goes to."""
-    folder = ROOT / "docs" if os.environ.get("LEADS_TEST_SCREENSHOTS") else tmp_path
-    return lambda name: folder / f"{name}.png"

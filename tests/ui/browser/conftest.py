@@ -19,17 +19,15 @@ import pytest
 from local.embedded_postgres import EmbeddedPostgres
 from tests.faults.plain import run_lead_budgets
 from tests.fixtures.airflow import use_database
+from tests.fixtures.browser import OPTIONS
 from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.sandbox import Sandbox
-from tests.pages.conftest import OPTIONS, chromium, screenshot
 from tests.ui.conftest import Served
 from tools.browser_packages import AXE, UPLOT, RegistryUnreachable, put
 from tools.docs import DOCS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page
-
-__all__ = ["chromium", "screenshot"]  # fixtures
 
 RUN = "asset_triggered__{day}T05:03:40+00:00"
 VENDOR = DOCS.parent / "plugins" / "lead_demand" / "ui" / "static" / "vendor"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
 Open = Callable[..., Opened]
+Picture = Callable[[str], Path]
 
 
 def names(one: Opened) -> list[str]:
@@ -31,11 +32,12 @@ def counted(one: Opened) -> int:
     return sum(int(text.strip()) for text in texts)
 
 
-def test_today_says_first_whether_anybody_is_needed(open_page: Open, browsed: Browsed, screenshot: Callable) -> None:
+def test_today_says_first_whether_anybody_is_needed(open_page: Open, browsed: Browsed, screenshot: Picture) -> None:
     one = open_page(width=1400)
     heading = one.show("#/today").inner_text()
     waiting = browsed.database.value(
-        "select count(*) from lead_segment_plans where date = lead_today() and orchestration_status = 'waiting_approval'"
+        "select count(*) from lead_segment_plans "
+        "where date = lead_today() and orchestration_status = 'waiting_approval'"
     )
     assert waiting and heading.startswith(f"Today ran. {waiting} increase"), heading
     assert len(one.tab.locator(".strip .tile").all()) == 5
@@ -151,7 +153,7 @@ def drawn(one: Opened) -> Locator:
 
 
 def test_a_segment_tells_why_its_budget_is_what_it_is_and_whether_that_helped(
-    open_page: Open, browsed: Browsed, screenshot: Callable
+    open_page: Open, browsed: Browsed, screenshot: Picture
 ) -> None:
     one = open_page(width=1400)
     open_segment(

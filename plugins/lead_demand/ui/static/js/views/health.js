@@ -17,7 +17,7 @@ const NAMES = 12; // segments of one finding that are named
 
 export async function healthView(page) {
   const health = await api.health();
-  const today = dayOf(Date.now());
+  const today = health.day;
   page.showDay(today);
   if (!health.freshness.some((source) => source.last_day)) {
     return state("wait", say("health.empty"), say("health.empty_what"), element("p", {}, outLink(dagAddress("lead_stats"), say("empty.open"))));
@@ -26,7 +26,7 @@ export async function healthView(page) {
   const others = health.findings.filter((finding) => finding.level !== "stop");
   return [
     element("h1", {}, verdict(health.freshness)),
-    element("p.lead", {}, lead(health, stops)),
+    element("p.lead", {}, lead(health)),
     element("div.halves", {},
       element("div", {},
         section("freshness", freshness(health, today)),
@@ -55,10 +55,11 @@ function verdict(sources) {
   return stale.length ? say("health.safe", { names }) : say("health.fine");
 }
 
-function lead(health, stops) {
+function lead(health) {
   const fresh = health.freshness.filter((source) => source.is_fresh).length;
+  const stops = health.finding_counts.filter((each) => each.level === "stop").reduce((sum, each) => sum + each.n, 0);
   const spend = health.unmatched.reduce((sum, each) => sum + (each.spend || 0), 0);
-  const parts = [say("health.lead_fresh", { n: health.freshness.length, fresh: whole(fresh) }), say("health.lead_stops", { n: stops.length })];
+  const parts = [say("health.lead_fresh", { n: health.freshness.length, fresh: whole(fresh) }), say("health.lead_stops", { n: stops })];
   if (spend) parts.push(say("health.lead_spend", { spend: cents(spend) }));
   return `${parts.join(", ")}.`;
 }

@@ -82,29 +82,20 @@ function append(body, rows, dayBefore, reasons) {
     const own = dayOf(event.at);
     if (own !== day) body.append(element("tr.day-row", {}, element("th", { colspan: COLUMNS, scope: "rowgroup" }, capital(longDay(own)))));
     day = own;
-    const row = logRow(event, reasons, isNewest(event, body));
+    const row = logRow(event, reasons);
     first ??= row;
     body.append(row);
   }
   return first;
 }
 
-/** Whether no later change of the segment stands above it: an older one is refused by lead_budget_revert. */
-function isNewest(event, body) {
-  if (event.kind !== "plan" || event.status !== "success" || !event.segment) return false;
-  const seen = (body.dataset.changed || "").split(" ");
-  if (seen.includes(event.segment)) return false;
-  body.dataset.changed = [...seen, event.segment].join(" ");
-  return !event.reverted_at && Boolean(event.log_id);
-}
-
-function logRow(event, reasons, mayRevert) {
+function logRow(event, reasons) {
   const came = outcomeOf(event);
   const back = event.reverted_at ? element("b", {}, ` ${say("event.put_back", { day: shortDay(dayOf(event.reverted_at)), who: person(event.reverted_by) })}`) : null;
   const outcome = came ? element("span.advice", {}, came.state === "later" ? came.text : [cameChip(came), ` ${came.text}`]) : null;
   const isWaiting = event.status === "waiting_approval" && event.run_id;
   const actions = [
-    mayRevert ? putBack(event.log_id) : null,
+    event.log_id ? putBack(event.log_id) : null, // only where a revert would be taken
     isWaiting ? outLink(questionAddress(event.run_id), say("link.answer")) : null,
   ].flat().filter(Boolean);
   const text = event.kind === "limit" || event.kind === "manual" ? `${eventTitle(event)}. ` : "";
