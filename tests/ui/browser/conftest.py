@@ -46,6 +46,11 @@ class Opened:
     errors: list[str] = field(default_factory=list)
     allow: tuple[str, ...] = ()
 
+    def hear(self, kind: str, text: str, source: str) -> None:
+        """A line of the console, and which file wrote it."""
+        if kind in ("error", "warning"):
+            self.errors.append(f"{text} ({source})")
+
     def show(self, address: str) -> Locator:
         """Go to an address of the page (`#/log`, `page?run=…`) and wait for it; returns its heading."""
         target = address if address.startswith("page") else f"page{address}"
@@ -127,7 +132,8 @@ def lived(
         month = {"first": yesterday.replace(day=1), "last": yesterday}
         with leads.connect() as connection:
             connection.execute(sql.render("lead_stats/upsert_outcome_weeks.sql"), month)
-        found.fetch("update orchestration_settings set monthly_budget = 180000, approval_threshold = 20")
+        month_of_budgets = "(select round(31 * sum(amount)) from channel_budgets)"
+        found.fetch(f"update orchestration_settings set monthly_budget = {month_of_budgets}, approval_threshold = 20")
         found.fetch("update lead_segment_channels set max_daily_budget = max_daily_budget + 5 where is_automated")
     return found, run_id
 
@@ -155,12 +161,13 @@ def browsed(
 
 def _tell_airflow(dagbag: Any, run_id: str) -> None:
     """The DAGs, and the run that the page links to, are in Airflow's own tables."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import sync_bag_to_db
     from airflow.models.dagrun import DagRun
-    from airflow.timetables.base import DataInterval
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
+    DagBundlesManager().sync_bundles_to_db()
     sync_bag_to_db(dagbag, "dags-folder", None)
     if DagRun.find(run_id=run_id):
         return
@@ -173,7 +180,6 @@ def _tell_airflow(dagbag: Any, run_id: str) -> None:
     dag.create_dagrun(
         run_id=run_id,
         logical_date=None,
-        data_interval=DataInterval(now, now),
         run_after=now,
         run_type=DagRunType.ASSET_TRIGGERED,
         triggered_by=DagRunTriggeredByType.TEST,
@@ -208,7 +214,7 @@ def open_page(browser: Browser, browsed: Browsed) -> Iterator[Callable[..., Open
             context.set_default_timeout(SECONDS)
             sign_in(context, browsed, who)
             one = Opened(context.new_page(), browsed.url)
-            one.tab.on("console", lambda said: said.type in ("error", "warning") and one.errors.append(said.text))
+            one.tab.on("console", lambda said: one.hear(said.type, said.text, said.location["url"]))
             one.tab.on("pageerror", lambda error: one.errors.append(str(error)))
             opened.append(one)
             return one

@@ -62,9 +62,9 @@ insert into lead_generation_stats (
     google_ads_impressions, seo_clicks, seo_visits, microsite_visits, microsite_leads, capacity_partners, capacity_total_leads
 )
 select
-    copies.id, stats.date, round(stats.leads_generated * copies.size), round(stats.leads_accepted * copies.size),
-    round(stats.leads_rejected * copies.size),
-    round(stats.leads_generated * copies.size) - round(stats.leads_accepted * copies.size) - round(stats.leads_rejected * copies.size),
+    copies.id, stats.date, round(stats.leads_generated * copies.size), floor(stats.leads_accepted * copies.size),
+    floor(stats.leads_rejected * copies.size),
+    round(stats.leads_generated * copies.size) - floor(stats.leads_accepted * copies.size) - floor(stats.leads_rejected * copies.size),
     round(stats.google_ads_spend * copies.size, 2), stats.google_ads_clicks, stats.google_ads_impressions, stats.seo_clicks,
     stats.seo_visits, stats.microsite_visits, stats.microsite_leads, stats.capacity_partners, round(stats.capacity_total_leads * copies.size)
 from copies
@@ -171,7 +171,7 @@ select
     not today.is_blocked and today.old_budget > 0 and (ago + today.place) % 9 = 0 as is_step,
     steps.so_far,
     today.old_budget,
-    round(today.target_leads_per_day * (1 + 0.04 * sin(ago / 5.0)), 4) as target,
+    round(today.target_leads_per_day * (1 + 0.04 * sin(ago / 5.0)::numeric), 4) as target,
     today.expected_leads_per_day as expected,
     today.reasons
 from today
@@ -249,6 +249,9 @@ insert into budget_edits (channel, account, budget_id, edited_at, segment_id, ed
 select 'google_ads', 'lived', 'budget of ' || code, day + time '14:05', segment_id, 'marketing@vakwerkgids.example', before, round(before * 1.1, 2), 'lived__' || day
 from past
 where story = 'edited' and ago = 12;
+
+-- The company's limits were set when it began.
+update limit_changes set changed_at = changed_at - interval '31 days', changed_by = 'l.bakker@vakwerkgids.example';
 
 drop table past, today, moves, copies;
 reset session_replication_role;

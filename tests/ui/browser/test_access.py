@@ -22,14 +22,13 @@ def views(browsed: Browsed) -> list[str]:
     return ["#/today", f"#/segment/{changed}", f"#/segment/{blocked}", "#/log", "#/health"]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [PHONE, DESK])
+@pytest.mark.parametrize(("theme", "width"), [("light", PHONE), ("dark", DESK)])
 def test_no_view_has_a_barrier_or_scrolls_sideways(theme: str, width: int, open_page: Open, browsed: Browsed) -> None:
     one = open_page(width=width, color_scheme=theme)
     for address in views(browsed):
         one.show(address)
-        if "segment" in address and "decrease" not in address:
-            one.tab.locator(".chart canvas, .chart p").first.wait_for()
+        if "segment" in address:
+            one.tab.locator(".chart canvas").first.wait_for()
         assert one.barriers() == [], address
         assert one.width() <= width, address
 
@@ -89,9 +88,8 @@ def test_a_dutch_browser_reads_dutch_words_numbers_and_reasons(open_page: Open, 
     text = one.tab.locator("main").inner_text()
     assert "Waarom" in text and "€ " in text.replace("\xa0", " ")
     assert "What partners can take" not in text
-    for address in views(browsed):
-        one.show(address)
-        assert one.barriers() == [], address
+    one.show("#/health")
+    assert one.barriers() == [], "the language of every text is named"
     assert open_page(locale="de-DE").show("#/today").inner_text().startswith("Today ran")
 
 
@@ -115,8 +113,7 @@ def framed(one: Opened, browsed: Browsed) -> FrameLocator:
 
 def test_inside_airflow_it_follows_the_theme_and_its_links_leave_the_frame(open_page: Open, browsed: Browsed) -> None:
     one = open_page(width=DESK)
-    # Airflow's own pages may write to the console; what is ours says so by its address.
-    one.allow = ("",)
+    one.allow = ("allow-same-origin for its sandbox",)  # Chromium's word on Airflow's own frame
     frame = framed(one, browsed)
     for mode in ("dark", "light"):
         one.tab.evaluate("mode => document.documentElement.classList.toggle('dark', mode === 'dark')", mode)
@@ -124,6 +121,8 @@ def test_inside_airflow_it_follows_the_theme_and_its_links_leave_the_frame(open_
     assert frame.locator("#copy-link").is_visible()
     frame.locator("p.lead a.out").click()
     one.tab.wait_for_url("**/dags/lead_budgets/runs/**")
+    # Airflow's own pages may write to the console; what is ours says so by its address.
+    one.errors = [error for error in one.errors if "/lead-demand/" in error]
 
 
 def test_a_policy_forbids_what_the_page_does_not_need(open_page: Open, browsed: Browsed) -> None:

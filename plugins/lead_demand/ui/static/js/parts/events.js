@@ -14,6 +14,24 @@ export function complete(event) {
   return made;
 }
 
+/** Limits that one person set on one day are one event with `set`: [{column, old, new}]. Newest first, as `events` are. */
+export function gatherLimits(events) {
+  const found = [];
+  const known = new Map();
+  for (const event of events) {
+    const key = `${event.day} ${event.who}`;
+    const part = { column: event.column, old: event.old, new: event.new };
+    if (event.kind !== "limit") found.push(event);
+    else if (known.has(key)) known.get(key).set.unshift(part);
+    else {
+      const first = { ...event, set: [part] };
+      known.set(key, first);
+      found.push(first);
+    }
+  }
+  return found;
+}
+
 /** Whether it took effect on the budget itself: what a person recorded of another channel does not. */
 export function isMove(event) {
   return event.status === "success" && MOVES.has(event.kind);

@@ -1,5 +1,5 @@
 // Sentences from the columns of a decision, so that words and numbers are the reader's. The stored sentence is the record.
-import { capital, change, daysLater, dayOf, euros, person, shortDay, tenth, whole } from "../lib/format.js";
+import { capital, change, daysLater, dayOf, euros, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
 import { has, say } from "../lib/language.js";
 import { stateOf } from "./events.js";
 
@@ -77,14 +77,17 @@ function freeFrom(day, coolDown) {
   return daysLater(day, Math.max(coolDown || 1, 1));
 }
 
+function limitSet({ column, old, new: becomes }) {
+  const name = has(`limit.${column}`) ? say(`limit.${column}`) : column;
+  return say(old === null ? "event.limit_first" : "event.limit", { column: name, old, new: becomes ?? UNKNOWN });
+}
+
 const moved = (event) => `${euros(event.old)} → ${euros(event.new)}`;
 
 /** The title of an event: what happened, in a few words. */
 export function eventTitle(event) {
   if (event.kind === "hold") return say("event.held", { amount: euros(event.new) });
-  if (event.kind === "limit") {
-    return say("event.limit", { column: event.column, old: event.old ?? "–", new: event.new ?? "–" });
-  }
+  if (event.kind === "limit") return (event.set || [event]).map(limitSet).join(", ");
   if (event.kind === "plan") return stateOf(event) === "made" ? moved(event) : say(`event.${stateOf(event)}`, { moved: moved(event) });
   if (event.kind === "manual") return say("event.manual", { what: (event.action || "").replaceAll("_", " ") });
   return say(`event.${event.kind}`, { moved: moved(event) });

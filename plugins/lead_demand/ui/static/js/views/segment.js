@@ -8,7 +8,7 @@ import { say } from "../lib/language.js";
 import { campaignAddress, outLink, runAddress, taskAddress } from "../lib/links.js";
 import { button, state } from "../parts/controls.js";
 import { budgetInForce, outcomeChip } from "../parts/decision.js";
-import { complete } from "../parts/events.js";
+import { complete, gatherLimits } from "../parts/events.js";
 import { outcomeOf, othersWithin } from "../parts/outcome.js";
 import { eventTitle } from "../parts/sentences.js";
 import { answer } from "./answer.js";
@@ -26,7 +26,7 @@ export async function segmentView(code, parameters, page) {
   if (!row) return switchedOff(code, segment);
   const days = segment.days.map((values) => Object.fromEntries(segment.columns.map((name, place) => [name, values[place]])));
   // The log is told from the newest to the oldest.
-  const events = segment.events.map(complete).sort((one, other) => (one.at < other.at ? 1 : -1));
+  const events = gatherLimits(segment.events.map(complete).sort((one, other) => (one.at < other.at ? 1 : -1)));
   const changes = events.filter((event) => event.kind !== "hold");
   const budget = budgetInForce(row);
   return [
