@@ -199,7 +199,7 @@ def test_an_edit_outside_the_planner_is_told_with_who_and_amounts(open_page: Ope
     )
     one = open_page()
     one.show(f"#/segment/{code}")
-    told = one.tab.locator(".story li.edit").inner_text()
+    told = one.tab.locator(".story li.edit").first.inner_text()
     assert "marketing" in told and "→" in told
 
 

@@ -29,6 +29,8 @@ function noon(day) {
 export const whole = (value) => number(value, { maximumFractionDigits: 0 });
 /** Leads per day. */
 export const tenth = (value) => number(value, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+/** A number as it is, to two places. */
+export const decimal = (value) => number(value, { maximumFractionDigits: 2 });
 /** A part of one, as percent. */
 export const percent = (part) => number(part, { style: "percent", maximumFractionDigits: 0 });
 /** A change as percent, with its sign. */

@@ -1,5 +1,5 @@
 // Sentences from the columns of a decision, so that words and numbers are the reader's. The stored sentence is the record.
-import { capital, change, daysLater, dayOf, euros, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
+import { capital, change, daysLater, dayOf, decimal, euros, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
 import { has, say } from "../lib/language.js";
 import { stateOf } from "./events.js";
 
@@ -79,7 +79,14 @@ function freeFrom(day, coolDown) {
 
 function limitSet({ column, old, new: becomes }) {
   const name = has(`limit.${column}`) ? say(`limit.${column}`) : column;
-  return say(old === null ? "event.limit_first" : "event.limit", { column: name, old, new: becomes ?? UNKNOWN });
+  return say(old === null ? "event.limit_first" : "event.limit", { column: name, old: limitValue(old), new: limitValue(becomes) });
+}
+
+/** What a column held, as text: a number, a switch, or a word. */
+function limitValue(text) {
+  if (text === null) return UNKNOWN;
+  if (text === "true" || text === "false") return say(text === "true" ? "limits.on" : "limits.off");
+  return /^-?\d+(\.\d+)?$/.test(text) ? decimal(Number(text)) : text;
 }
 
 const moved = (event) => `${euros(event.old)} → ${euros(event.new)}`;
