@@ -164,17 +164,26 @@ def test_a_day_that_was_repaired_is_no_longer_unusual(morning: Morning, days_ago
     assert morning.open_findings("channel_unusual") == []
 
 
-@pytest.mark.advice("settings_missing")
-def test_settings_that_can_be_read_again_are_no_longer_named(morning: Morning) -> None:
+@pytest.mark.advice("settings_missing", "missing_limits")
+@pytest.mark.parametrize(
+    ("name", "table", "column"),
+    [
+        ("settings_missing", "orchestration_settings", "currency"),
+        ("missing_limits", "lead_segment_channels", "max_daily_budget"),
+    ],
+)
+def test_settings_that_can_be_read_again_are_no_longer_named(
+    morning: Morning, name: str, table: str, column: str
+) -> None:
     read_budgets()
     with morning.db.connect() as owner:
-        owner.execute("alter table orchestration_settings rename column currency to currency_renamed")
+        owner.execute(f"alter table {table} rename column {column} to {column}_renamed")
     planning.plan(registry.STEERED, RUN)
-    assert the_open_one(morning, "settings_missing")["subject"] == "orchestration_settings"
+    assert the_open_one(morning, name)["subject"] == table
     with morning.db.connect() as owner:
-        owner.execute("alter table orchestration_settings rename column currency_renamed to currency")
+        owner.execute(f"alter table {table} rename column {column}_renamed to {column}")
     planning.plan(registry.STEERED, RUN)
-    assert morning.open_findings("settings_missing") == []
+    assert morning.open_findings(name) == []
 
 
 def overwritten(morning: Morning) -> dict[str, Any]:

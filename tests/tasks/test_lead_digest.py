@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lead_demand.oncall import notifier
+from lead_demand.planner.reasons import Reason
 from lead_demand.runs import day
 from lead_demand.tasks.lead_digest import alert_on_call, check_deadline, send_digest
 from tests.fixtures.morning import Morning
@@ -83,7 +84,7 @@ def test_one_reason_that_holds_most_segments_and_a_finding_that_stops_are_one_al
     assert alert[:2] == ("alerts", severity) and digest[:2] == ("digest", "info")
     assert alert[2] == f"{12 - but} of 12 segments hold for one reason: the partners' capacity is not known"
     assert f"Run {run.run_id}." in desk.texts[alert[2]]
-    (line,) = [line for line in desk.texts[digest[2]].splitlines() if "Enter the capacity" in line]
+    (line,) = [line for line in desk.texts[digest[2]].splitlines() if Reason.MISSING_CAPACITY.what_to_do in line]
     assert line.startswith("- Marketing operations: ")
 
     morning.db.fetch("delete from pipeline_findings")
