@@ -7,8 +7,10 @@ and every case that kills a process, are played in Airflow itself.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 from types import SimpleNamespace
 from typing import Any, cast
@@ -23,10 +25,20 @@ from lead_demand.oncall.alerts import TASK_DEFAULTS
 from lead_demand.runs import this_run
 from lead_demand.runs.task_ids import DIRECTIONS, LEAD_BUDGETS
 from lead_demand.tasks import lead_budgets
-from tests.fixtures.airflow import Run
+from tests.fixtures.airflow import ROOT, Run
 
 log = logging.getLogger(__name__)
 _numbers = count(1)
+
+
+@cache
+def wiring() -> Any:
+    """The DAG itself: the report names failed tasks in its order."""
+    spec = importlib.util.spec_from_file_location("lead_budgets_wiring", ROOT / "dags" / f"{LEAD_BUDGETS}.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.lead_budgets()
 
 
 class _PlainRun:
@@ -56,7 +68,7 @@ class _PlainRun:
                 task=SimpleNamespace(execution_timeout=TASK_DEFAULTS["execution_timeout"]),
             )
             try:
-                with set_current_context(cast("Any", {"dag_run": self.dag_run, "ti": instance})):
+                with set_current_context(cast("Any", {"dag": wiring(), "dag_run": self.dag_run, "ti": instance})):
                     result = task.function(*arguments)
             except AirflowSkipException:
                 self.states[task_id] = "skipped"
