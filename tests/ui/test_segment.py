@@ -125,7 +125,7 @@ def test_the_log_gives_each_entry_exactly_once(served: Served) -> None:
         ({"to": (today() - timedelta(1)).isoformat()}, {APPLIED, None}),
         ({"from": today().isoformat(), "q": "S05"}, {"s05"}),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else None,
 )
 def test_the_log_is_filtered_by_what_and_who_and_when(
     served: Served, params: dict[str, str], segments: set[str | None]
