@@ -35,6 +35,8 @@ SAID = {
     "pipeline_findings": ("detail", "remediation"),
     "channel_orchestration_log": ("error_detail",),
 }
+# Counted by calendar weeks from the decisions, so counted again.
+COUNTED = "outcome_weeks"
 # Leads are numbered by their day (`sandbox.world.world.Leads.id`).
 _LEAD_ID = sql.SQL("""
     case
@@ -161,11 +163,24 @@ def _move_back(connection: psycopg.Connection[Any]) -> None:
     # The history is moved, not written: no trigger, guard or foreign key is about that.
     connection.execute("set local session_replication_role = replica")
     for schema, table, columns, types in tables:
-        _move_table(connection, sql.Identifier(schema, table), table, dict(zip(columns, types, strict=True)))
+        if table != COUNTED:
+            _move_table(connection, sql.Identifier(schema, table), table, dict(zip(columns, types, strict=True)))
+    _count_weeks(connection)
     ((today,),) = connection.execute("select public.lead_today()").fetchall()
     for table, texts in SAID.items():
         for column in texts:
             _move_said(connection, table, column, today)
+
+
+def _count_weeks(connection: psycopg.Connection[Any]) -> None:
+    from lead_demand.database.sql import render
+
+    ((first, last),) = connection.execute(
+        "select min(decision_date), public.lead_today() from public.budget_decisions"
+    ).fetchall()
+    connection.execute(sql.SQL("delete from public.{}").format(sql.Identifier(COUNTED)))
+    if first:
+        connection.execute(render("lead_stats/upsert_outcome_weeks.sql"), {"first": first, "last": last})
 
 
 def _move_table(connection: psycopg.Connection[Any], where: sql.Identifier, table: str, types: dict[str, str]) -> None:
