@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from lead_demand import database
-from lead_demand.budgets import decisions, month, planning
+from lead_demand.budgets import decisions, digest, month, planning
 from lead_demand.errors import ChangesFailed
 from lead_demand.planner.reasons import Reason
-from lead_demand.tasks import lead_digest
+from lead_demand.runs import day
 from lead_demand.text import euros
 from tests.budgets.conftest import RUN, DayByHand
 from tests.fixtures.morning import Morning
@@ -100,8 +100,8 @@ def test_the_month_is_told_in_the_report_and_in_the_digest(morning: Morning) -> 
         pace = month.pace(connection)
     spent = morning.db.value("select spent from month_pace")
     assert f"{euros(spent)} of €" in pace
-    _, lines = lead_digest.compose([], [], pace=pace)
-    assert pace in lines
+    with database.connect() as connection:
+        assert pace in digest.compose(digest.read(connection, "google_ads", day.today())).lines
 
 
 @pytest.mark.parametrize("limit", [None, Decimal(2000)])

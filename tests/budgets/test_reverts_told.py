@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lead_demand import database
 from lead_demand.budgets import decisions, reverts
 from lead_demand.database import sql
 from local import LocalError, look, report
@@ -68,6 +69,10 @@ def test_the_history_of_a_segment_shows_the_revert_within_a_terminal(
 
 def test_how_often_right_counts_what_was_put_back(ten_percent: Morning, put_back: dict[str, Any]) -> None:
     ten_percent.db.restore("update budget_decisions set realised_leads_7d = 3")
+    today = ten_percent.db.value("select lead_today()")
+    span = {"first": today, "last": today + timedelta(6)}
+    with database.connect() as connection:
+        connection.execute(sql.render("lead_stats/upsert_outcome_weeks.sql"), span)
     rows = ten_percent.db.fetch(OUTCOMES.read_text())
     of_all = {row["action"]: row["reverted"] for row in rows if row["week"] == "all"}
     assert of_all.pop("hold") == 1 and set(of_all.values()) <= {0}

@@ -25,7 +25,7 @@ from lead_demand.runs import windows
 from lead_demand.runs.day import Window, latest_whole_day
 from tests.channels.test_contract import CHANNELS, DAYS, PAGES, SOURCES, WINDOW, full, paid
 from tests.fixtures.airflow import use_database
-from tests.fixtures.findings import BOUND
+from tests.fixtures.findings import BOUND, UNKNOWN
 from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.sandbox import Sandbox
 
@@ -255,7 +255,7 @@ def painters(
 def segments(db: LeadsDatabase, run: str) -> dict[str, Any]:
     """The budget in force by segment, as a decision of that run would see it."""
     values = {"channel": "google_ads", "dag_run_id": run, "is_complete": True, "kill_switch": False}
-    values |= {"currency": "EUR", "time_zone": "Europe/Amsterdam"}
+    values |= UNKNOWN | {"currency": "EUR", "time_zone": "Europe/Amsterdam"}
     rows = db.fetch(sql.render("lead_budgets/select_segments.sql"), values)
     return {row["code"]: row["current_budget"] for row in rows}
 

@@ -10,6 +10,7 @@ from psycopg import errors
 
 from lead_demand.database.sql import render
 from tests.fixtures.claims import CAMPAIGN_BUDGET, OPPOSITE, claim, decide, log, record_fetches, steer
+from tests.fixtures.findings import UNKNOWN
 from tests.fixtures.postgres import MEMBER, LeadsDatabase
 from tests.migrations.conftest import OTHER_BUDGET, PIPELINES, SeededDatabase, owned_by_a_member
 from tools import REPOSITORY
@@ -561,7 +562,7 @@ def test_a_manual_row_changes_nothing_of_what_the_pipeline_does(seeded_db: Seede
         limits = dict.fromkeys(
             ("total_cap_words", "total_daily_cap", "max_daily_increase", "approval_threshold", "unit"), 1_000
         )
-        key = limits | {
+        key = limits | UNKNOWN | {
             "approve": "Approve",
             "channel": "google_ads", "action_type": None, "dag_run_id": "x", "is_complete": True, "kill_switch": False,
             "currency": "EUR", "time_zone": "Europe/Amsterdam", "log_id": None,

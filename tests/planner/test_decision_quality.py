@@ -51,6 +51,7 @@ def test_the_same_seed_is_the_same_company() -> None:
 
 
 @pytest.mark.usefixtures("plays_companies")
+@pytest.mark.long
 def test_the_report_judges_every_aim_by_what_was_played() -> None:
     """Two small companies; holding stands for the rules of thumb, and is judged in the planner's place as well."""
     policies: dict[str, Callable[[], Policy]] = {"hold": Hold, "planner": Planner, "insider": Insider, "oracle": Oracle}

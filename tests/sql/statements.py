@@ -11,8 +11,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from lead_demand.database import sql
-from lead_demand.planner.settings import LATELY, PlannerSettings
-from tests.fixtures.findings import BOUND
+from tests.fixtures.findings import BOUND, UNKNOWN
 
 RUN = "test-run"
 CHANNEL, ACCOUNT = "google_ads", "1234567890"
@@ -155,7 +154,6 @@ from (
 ) as one
 """
 YESTERDAY = "= lead_today() - 1"
-UNKNOWN = {"lately": LATELY, "most_unknown": PlannerSettings.max_share_of_unknown_status}
 LIMITS = {
     "unit": 0.01,
     "total_cap_words": "total_daily_cap",

@@ -12,8 +12,10 @@ select
     count(*) filter (where sourced.has_campaign and stats.google_ads_spend is null) as spend_unknown
 from lead_segments as segments
 cross join generate_series(%(first)s::date, %(last)s::date, interval '1 day') as days (day)
-left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = days.day::date
-left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = days.day::date
+left join lead_generation_stats as stats
+    on segments.id = stats.segment_id and stats.date = days.day::date and stats.date between %(first)s::date and %(last)s::date
+left join lead_segment_plans as plans
+    on segments.id = plans.segment_id and plans.date = days.day::date and plans.date between %(first)s::date and %(last)s::date
 cross join lateral (
     select
         exists (

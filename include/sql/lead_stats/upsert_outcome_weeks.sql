@@ -24,8 +24,10 @@ with counted as (
         from channel_orchestration_log as log
         inner join channel_orchestration_log as back on log.id = back.reverts
         where
-            log.decision_id = outcomes.decision_id
+            log.segment_id = outcomes.segment_id
+            and log.channel = outcomes.channel
             and log.decision_date = outcomes.decision_date
+            and log.kind = 'plan'
             and back.status = 'success'
     ) as reverts
     where

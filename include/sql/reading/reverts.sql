@@ -31,6 +31,7 @@ from (
         and back.channel = %(channel)s
         and back.kind = 'revert'
         and back.status = 'success'
+        and back.decision_date >= {{ day }}
         and {{ day }} in (log.decision_date, back.decision_date)
     group by log.decision_date, back.decision_date, back.decided_by, changed.budgets
 ) as each_revert
