@@ -59,7 +59,7 @@ select
         when made.moves then array['step_limit', 'below_capacity']
         else array['within_dead_band', 'not_significant']
     end,
-    s.code || ': 9.7 of 10.6 leads a day expected (9.1–10.3). Budget stays €50: the gap is within the dead band.',
+    s.code || ': 9.7 of 10.6 leads per day expected (9.1–10.3). Budget stays €50: the gap is within the dead band.',
     
 jsonb_build_object(
     'code', s.code, 'branch', s.branch, 'country', 'NL', 'blocks', '[]'::jsonb, 'sd', 0.7474581028197127,

@@ -1,5 +1,5 @@
 -- Grain: one active segment on one day: today, or what `day` is rendered as.
--- Why: the last lines of the run's log, what the digest tells, and `make show`; a change that a person put back says so, whenever
+-- Why: the last lines of the run's log, what the digest tells, and `make show`; a change that a person reverted says so, whenever
 -- that was.
 {% set day = day | default('lead_today()') %}
 select

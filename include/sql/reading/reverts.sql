@@ -1,6 +1,6 @@
 -- noqa: disable=all
 -- Grain: one row for the segment `segments` and the day `day`: who put its change of that day back, and when; or which change of
--- an earlier day was put back that day. NULL = nothing was.
+-- an earlier day was reverted that day. NULL = nothing was.
 -- Why: a decision and its log row are never rewritten, so a revert is a row of its own that everything for people has to look for.
 select string_agg(each_revert.said, '; ' order by each_revert.at) as said
 from (

@@ -97,7 +97,7 @@ select
 from copies
 inner join budget_decisions as decisions on copies.source_id = decisions.segment_id and decisions.decision_date = lead_today();
 
--- Their changes of this morning; a few wait for a person, one failed, one was put back ------------------------------------
+-- Their changes of this morning; a few wait for a person, one failed, one was reverted ------------------------------------
 
 create temporary table moves as
 select

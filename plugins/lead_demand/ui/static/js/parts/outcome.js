@@ -8,7 +8,7 @@ const QUANTILE = 1.2816; // of the 80 % interval
 const CLOSE = 0.1; // of the target: what counts as met, beside chance
 const WEEK = 7;
 
-/** {state, label, text}; null where there is nothing to judge: put back, not ours, not made, or without an estimate.
+/** {state, label, text}; null where there is nothing to judge: reverted, not ours, not made, or without an estimate.
  *  `others` is the number of other changes within its seven days: with one of them nobody can say which of the two did
  *  it. States: later, unclear, good (target met), part (nearer to it), missed. */
 export function outcomeOf(event, others = 0) {
