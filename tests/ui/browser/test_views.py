@@ -181,7 +181,7 @@ def test_a_mark_of_the_chart_leads_to_its_sentence_and_arrows_read_the_days(open
     revert.click()
     one.tab.locator(".story li.revert:focus").wait_for()
     assert "anke" in one.tab.locator(".story li.revert").first.inner_text()
-    assert one.tab.locator(".story li.plan", has_text="Put back on").count()
+    assert one.tab.locator(".story li.plan", has_text="Reverted on").count()
     chart.focus()
     before = chart.locator(".readout b").first.inner_text()
     one.tab.keyboard.press("ArrowLeft")
