@@ -8,8 +8,8 @@ about a claim that was not sent those of its refusal (`planner/refusals.py`). Ev
 from __future__ import annotations
 
 import json
-from enum import StrEnum
 
+from lead_demand.planner.codes import Code
 from lead_demand.planner.reasons import Reason
 from lead_demand.planner.refusals import Refusal
 
@@ -20,21 +20,11 @@ _ZERO = (
 )
 
 
-class FindingCode(StrEnum):
+class FindingCode(Code):
     """The name of a finding that no decision has as its reason.
 
-    Each member carries `meaning` and `what_to_do`; a word in braces stands for a fact of the finding at hand.
+    A word in braces of `what_to_do` stands for a fact of the finding at hand.
     """
-
-    meaning: str
-    what_to_do: str
-
-    def __new__(cls, code: str, meaning: str, what_to_do: str) -> FindingCode:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        member.what_to_do = what_to_do
-        return member
 
     # Rows that a source gave
     IMPOSSIBLE_METRIC = (

@@ -8,33 +8,26 @@ shaped it.
 
 from __future__ import annotations
 
-from enum import StrEnum
-
+from lead_demand.planner.codes import Code
 from lead_demand.planner.settings import LATELY
 from lead_demand.planner.settings import PlannerSettings as Default
 
 
-class Reason(StrEnum):
+class Reason(Code):
     """One reason of one decision.
 
-    Each member is its code (a `str`) and carries `phrase` (a few words for the sentence that people read), `meaning`
-    and `what_to_do` (one sentence each), and `blocking`: the segment holds because an input was missing, late or
-    unusable, so it may be evaluated again the same day once that is repaired.
+    Beside its meaning and what to do, each member carries `phrase` (a few words for the sentence that people read) and
+    `blocking`: the segment holds because an input was missing, late or unusable, so it may be evaluated again the same
+    day once that is repaired.
     """
 
     phrase: str
-    meaning: str
-    what_to_do: str
     blocking: bool
 
-    def __new__(cls, code: str, phrase: str, meaning: str, what_to_do: str, blocking: bool = False) -> Reason:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.phrase = phrase
-        member.meaning = meaning
-        member.what_to_do = what_to_do
-        member.blocking = blocking
-        return member
+    def __init__(self, code: str, phrase: str, meaning: str, what_to_do: str, blocking: bool = False) -> None:
+        super().__init__(code, meaning, what_to_do)
+        self.phrase = phrase
+        self.blocking = blocking
 
     # The whole run
     SETTINGS_MISSING = (

@@ -6,24 +6,11 @@ moment and its approval. `docs/REASONS.md` is generated from this table.
 
 from __future__ import annotations
 
-from enum import StrEnum
+from lead_demand.planner.codes import Code
 
 
-class Refusal(StrEnum):
-    """Why a claim in `channel_orchestration_log` was not sent: its `error_code`, and the name of the finding.
-
-    Each member carries `meaning` and `what_to_do`.
-    """
-
-    meaning: str
-    what_to_do: str
-
-    def __new__(cls, code: str, meaning: str, what_to_do: str) -> Refusal:
-        member = str.__new__(cls, code)
-        member._value_ = code
-        member.meaning = meaning
-        member.what_to_do = what_to_do
-        return member
+class Refusal(Code):
+    """Why a claim in `channel_orchestration_log` was not sent: its `error_code`, and the name of the finding."""
 
     NOT_OF_A_DECISION = (
         "not_of_a_decision",
