@@ -35,7 +35,7 @@ class AirflowApi:
         """What Airflow says of its database and of each component: `status`, and the time of its last heartbeat."""
         return dict(self.request("GET", "/monitor/health"))
 
-    def request(self, method: str, path: str, **arguments: Any) -> Any:
+    def request(self, method: str, path: str, **arguments: Any) -> Any:  # noqa: ANN401 - decoded JSON
         """One call below /api/v2, logging in first or again when needed; returns the decoded JSON body."""
         for attempt in (1, 2, 3):
             try:
@@ -144,7 +144,7 @@ class AirflowApi:
         """The error that ended a task's last try, or an empty string."""
         return next((error for entry in reversed(self._log(task)) for error in _errors(entry)), "")
 
-    def _log(self, task: dict[str, Any]) -> list[Any]:
+    def _log(self, task: dict[str, Any]) -> list[str | dict[str, Any]]:
         path = f"/dags/{task['dag_id']}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}/logs/"
         answer = self.request(
             "GET",
@@ -155,7 +155,7 @@ class AirflowApi:
         return list(answer["content"])
 
 
-def _errors(entry: Any, frames: bool = False) -> list[str]:
+def _errors(entry: str | dict[str, Any], frames: bool = False) -> list[str]:
     details = [] if isinstance(entry, str) else entry.get("error_detail") or []
     lines = []
     for detail in details:

@@ -9,6 +9,8 @@ Airflow's would.
 lives one day more of the sandbox's company, or as many as DAYS says; `local.tomorrow` gives it its environment.
 """
 
+from __future__ import annotations
+
 import importlib.util
 import logging
 import os
@@ -19,7 +21,7 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 
@@ -27,6 +29,11 @@ from local import LocalError, passing, private
 from local.stack import Stack
 from sandbox.company.load import load
 from tools import REPOSITORY
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG, BaseOperator
+
+    from lead_demand.runs.day import Window
 
 log = logging.getLogger(__name__)
 
@@ -43,13 +50,13 @@ class _Try(dict[str, Any]):
         super().__init__()
         self.run_id = run_id
 
-    def set(self, key: str, value: Any) -> None:
+    def set(self, key: str, value: object) -> None:
         self[key] = value
 
 
-def _order(dag: Any) -> list[Any]:
+def _order(dag: DAG) -> list[BaseOperator]:
     """Every task after those before it; by name where the DAG does not say."""
-    left, done = {task.task_id: set(task.upstream_task_ids) for task in dag.tasks}, list[Any]()
+    left, done = {task.task_id: set(task.upstream_task_ids) for task in dag.tasks}, list["BaseOperator"]()
     while left:
         ready = sorted(name for name, before in left.items() if not before & left.keys())
         done += [dag.get_task(name) for name in ready]
@@ -58,7 +65,7 @@ def _order(dag: Any) -> list[Any]:
     return done
 
 
-def wiring() -> list[Any]:
+def wiring() -> list[BaseOperator]:
     """The tasks of `dags/lead_stats.py`, in order."""
     spec = importlib.util.spec_from_file_location("lead_stats_wiring", REPOSITORY / "dags" / "lead_stats.py")
     assert spec and spec.loader  # noqa: S101 - the file is part of this repository
@@ -68,7 +75,10 @@ def wiring() -> list[Any]:
 
 
 def lead_stats(
-    tasks: list[Any], run_id: str, window: Any = None, only: Callable[[str], bool] = lambda task_id: True
+    tasks: list[BaseOperator],
+    run_id: str,
+    window: Window | None = None,
+    only: Callable[[str], bool] = lambda task_id: True,
 ) -> None:
     """Everything of `lead_stats` that writes.
 

@@ -39,7 +39,7 @@ def sums(url: str) -> list[str]:
     return [line for row in rows(url, "lead_stats/select_sums", last=last) for line in row.values()]
 
 
-def one(url: str, statement: str) -> Any:
+def one(url: str, statement: str) -> Any:  # noqa: ANN401 - of whatever type its statement gives
     """A single value."""
     with psycopg.connect(url, prepare_threshold=None) as connection:
         connection.read_only = True

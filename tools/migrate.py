@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -141,7 +140,7 @@ def _only_runner(connection: psycopg.Connection, seconds: float, report: Report)
     yield
 
 
-def _value(connection: psycopg.Connection, query: str, parameter: object) -> Any:
+def _value(connection: psycopg.Connection, query: str, parameter: object) -> object:
     row = connection.execute(query, [parameter]).fetchone()
     return row[0] if row else None
 

@@ -11,7 +11,6 @@ import re
 import textwrap
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 from tabulate import tabulate
 
@@ -51,7 +50,7 @@ def euros(amount: Decimal | None) -> str:
     return "nothing" if amount is None else f"€{amount:.2f}"
 
 
-def cell(value: Any) -> str:
+def cell(value: object) -> str:
     """A value of a table as people read it; unknown is a dash, never 0."""
     if value is None or (isinstance(value, float) and value != value):
         return "–"
@@ -60,7 +59,7 @@ def cell(value: Any) -> str:
     return plain(value, keep_blanks=True)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     """Aligned lines with a header, for the last lines of a log; columns of numbers to the right."""
 
     def is_number(column: int) -> bool:
@@ -77,7 +76,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     return [line.rstrip() for line in aligned.splitlines()]
 
 
-def tables(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int = WIDTH) -> list[str]:
+def tables(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int = WIDTH) -> list[str]:
     """Likewise, but no line is wider than `width`: what does not fit beside the first column, which names the row, goes
     into further tables below, each with that column again; a text that fits nowhere is continued on lines of its own.
     """
@@ -96,7 +95,7 @@ def tables(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int = W
         left -= needed
     lines: list[str] = []
     for part in parts or [[]]:
-        kept: list[list[Any]] = []
+        kept: list[list[object]] = []
         for row in rows:
             wrapped = {
                 column: textwrap.wrap(cell(row[column]), max(width - widths[0] - 2, 20)) or [""]

@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent import futures
-from typing import Any
+from typing import Any, cast
 
 import grpc
 from google.protobuf import any_pb2
@@ -22,6 +22,7 @@ from sandbox.google.messages import (
     AccessibleRequest,
     AccessibleResponse,
     GoogleAdsFailure,
+    Message,
     MutateRequest,
     MutateResponse,
     MutateResult,
@@ -47,6 +48,9 @@ _REMEMBERED_RESULTS = 4  # of searches with several pages
 _MUTABLE_RESOURCE = 2  # ResponseContentTypeEnum
 _S = grpc.StatusCode
 
+Answer = Message | Iterator[bytes]  # of a stream: its messages, serialised
+Run = Callable[[Message, Fault | None, str], Answer]  # one call, with its fault and its request id
+
 
 class AdsServer:
     """The services over one state; ``serve`` binds them to a TLS port of the loopback."""
@@ -65,31 +69,52 @@ class AdsServer:
         server.start()
         return server, bound
 
-    def _handlers(self) -> list[Any]:
-        def handler(service: str, method: str, run: Any, request: Any, response: Any, stream: bool = False) -> Any:
-            make = grpc.unary_stream_rpc_method_handler if stream else grpc.unary_unary_rpc_method_handler
+    def _handlers(self) -> list[grpc.GenericRpcHandler]:
+        def handler(
+            service: str,
+            method: str,
+            run: Run,
+            read: Callable[[bytes], Message],
+            write: Callable[[Message], bytes] | None,
+        ) -> grpc.GenericRpcHandler:
+            is_stream = write is None  # a stream comes serialised
+            make = grpc.unary_stream_rpc_method_handler if is_stream else grpc.unary_unary_rpc_method_handler
             call = make(
-                self._stream(run) if stream else self._unary(method, run),
-                request_deserializer=request.FromString,
-                response_serializer=None if stream else response.SerializeToString,  # a stream comes serialised
+                self._stream(run) if is_stream else self._unary(method, run),
+                request_deserializer=read,
+                response_serializer=write,
             )
             return grpc.method_handlers_generic_handler(f"{BASE}.services.{service}", {method: call})
 
         return [
-            handler("GoogleAdsService", "Search", self._search, SearchRequest, SearchResponse),
             handler(
-                "GoogleAdsService", "SearchStream", self._search_stream, StreamRequest, StreamResponse, stream=True
+                "GoogleAdsService",
+                "Search",
+                self._search,
+                SearchRequest.FromString,
+                SearchResponse.SerializeToString,
             ),
-            handler("CampaignBudgetService", "MutateCampaignBudgets", self._mutate, MutateRequest, MutateResponse),
+            handler("GoogleAdsService", "SearchStream", self._search_stream, StreamRequest.FromString, None),
             handler(
-                "CustomerService", "ListAccessibleCustomers", self._accessible, AccessibleRequest, AccessibleResponse
+                "CampaignBudgetService",
+                "MutateCampaignBudgets",
+                self._mutate,
+                MutateRequest.FromString,
+                MutateResponse.SerializeToString,
+            ),
+            handler(
+                "CustomerService",
+                "ListAccessibleCustomers",
+                self._accessible,
+                AccessibleRequest.FromString,
+                AccessibleResponse.SerializeToString,
             ),
         ]
 
-    def _unary(self, method: str, run: Callable[[Any, Fault | None, str], Any]) -> Callable[[Any, Any], Any]:
+    def _unary(self, method: str, run: Run) -> Callable[[Message, grpc.ServicerContext], Answer]:
         """Around every call: the record of it, its token, its fault, and errors as Google Ads sends them."""
 
-        def call(request: Any, context: grpc.ServicerContext) -> Any:
+        def call(request: Message, context: grpc.ServicerContext) -> Answer:
             request_id = f"sandbox-{next(self._ids)}"
             metadata = dict(context.invocation_metadata() or ())
             trailer: list[tuple[str, str | bytes]] = [("request-id", request_id)]
@@ -110,11 +135,11 @@ class AdsServer:
 
         return call
 
-    def _stream(self, run: Any) -> Callable[[Any, Any], Iterator[Any]]:
+    def _stream(self, run: Run) -> Callable[[Message, grpc.ServicerContext], Iterator[bytes]]:
         call = self._unary("SearchStream", run)
 
-        def stream(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            yield from call(request, context)
+        def stream(request: Message, context: grpc.ServicerContext) -> Iterator[bytes]:
+            yield from cast("Iterator[bytes]", call(request, context))
 
         return stream
 
@@ -126,11 +151,13 @@ class AdsServer:
         if self.state.tokens.is_expired(header.removeprefix("Bearer ")):
             raise abort_for(Fault("*", "auth_expired"))
 
-    def _with_fault(self, method: str, request: Any, request_id: str, run: Any, context: grpc.ServicerContext) -> Any:
+    def _with_fault(
+        self, method: str, request: Message, request_id: str, run: Run, context: grpc.ServicerContext
+    ) -> Answer:
         text = getattr(request, "query", "")
         fault = self.state.faults.take(method, getattr(request, "customer_id", ""), text)
         if fault and fault.base == "cut" and method == "SearchStream":
-            return broken_off(run(request, fault, request_id), lambda: cut_connection(context))
+            return broken_off(cast("Iterator[bytes]", run(request, fault, request_id)), lambda: cut_connection(context))
         if fault and not fault.after_apply:
             self._strike(fault, request, context)
         answer = run(request, fault, request_id)
@@ -140,7 +167,7 @@ class AdsServer:
             self._strike(fault, request, context)
         return answer
 
-    def _strike(self, fault: Fault, request: Any, context: grpc.ServicerContext) -> None:
+    def _strike(self, fault: Fault, request: Message, context: grpc.ServicerContext) -> None:
         """What a fault does to a call before or after its work; a fault that only spoils data does nothing here."""
         if fault.failure:
             time.sleep(fault.args.get("sleep", 0))
@@ -156,7 +183,7 @@ class AdsServer:
                 user = fault.args.get("user", catalogue.MARKETING_USER)
                 self.state.set_budgets({name: int(fault.args["amount_micros"])}, user, "GOOGLE_ADS_WEB_CLIENT")
 
-    def _record(self, method: str, request: Any, request_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    def _record(self, method: str, request: Message, request_id: str, metadata: dict[str, Any]) -> dict[str, Any]:
         record: dict[str, Any] = {
             "method": method,
             "request_id": request_id,
@@ -182,7 +209,7 @@ class AdsServer:
             raise abort_for(Fault("*", "permission"))
         return customer
 
-    def _rows(self, request: Any, fault: Fault | None) -> tuple[gaql.Query, Iterator[Row], Writer]:
+    def _rows(self, request: Message, fault: Fault | None) -> tuple[gaql.Query, Iterator[Row], Writer]:
         """The parsed query, its rows, and what writes rows into a response."""
         customer = self._customer(request.customer_id)
         try:
@@ -195,7 +222,7 @@ class AdsServer:
             error, message = e.error, e.message
         raise Abort(_S.INVALID_ARGUMENT, message, ads_error(error, message))
 
-    def _search(self, request: Any, fault: Fault | None, request_id: str) -> Any:
+    def _search(self, request: Message, fault: Fault | None, request_id: str) -> Message:
         if request.page_size:
             message = "Setting the page size is not supported."
             raise Abort(_S.INVALID_ARGUMENT, message, ads_error(("request_error", "PAGE_SIZE_NOT_SUPPORTED"), message))
@@ -216,7 +243,7 @@ class AdsServer:
         write(response, rows[at : at + PAGE])
         return response
 
-    def _search_stream(self, request: Any, fault: Fault | None, request_id: str) -> Iterator[bytes]:
+    def _search_stream(self, request: Message, fault: Fault | None, request_id: str) -> Iterator[bytes]:
         """Serialised StreamResponses."""
         query, rows, write = self._rows(request, fault)
 
@@ -235,13 +262,13 @@ class AdsServer:
 
         return batches()
 
-    def _accessible(self, request: Any, fault: Fault | None, request_id: str) -> Any:
+    def _accessible(self, request: Message, fault: Fault | None, request_id: str) -> Message:
         names = [f"customers/{customer}" for customer in (catalogue.MANAGER, *catalogue.CUSTOMERS)]
         return AccessibleResponse(resource_names=names)
 
     # -- writing --
 
-    def _mutate(self, request: Any, fault: Fault | None, request_id: str) -> Any:
+    def _mutate(self, request: Message, fault: Fault | None, request_id: str) -> Message:
         customer = self._customer(request.customer_id)
         if len(request.operations) > MAX_OPERATIONS:
             message = "Too many mutate operations in request."
@@ -255,7 +282,9 @@ class AdsServer:
                     kind, _, code = fault.args.get("error", "campaign_budget_error.MONEY_AMOUNT_TOO_LARGE").partition(
                         "."
                     )
-                    error = ads_error((kind, code), "Refused by the sandbox as asked.", ("operations", index))
+                    error: Message | None = ads_error(
+                        (kind, code), "Refused by the sandbox as asked.", ("operations", index)
+                    )
                 else:
                     error = refusal(self.state.amounts, operation, index, customer, seen)
                 result = MutateResult()

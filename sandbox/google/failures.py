@@ -9,12 +9,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 
-from sandbox.google.messages import GoogleAdsError, StreamResponse
+from sandbox.google.messages import GoogleAdsError, Message, StreamResponse
 from sandbox.world.faults import FAILURES, Fault
 
 TOO_LARGE = 64 * 1024 * 1024 + 1  # bytes: what Google's client for Python takes, and one more
@@ -23,12 +22,12 @@ TOO_LARGE = 64 * 1024 * 1024 + 1  # bytes: what Google's client for Python takes
 class Abort(Exception):
     """Ends the call with a status; ``errors`` are GoogleAdsError messages, none for a bare transport error."""
 
-    def __init__(self, status: grpc.StatusCode, message: str, *errors: Any, details: bytes = b"") -> None:
+    def __init__(self, status: grpc.StatusCode, message: str, *errors: Message, details: bytes = b"") -> None:
         super().__init__(message)
         self.status, self.message, self.errors, self.details = status, message, errors, details
 
 
-def ads_error(error: tuple[str, str], message: str, *path: tuple[str, int | None]) -> Any:
+def ads_error(error: tuple[str, str], message: str, *path: tuple[str, int | None]) -> Message:
     """A GoogleAdsError with its code (field of ErrorCode, enum value) and the place in the request."""
     result = GoogleAdsError(message=message)
     kind, name = error
@@ -43,7 +42,7 @@ def ads_error(error: tuple[str, str], message: str, *path: tuple[str, int | None
 
 def status_details(code: grpc.StatusCode, fault: Fault) -> bytes:
     """The google.rpc.Status of the details that the fault asks for; empty without any."""
-    details: list[Any] = []
+    details: list[Message] = []
     if reason := fault.args.get("error_info"):
         details.append(error_details_pb2.ErrorInfo(reason=reason, domain="googleapis.com"))
     if seconds := fault.args.get("retry_info"):
@@ -58,7 +57,7 @@ def status_details(code: grpc.StatusCode, fault: Fault) -> bytes:
     return bytes(status.SerializeToString()) if details else b""
 
 
-def too_large(answer: Any) -> Any:
+def too_large(answer: Message | Iterator[bytes]) -> Message | Iterator[bytes]:
     """The same answer with a field that the client does not know and that no client takes."""
     padding = b"\xc2\x3e" + _varint(TOO_LARGE) + bytes(TOO_LARGE)  # field 1000, of bytes
     if hasattr(answer, "MergeFromString"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
@@ -53,12 +54,13 @@ class Condition:
     def _listed(self) -> frozenset[str]:
         return frozenset(self.value)
 
-    def holds(self, have: Any) -> bool:
+    def holds(self, have: object) -> bool:
         """Whether a row whose field is ``have`` passes. Numbers compare as numbers, the rest as text."""
         if self.op.startswith("IS"):
             return (have is None) == (self.op == "IS NULL")
         if self.op.startswith("CONTAINS"):
-            found = [value in (have or ()) for value in self.value]
+            listed: Collection[object] = have if isinstance(have, Collection) else ()
+            found = [value in listed for value in self.value]
             return {"ANY": any(found), "ALL": all(found), "NONE": not any(found)}[self.op.split()[1]]
         if have is None:
             return False

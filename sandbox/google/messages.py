@@ -6,13 +6,21 @@ Messages are built as plain protobuf, which is many times faster than the proto-
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 VERSION = "v26"
 BASE = f"google.ads.googleads.{VERSION}"
 
 
-def _pb(module: str, name: str) -> Any:
+class Message(Protocol):
+    """A protobuf message of the API: which fields it has is known at run time only."""
+
+    def __getattr__(self, field: str) -> Any: ...  # noqa: ANN401
+
+    def __setattr__(self, field: str, value: object) -> None: ...
+
+
+def _pb(module: str, name: str) -> Any:  # noqa: ANN401 - its module is known at run time
     """The protobuf class behind a proto-plus message of google-ads."""
     return getattr(import_module(f"{BASE}.{module}"), name).pb()
 

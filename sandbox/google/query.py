@@ -38,7 +38,7 @@ class QueryRefused(Exception):
         self.error, self.message = error, message
 
 
-def value(row: Row, path: str) -> Any:
+def value(row: Row, path: str) -> Any:  # noqa: ANN401 - of the type of its field
     """The value at a dotted path, None where it is unset."""
     node: Any = row
     for part in path.split("."):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from sandbox.google.failures import ads_error
-from sandbox.google.messages import CampaignBudget
+from sandbox.google.messages import CampaignBudget, Message
 from sandbox.google.resources import BILLABLE_UNIT_MICROS
 from sandbox.world import catalogue
 
 MINIMUM_MICROS, MAXIMUM_MICROS = 10_000, 10**13
 
 
-def refusal(amounts: Mapping[str, int], operation: Any, index: int, customer: str, seen: set[str]) -> Any | None:
+def refusal(
+    amounts: Mapping[str, int], operation: Message, index: int, customer: str, seen: set[str]
+) -> Message | None:
     """The error of one operation, or None; the sandbox changes amounts and nothing else."""
 
-    def refuse(kind: str, code: str, message: str, *below: str) -> Any:
+    def refuse(kind: str, code: str, message: str, *below: str) -> Message:
         return ads_error((kind, code), message, ("operations", index), *((name, None) for name in below))
 
     if operation.WhichOneof("operation") != "update":

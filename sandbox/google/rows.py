@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 
 from sandbox.google import gaql
-from sandbox.google.messages import GoogleAdsRow
+from sandbox.google.messages import GoogleAdsRow, Message
 from sandbox.google.query import QueryRefused
 from sandbox.google.resources import Row
 from sandbox.world.faults import Fault
 
 Step = tuple[str, str]  # the name of a field in GAQL and in the message
-Writer = Callable[[Any, list[Row]], None]  # adds rows to a response
+Writer = Callable[[Message, list[Row]], None]  # adds rows to a response
 
 
-def _setter(path: str) -> tuple[tuple[Step, ...], Callable[[Any, Any], None]]:
+def _setter(path: str) -> tuple[tuple[Step, ...], Callable[[Message, object], None]]:
     """For a GAQL path: the steps to its parent in a GoogleAdsRow, and what writes a plain value into that parent.
 
     Raises QueryRefused.
@@ -36,14 +35,14 @@ def _setter(path: str) -> tuple[tuple[Step, ...], Callable[[Any, Any], None]]:
     name, is_message = leaf.name, leaf.message_type is not None
     numbers = {v.name: v.number for v in leaf.enum_type.values} if leaf.enum_type else {}
 
-    def write(parent: Any, content: Any) -> None:
+    def write(parent: Message, content: object) -> None:
         if isinstance(content, dict):
             json_format.ParseDict(content, getattr(parent, name))
         elif isinstance(content, list):
             target = getattr(parent, name)
             (target.paths if is_message else target).extend(numbers.get(item, item) for item in content)
         else:
-            setattr(parent, name, numbers.get(content, content) if numbers else content)
+            setattr(parent, name, numbers.get(content, content) if isinstance(content, str) else content)
 
     return tuple((part, parent.name) for part, parent in zip(parts, parents, strict=False)), write
 
@@ -52,12 +51,12 @@ def writer(query: gaql.Query) -> Writer:
     """The writer of the selected fields, and the resource names that always come along."""
     resources = {name.partition(".")[0] for name in query.select} - {"metrics", "segments"} | {query.resource}
     # By parent, which is then looked up once per row for all of its fields.
-    parents: dict[tuple[Step, ...], list[tuple[str, Callable[[Any, Any], None]]]] = {}
+    parents: dict[tuple[Step, ...], list[tuple[str, Callable[[Message, object], None]]]] = {}
     for path in sorted({*query.select, *(f"{resource}.resource_name" for resource in resources)}):
         steps, write = _setter(path)
         parents.setdefault(steps, []).append((path.rpartition(".")[2], write))
 
-    def add(response: Any, rows: list[Row]) -> None:
+    def add(response: Message, rows: list[Row]) -> None:
         for row in rows:
             message = response.results.add()
             for steps, fields in parents.items():

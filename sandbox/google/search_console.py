@@ -137,7 +137,8 @@ def search_analytics(state: State, site: str, query: Json, shape: Shape = PLAIN)
     if shape.kind in ("shifted", "short_pages"):
         limit = min(limit, shape.rows)
     if shape.kind == "unmatched" and "page" in dimensions:
-        found = [((*keys[:-1], "https://www.vakwerkgids.example/over-ons"), *rest) for keys, *rest in found[:1]]
+        other = "https://www.vakwerkgids.example/over-ons"
+        found = [((*keys[:-1], other), clicks, views) for keys, clicks, views in found[:1]]
     shown = found[start : start + limit]
     if shape.kind == "shifted" and shown and start:
         # As many clicks, another order: the last row of the page before comes again, in place of another.

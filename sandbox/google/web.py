@@ -35,7 +35,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from sandbox.google import ga4, reports, search_console
 from sandbox.world import books, catalogue
@@ -70,7 +70,7 @@ def _larger(row: Json, more: float) -> Json:
     return {**row, **{name: float(int(row[name] * more)) for name in ("clicks", "impressions")}}
 
 
-def _with_value(answer: Json, row: Json, name: str, value: Any) -> Json:
+def _with_value(answer: Json, row: Json, name: str, value: object) -> Json:
     """The row with another value in a field, or in the cell of a dimension or metric of that name."""
     for cells, headers in (("dimensionValues", "dimensionHeaders"), ("metricValues", "metricHeaders")):
         names = [header["name"] for header in answer.get(headers, [])]
@@ -150,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             content, self.is_cut, self.close_connection = content[: len(content) // 2], False, True
         self.wfile.write(content)
 
-    def _route(self, verb: str, url: Any, raw: bytes) -> tuple[int, Json | list[Any]]:
+    def _route(self, verb: str, url: SplitResult, raw: bytes) -> tuple[int, Json | list[Any]]:
         path = unquote(url.path)
         if path.startswith(f"{CONTROL}/"):
             run = _CONTROL.get((verb, path.removeprefix(CONTROL)))

@@ -13,7 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -27,6 +27,8 @@ from sandbox.world.world import DAYS_OF_HISTORY, Day, World
 
 AMSTERDAM = ZoneInfo(catalogue.TIME_ZONE)
 _REMEMBERED = 4  # whole reports, each of which is asked for page by page
+
+_Report = TypeVar("_Report")
 
 
 class State:
@@ -154,7 +156,7 @@ class State:
                 self._days[day] = self.world.day(day, self.budgets_on(day), *self._campaigns_on(day))
             return self._days[day]
 
-    def report(self, *key: object, make: Callable[[], Any]) -> Any:
+    def report(self, *key: object, make: Callable[[], _Report]) -> _Report:
         """What ``make`` gives, made once for all pages of a report; ``key`` is everything that was asked but the page.
 
         It may only hang on days that are over and on today.
@@ -167,7 +169,8 @@ class State:
                 while len(reports) > _REMEMBERED:
                     reports.popitem(last=False)
             reports.move_to_end(full)
-            return reports[full]
+            found: _Report = reports[full]
+            return found
 
     # -- budgets --------------------------------------------------------------------------------------------------
 

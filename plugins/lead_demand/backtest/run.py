@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import pandas as pd
 
 from lead_demand import database, text
@@ -218,10 +218,11 @@ def _left_out(found: Replay) -> str:
     return ", ".join(f"{count} for {code}" for code, count in found.left_out.items())
 
 
-def _figure(value: Any) -> Decimal | None:
+def _figure(value: float | np.integer[Any] | None) -> Decimal | None:
+    """A figure of the report, a whole number or not; None where it is missing."""
     if pd.isna(value):
         return None
-    return Decimal(f"{value:.0f}" if isinstance(value, Integral) or abs(value) >= 1000 else f"{value:.2f}")
+    return Decimal(f"{value:.0f}" if isinstance(value, int | np.integer) or abs(value) >= 1000 else f"{value:.2f}")
 
 
 def _change(text: str) -> tuple[str, float]:

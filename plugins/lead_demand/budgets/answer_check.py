@@ -95,7 +95,7 @@ def _wrong(body: bytes, record: dict[str, Any]) -> str:
     return problem(given, record.get("params") or {})
 
 
-def problem(given: Any, fields: dict[str, Any]) -> str:
+def problem(given: object, fields: dict[str, Any]) -> str:
     """Which given field is not what the form offers, in a sentence; empty where all are.
 
     :param fields: name -> a Param as Airflow serialises it, with its JSON schema under `schema`.

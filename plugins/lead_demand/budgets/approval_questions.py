@@ -72,7 +72,7 @@ class Answer:
 
     shown: Mapping[str, str]
     chosen: Sequence[str]
-    form: Any
+    form: object
     responder_id: str | None
     responder_name: str | None
     responded_at: datetime | None
@@ -85,7 +85,7 @@ class Answer:
         return f"{self.responder_name} ({self.responder_id})"
 
 
-def left_out(form: Any, codes: Collection[str]) -> tuple[set[str], str]:
+def left_out(form: object, codes: Collection[str]) -> tuple[set[str], str]:
     """The segments that an answer leaves out, and what of its form is not clear ("" where all is). An empty line names
     nothing.
 

@@ -5,17 +5,19 @@ The execution API gives that record to no other task (scope `ti:self`), and no u
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 #: The options of a question, and the field of its form in which segments are left out.
 APPROVE, REJECT = "Approve", "Reject"
 LEAVE_OUT = "leave_out"
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from airflow.providers.standard.operators.hitl import HITLOperator
 
 
-def shown_text(operator: HITLOperator, task_instance_id: Any) -> str | None:
+def shown_text(operator: HITLOperator, task_instance_id: UUID) -> str | None:
     """Put the operator's question on record and give the text that the form shows from then on.
 
     Of a task instance that was cleared or tried again the record exists already. Airflow empties its answer and keeps

@@ -343,7 +343,7 @@ def _array(codes: list[str]) -> str:
     return "{" + ",".join(str(code) for code in codes) + "}"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if hasattr(value, "item"):
         return value.item()
     return str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.google.common.hooks.discovery_api import GoogleDiscoveryApiHook
 from google.auth.exceptions import GoogleAuthError
@@ -11,6 +11,9 @@ from httplib2 import HttpLib2Error
 
 from lead_demand.channels.google_token import no_token
 from lead_demand.errors import SourceRefused, SourceUnavailable
+
+if TYPE_CHECKING:
+    from google.api_core.client_options import ClientOptions
 
 CONNECTION = "google_reporting"
 UNCHANGED = "Nothing was written: its rows keep their earlier values. No budget waits for it."
@@ -26,7 +29,7 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
     def __init__(self, api_service_name: str, api_version: str) -> None:
         super().__init__(api_service_name, api_version, gcp_conn_id=CONNECTION)
 
-    def get_client_options(self, api_endpoint_override: str | None = None) -> Any:
+    def get_client_options(self, api_endpoint_override: str | None = None) -> ClientOptions:
         return super().get_client_options(api_endpoint_override or self._get_field("api_endpoint"))
 
     def call(self, endpoint: str, data: dict[str, Any], subject: str) -> dict[str, Any]:

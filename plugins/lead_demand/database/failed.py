@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 
@@ -49,7 +48,7 @@ class Failed:
 
 
 @contextmanager
-def named(statement: Any) -> Iterator[None]:
+def named(statement: object) -> Iterator[None]:
     """While a statement runs: an error of the database takes along which one it was, for `failed`."""
     try:
         yield

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from airflow.providers.postgres.hooks.postgres import PostgresHook
@@ -23,6 +23,9 @@ from psycopg.pq import TransactionStatus
 from lead_demand.database import sql
 from lead_demand.database.failed import named
 from lead_demand.database.time_limits import FRESH_SECONDS, Limits
+
+if TYPE_CHECKING:
+    from psycopg.abc import Params, Query
 
 
 class LimitedCursor(psycopg.Cursor[Any]):
@@ -49,7 +52,7 @@ class LimitedCursor(psycopg.Cursor[Any]):
             super().execute(*arguments, **options)
         return self
 
-    def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
+    def executemany(self, query: Query, params_seq: Iterable[Params], **options: Any) -> None:
         self.begin()
         with named(query):
             super().executemany(query, params_seq, **options)
@@ -65,7 +68,7 @@ class LimitedCursor(psycopg.Cursor[Any]):
             yield copy
 
 
-def _query(arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _query(arguments: tuple[Any, ...], options: dict[str, Any]) -> object:
     return arguments[0] if arguments else options.get("query", options.get("statement"))
 
 

@@ -25,7 +25,7 @@ from lead_demand.runs.this_run import failed_tasks, instance_of, task_states
 from lead_demand.text import plain
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import DAG, Context
 
 log = logging.getLogger("lead_demand")
 
@@ -94,7 +94,7 @@ def _say(context: Context, facts: Facts, heals: str, first: str = "") -> None:
         log.error("%s", line)
 
 
-def _what_to_do(dag: Any, facts: Facts) -> str:
+def _what_to_do(dag: DAG, facts: Facts) -> str:
     """The repair, then how this DAG is run again (its tag says which), then the section of the runbook."""
     again = ""
     if facts.rerun:
@@ -249,7 +249,7 @@ def _is_airflows_own() -> bool:
     return hasattr(task_runner, "SUPERVISOR_COMMS")
 
 
-def _failures(dag: Any, run_id: str, states: dict[str, str]) -> Iterator[dict[str, Any]]:
+def _failures(dag: DAG, run_id: str, states: dict[str, str]) -> Iterator[dict[str, Any]]:
     """What each failed task of a run left behind, or the facts of silence; the earliest task first."""
     from airflow.sdk.bases.xcom import BaseXCom
     from airflow.sdk.configuration import conf

@@ -127,11 +127,11 @@ def _objects(frame: pd.DataFrame, column: str) -> list[Any]:
     return frame[column].tolist() if column in frame else [None] * len(frame)
 
 
-def _codes(value: Any) -> list[str]:
+def _codes(value: object) -> list[str]:
     """The codes in a `blocks` cell: a list, tuple, set or array of codes, one code, or nothing."""
     if value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and np.isnan(value)):
         return []
-    cells: Iterable[Any] = [value] if isinstance(value, str) else value
+    cells = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
     return sorted({str(cell) for cell in cells if cell is not None})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lead_demand import text
 from lead_demand.text import plain
@@ -20,9 +20,9 @@ log = logging.getLogger("lead_demand")
 class Store(Protocol):
     """What is asked of Airflow's `task_state_store`: values of one task instance of one run, kept between its tries."""
 
-    def get(self, key: str, default: Any = None) -> Any: ...
+    def get(self, key: str, default: object = None) -> object: ...
 
-    def set(self, key: str, value: Any) -> None: ...
+    def set(self, key: str, value: object) -> None: ...
 
 
 class Done(NamedTuple):
@@ -54,7 +54,7 @@ def in_chunks(
     done_before = str(found["last_day"]) if isinstance(found, dict) and mark.items() <= found.items() else ""
     total, done = sum(chunk.days for chunk in chunks), 0
     columns: list[str] = []
-    rows: list[list[Any]] = []
+    rows: list[list[object]] = []
     for chunk in chunks:
         done += chunk.days
         if chunk.last.isoformat() <= done_before:

@@ -10,6 +10,7 @@ from lead_demand.errors import UpstreamFailed
 from lead_demand.text import plain
 
 if TYPE_CHECKING:
+    from airflow.sdk import DAG
     from airflow.sdk.types import DagRunProtocol, RuntimeTaskInstanceProtocol
 
     from lead_demand.runs.progress import Store
@@ -54,7 +55,7 @@ def task_states(dag_id: str, run_id: str) -> dict[str, str]:
     return {task: str(getattr(state, "value", state)) for task, state in found.items()}
 
 
-def failed_tasks(dag: Any, states: Mapping[str, str], among: Collection[str] | None = None) -> list[str]:
+def failed_tasks(dag: DAG, states: Mapping[str, str], among: Collection[str] | None = None) -> list[str]:
     """The task instances that failed, those of the earliest task first: what comes later may only follow from it.
 
     :param states: as `task_states` gives them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
 
 from lead_demand import database, text
 from lead_demand.budgets import digest, morning_alerts
@@ -118,5 +118,5 @@ def _alert(alert: morning_alerts.Alert) -> str:
     return f"Not sent, because {why_not}: {subject}" if why_not else f"Sent as {alert.severity}: {subject}"
 
 
-def _moment(at: Any) -> str:
+def _moment(at: datetime | None) -> str:
     return "never" if at is None else f"{at.astimezone(day.AMSTERDAM):%Y-%m-%d %H:%M}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from io import StringIO
 from typing import Any
 
@@ -48,14 +48,14 @@ def _row(entry: str) -> list[str]:
     return [_cell(found[name]) for name in COLUMNS]
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     text = ", ".join(value) if isinstance(value, list) else str(value)
     return f"'{text}" if text.startswith(CALCULATED) and not isinstance(value, Number) else text
 
 
-def _lines(rows: Any) -> str:
+def _lines(rows: Iterable[Sequence[object]]) -> str:
     text = StringIO()
     csv.writer(text).writerows(rows)
     return text.getvalue()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
 from google.ads.googleads.errors import GoogleAdsException
 from google.api_core import exceptions as api
@@ -88,26 +88,34 @@ STATUSES = {
 }
 
 
-def code_of(error: Any) -> str:
+class AdsError(Protocol):
+    """What is read of a GoogleAdsError, of whichever version of the API."""
+
+    error_code: Any
+    message: str
+    details: Any
+
+
+def code_of(error: AdsError) -> str:
     """`campaign_budget_error.MONEY_AMOUNT_TOO_LARGE` of one GoogleAdsError."""
     message = type(error.error_code).pb(error.error_code)
     which = message.WhichOneof("error_code")
     return f"{which}.{getattr(error.error_code, which).name}" if which else "unknown"
 
 
-def failure_type(version: str) -> Any:
+def failure_type(version: str) -> Any:  # noqa: ANN401 - its module is known at run time
     """The GoogleAdsFailure message of an API version."""
     return import_module(f"google.ads.googleads.{version}.errors.types.errors").GoogleAdsFailure
 
 
-def _trailer(error: api.GoogleAPICallError, version: str) -> tuple[list[Any], str | None]:
+def _trailer(error: api.GoogleAPICallError, version: str) -> tuple[list[AdsError], str | None]:
     call: Any = getattr(error, "response", None)
     entries = dict((call.trailing_metadata() if call is not None else None) or ())
     raw = entries.get(f"google.ads.googleads.{version}.errors.googleadsfailure-bin")
     return (list(failure_type(version).deserialize(raw).errors) if raw else []), entries.get("request-id")
 
 
-def outcome_of_error(error: Any, request_id: str | None) -> Outcome:
+def outcome_of_error(error: AdsError, request_id: str | None) -> Outcome:
     """The outcome of one operation of a request that was answered."""
     code = code_of(error)
     name = code.rpartition(".")[2]
@@ -162,7 +170,7 @@ def advice(error_code: str | None) -> str:
     return REQUEST if kind and not is_access else ACCESS
 
 
-def _outcome_of_failure(errors: list[Any], request_id: str | None) -> Outcome:
+def _outcome_of_failure(errors: list[AdsError], request_id: str | None) -> Outcome:
     """A request that several errors ended was refused only if each of them says so."""
     outcomes = [outcome_of_error(error, request_id) for error in errors]
     if not outcomes:
@@ -175,7 +183,7 @@ def _outcome_of_failure(errors: list[Any], request_id: str | None) -> Outcome:
     return Outcome(first.applied, first.error_code, detail, request_id, retry_after)
 
 
-def _outcome_of_exhaustion(error: Any, errors: list[Any], request_id: str | None) -> Outcome:
+def _outcome_of_exhaustion(error: api.GoogleAPICallError, errors: list[AdsError], request_id: str | None) -> Outcome:
     """RESOURCE_EXHAUSTED: a quota where anything says so, a message that is too large, a limit of the account, or not
     known.
     """
@@ -214,12 +222,12 @@ def _outcome_of_exhaustion(error: Any, errors: list[Any], request_id: str | None
     return Outcome(False, code, detail, request_id, delay if delay <= LONGEST_WAIT else None)
 
 
-def _status(error: Any) -> Status:
+def _status(error: api.GoogleAPICallError) -> Status:
     code = error.grpc_status_code
     return STATUSES[code.name if code else "UNKNOWN"]
 
 
-def _outcome_of_status(error: Any, request_id: str | None) -> Outcome:
+def _outcome_of_status(error: api.GoogleAPICallError, request_id: str | None) -> Outcome:
     """A status without a GoogleAdsFailure."""
     status, code = _status(error), error.grpc_status_code
     retry_after = status.retry_after

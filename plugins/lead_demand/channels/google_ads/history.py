@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
 
 from lead_demand.channels.google_ads.hook import GoogleAdsBudgetHook
-from lead_demand.channels.google_ads.messages import enum_name, moment
+from lead_demand.channels.google_ads.messages import Message, enum_name, moment
 from lead_demand.channels.paid import AccountChange, ChangeHistory, from_micros
 from lead_demand.database import sql
 from lead_demand.runs.day import AMSTERDAM, today
@@ -76,13 +75,13 @@ def by_others(history: ChangeHistory) -> dict[str, tuple[str, str]]:
     return changes
 
 
-def _changes(hook: GoogleAdsBudgetHook, account: str, first: date) -> tuple[list[Any], str | None]:
+def _changes(hook: GoogleAdsBudgetHook, account: str, first: date) -> tuple[list[Message], str | None]:
     """The change events that move money, newest first, and the second at which they are cut off, if they are.
 
     Where there are more than one answer holds, the rest is asked for: up to the end of the oldest second seen,
     which gives the events of that second twice.
     """
-    last, found = str(today() + timedelta(days=1)), list[Any]()
+    last, found = str(today() + timedelta(days=1)), list[Message]()
     while True:
         query = sql.render_gaql("budget_changes.gaql", first=first, last=last, most=MOST_CHANGE_EVENTS)
         events = [row.change_event for row in hook.rows(account, query)]
@@ -96,14 +95,14 @@ def _changes(hook: GoogleAdsBudgetHook, account: str, first: date) -> tuple[list
         last = end
 
 
-def _amount(event: Any, resource: Any) -> Decimal | None:
+def _amount(event: Message, resource: Message) -> Decimal | None:
     if "amount_micros" not in event.changed_fields.paths and enum_name(event, "resource_change_operation") != "CREATE":
         return None
     micros = resource.campaign_budget.amount_micros
     return from_micros(micros) if micros else None
 
 
-def _moves_money(event: Any) -> bool:
+def _moves_money(event: Message) -> bool:
     if enum_name(event, "resource_change_operation") == "CREATE":
         return True
     fields = MONEY_FIELDS.get(enum_name(event, "change_resource_type"), set())

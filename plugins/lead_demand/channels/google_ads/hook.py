@@ -11,6 +11,7 @@ from google.api_core.exceptions import GoogleAPICallError
 from google.auth.exceptions import GoogleAuthError
 
 from lead_demand.channels.google_ads import answers
+from lead_demand.channels.google_ads.messages import Message
 from lead_demand.channels.paid import Outcome
 from lead_demand.errors import SourceRefused, SourceUnavailable
 
@@ -36,15 +37,15 @@ class GoogleAdsBudgetHook(GoogleAdsHook):
         else:
             super()._determine_authentication_method()
 
-    def service(self, name: str) -> Any:
+    def service(self, name: str) -> Any:  # noqa: ANN401 - the client makes it by its name
         if name not in self._services:
             self._services[name] = self._get_client.get_service(name, version=API_VERSION)
         return self._services[name]
 
-    def new(self, type_name: str) -> Any:
+    def new(self, type_name: str) -> Any:  # noqa: ANN401 - likewise
         return self._get_client.get_type(type_name, version=API_VERSION)
 
-    def rows(self, account: str, query: str, timeout: float = 300) -> Iterator[Any]:
+    def rows(self, account: str, query: str, timeout: float = 300) -> Iterator[Message]:
         """Protobuf rows of a query, streamed. Raises SourceUnavailable or SourceRefused."""
         try:
             stream = self.service("GoogleAdsService").search_stream(customer_id=account, query=query, timeout=timeout)

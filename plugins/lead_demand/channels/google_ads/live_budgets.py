@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any
 
 import pandas as pd
 
 from lead_demand.channels.google_ads import campaigns
 from lead_demand.channels.google_ads.history import by_others
 from lead_demand.channels.google_ads.hook import GoogleAdsBudgetHook
-from lead_demand.channels.google_ads.messages import enum_name, enum_names, given, moment
+from lead_demand.channels.google_ads.messages import Message, enum_name, enum_names, given, moment
 from lead_demand.channels.paid import BUDGET_COLUMNS, ChangeHistory
 from lead_demand.database import sql
 from lead_demand.errors import SourceRefused, SourceUnavailable
@@ -130,7 +129,7 @@ def _search_shares(hook: GoogleAdsBudgetHook, account: str) -> dict[int, tuple[f
         return {}
 
 
-def _facts(row: Any) -> campaigns.Facts:
+def _facts(row: Message) -> campaigns.Facts:
     campaign, budget = row.campaign, row.campaign_budget
     return campaigns.Facts(
         status=enum_name(campaign, "status"),
