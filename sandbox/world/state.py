@@ -10,8 +10,8 @@ import json
 import sqlite3
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from sandbox.world import catalogue
+from sandbox.world.budget_history import BudgetHistory
 from sandbox.world.fault_queue import FaultQueue
 from sandbox.world.passing import move_back
 from sandbox.world.records import SCHEMA, AccountDays, BudgetChange, CampaignState, Edit
@@ -63,10 +64,11 @@ class State:
                 )
         self._offset = timedelta(days=int(meta["offset_days"]))
         self.catalogue = catalogue.build(int(meta["segments"]), int(meta["seed"]))
+        self._budgets = BudgetHistory(self._db, self.catalogue)
         self._begin(meta)
         if is_new:
-            self._write_beginning(meta)
-        self._read_budgets()
+            self._budgets.begin(self.first_morning, meta)
+        self._budgets.read()
         self._read_states()
         self._read_edits()
 
@@ -121,7 +123,7 @@ class State:
         self._begin(dict(self._db.execute("select key, value from meta")))
         self._days.clear()
         self._reports = OrderedDict()  # one that is being made belongs to the old world
-        self._read_budgets()
+        self._budgets.read()
         self._read_states()
         self._read_edits()
 
@@ -177,39 +179,22 @@ class State:
     @property
     def amounts(self) -> Mapping[str, int]:
         """Micros in force now, by resource name."""
-        return self._amounts
+        return self._budgets.amounts
 
     def budgets_on(self, day: date) -> np.ndarray:
         """EUR in force on a day, one per budget: the last amount set on or before it."""
         with self.lock:
-            budgets, days, micros = np.array(self._edits, dtype=np.int64).T
-        in_force = np.zeros(len(self.catalogue.budgets))
-        is_made = days <= day.toordinal()
-        in_force[budgets[is_made]] = micros[is_made]  # oldest first, so that the last one stays
-        return in_force / 1_000_000
+            return self._budgets.on(day)
 
     def set_budgets(self, amounts: Mapping[str, int], user: str, client_type: str) -> list[BudgetChange]:
         """Set absolute amounts in micros, all in one durable transaction; amounts already in force leave no trace."""
         with self.lock:
-            unknown = amounts.keys() - self._amounts.keys()
-            if unknown:
-                raise KeyError(
-                    f"No such budget: {', '.join(sorted(unknown))}. Nothing was changed; GET /budgets lists them."
-                )
-            at = self.now()
-            changes = [
-                BudgetChange(self._next_id + n, name, at, self._amounts[name], micros, user, client_type)
-                for n, (name, micros) in enumerate((k, v) for k, v in amounts.items() if v != self._amounts[k])
-            ]
-            self._insert(changes)
-            self._remember(changes)
-            return changes
+            return self._budgets.set(amounts, self.now(), user, client_type)
 
     def changes(self, since: date) -> list[BudgetChange]:
         """Edits on or after a day, oldest first; the making of a budget is not one."""
         with self.lock:
-            found = (c for history in self._history.values() for c in history if c.at.date() >= since)
-            return sorted((c for c in found if c.old_micros is not None), key=lambda c: c.id)
+            return self._budgets.edits(since)
 
     # -- campaigns, budgets and customers as they were edited --------------------------------------------------------
 
@@ -220,11 +205,11 @@ class State:
 
         ``days_ago`` moves the edit back: what the campaign did on the days since then is made anew.
         """
-        known = {campaign.resource_name for campaign in self.catalogue.campaigns} | self._positions.keys()
+        known = {campaign.resource_name for campaign in self.catalogue.campaigns} | self._budgets.positions.keys()
         known |= {f"customers/{customer}" for customer in catalogue.CUSTOMERS}
         if resource_name not in known:
             raise KeyError(f"No campaign, budget or customer {resource_name}. Nothing was changed.")
-        if (budget := fields.get("campaign_budget")) and budget not in self._positions:
+        if (budget := fields.get("campaign_budget")) and budget not in self._budgets.positions:
             raise KeyError(f"No such budget: {budget}. Nothing was changed; GET /budgets lists them.")
         at = self.now() - timedelta(days=days_ago)
         with self.lock:
@@ -250,7 +235,7 @@ class State:
         """The position of the budget that a campaign pays from now."""
         of = self.catalogue.campaigns[campaign]
         name = self.edited(of.resource_name).get("campaign_budget")
-        return self._positions[name] if name else of.budget
+        return self._budgets.positions[name] if name else of.budget
 
     def campaigns_of_budget(self, budget: int) -> list[int]:
         """The positions of the campaigns that pay from a budget now."""
@@ -297,52 +282,8 @@ class State:
                 and first[:10] <= str(day) <= last[:10]
             )
             if "campaign_budget" in fields:
-                budget[n] = self._positions[fields["campaign_budget"]]
+                budget[n] = self._budgets.positions[fields["campaign_budget"]]
         return running, budget
-
-    def _write_beginning(self, meta: dict[str, str]) -> None:
-        """The budgets' past, by people, at five past two in the afternoon; together with meta, or not at all."""
-        edits = []
-        for budget in self.catalogue.budgets:
-            old: int | None = None
-            for days_before, euros in budget.history:
-                at = datetime.combine(self.first_morning - timedelta(days=days_before), time(14, 5), AMSTERDAM)
-                edits.append((at, budget.resource_name, old, euros * 1_000_000))
-                old = euros * 1_000_000
-        edits.sort(key=lambda e: e[:2])
-        user, client = catalogue.MARKETING_USER, "GOOGLE_ADS_WEB_CLIENT"
-        self._insert(
-            [BudgetChange(n, name, at, old, new, user, client) for n, (at, name, old, new) in enumerate(edits, 1)], meta
-        )
-
-    def _insert(self, changes: Iterable[BudgetChange], meta: Mapping[str, str] | None = None) -> None:
-        with self._db:
-            self._db.executemany(
-                "insert into budget_changes values (?, ?, ?, ?, ?, ?, ?)",
-                [(c.id, c.resource_name, c.at.isoformat(), c.old_micros, c.new_micros, c.user_email, c.client_type)
-                 for c in changes],
-            )  # fmt: skip
-            self._db.executemany("insert into meta values (?, ?)", (meta or {}).items())
-
-    def _read_budgets(self) -> None:
-        self._history: dict[str, list[BudgetChange]] = {b.resource_name: [] for b in self.catalogue.budgets}
-        self._amounts: dict[str, int] = {}
-        self._positions = {b.resource_name: n for n, b in enumerate(self.catalogue.budgets)}
-        self._edits: list[tuple[int, int, int]] = []  # (position of the budget, day, micros), oldest first
-        self._next_id = 1
-        rows = self._db.execute("select * from budget_changes order by id")
-        self._remember(
-            BudgetChange(i, name, datetime.fromisoformat(at).astimezone(AMSTERDAM), old, new, user, client)
-            for i, name, at, old, new, user, client in rows
-        )
-
-    def _remember(self, changes: Iterable[BudgetChange]) -> None:
-        for change in changes:
-            self._history[change.resource_name].append(change)
-            self._amounts[change.resource_name] = change.new_micros
-            edit = self._positions[change.resource_name], change.at.date().toordinal(), change.new_micros
-            self._edits.append(edit)
-            self._next_id = change.id + 1
 
     # -- campaigns and accounts -----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lead_demand import database
-from lead_demand.budgets import planning
+from lead_demand.budgets import planning, segments
 from lead_demand.channels import registry
 from lead_demand.channels.paid import NOT_STEERABLE
 from lead_demand.channels.pull import pull
@@ -46,7 +46,7 @@ def named_in_sql() -> Iterator[str]:
 def named_in_python() -> Iterator[str]:
     """The name of every finding that is made, or looked for, under that name; and of every check of a run."""
     yield from (name for spec in registry.OURS for name in spec.findings)
-    yield from (*NOT_STEERABLE, *planning.UNREADABLE.values())
+    yield from (*NOT_STEERABLE, *segments.UNREADABLE.values())
     for path in [*(ROOT / "plugins" / "lead_demand").rglob("*.py"), *(ROOT / "dags").glob("*.py")]:
         tree = ast.parse(path.read_text())
         constants = constants_of(tree)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lead_demand import database
-from lead_demand.budgets import planning
+from lead_demand.budgets import planning, segments
 from lead_demand.channels import registry
 from lead_demand.channels.paid import NOT_STEERABLE
 from lead_demand.database import sql
@@ -189,7 +189,7 @@ STEPS = (
 
 def test_every_code_that_both_a_hold_and_a_finding_may_have_is_tried() -> None:
     both = {Reason(name) for name in {*named_in_sql(), *named_in_python()} & set(Reason)}
-    assert both == CAUSES.keys() | OF_THE_HISTORY and both >= {*NOT_STEERABLE, *planning.UNREADABLE.values()}
+    assert both == CAUSES.keys() | OF_THE_HISTORY and both >= {*NOT_STEERABLE, *segments.UNREADABLE.values()}
 
 
 def happens(morning: Morning, cause: Reason) -> list[dict[str, Any]]:

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import psycopg
 
 from lead_demand import database
 from lead_demand.budgets.lock import working_alone
+from lead_demand.budgets.segments import UNREADABLE, cannot_be_read, read_undecided
 from lead_demand.channels import registry
 from lead_demand.channels.paid import (
     FOREIGN_CHANGE_DAYS,
@@ -27,29 +28,15 @@ from lead_demand.channels.paid import (
     without_impossible_hints,
 )
 from lead_demand.database import findings, sql
-from lead_demand.database.findings import Finding
 from lead_demand.database.settings import Switches, read_switches
-from lead_demand.planner.finding_codes import ADVICE, what_to_do
-from lead_demand.planner.limits import LIMITS, step_of_limited
+from lead_demand.planner.finding_codes import ADVICE
 from lead_demand.planner.planner import LeadDemandPlanner
-from lead_demand.planner.reasons import Reason
-from lead_demand.planner.settings import LATELY, PlannerSettings
+from lead_demand.planner.settings import PlannerSettings
 from lead_demand.planner.week import public_holidays
 from lead_demand.runs import day
 from lead_demand.text import plain
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
 log = logging.getLogger(__name__)
-
-# By table, the reason for which segments hold while it cannot be read; also the code of the finding.
-UNREADABLE = {
-    "orchestration_settings": Reason.SETTINGS_MISSING,
-    "capacity_confirmations": Reason.SETTINGS_MISSING,
-    "lead_segment_channels": Reason.MISSING_LIMITS,
-}
-LIMIT_COLUMNS = [*LIMITS, "is_automated"]  # of select_limits.sql, beside segment_id
 
 DECISION_COLUMNS = [
     "segment_id",
@@ -142,9 +129,9 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
     with working_alone(channel), database.connect() as connection:
         sql.join_whole_sets(connection)
         switches = read_switches(connection)
-        segments, unreadable = _segments(connection, settings, switches, key)
+        segments, unreadable = read_undecided(connection, settings, switches, key)
         if switches.error:
-            unreadable.append(_unreadable("orchestration_settings", switches.error))
+            unreadable.append(cannot_be_read("orchestration_settings", switches.error))
         settings = _with_limits(connection, settings, switches, key)
         first = day.today() - timedelta(days=settings.window_days)
         holidays = public_holidays(segments["country"], first, day.today())
@@ -172,131 +159,6 @@ def _history(connection: psycopg.Connection[Any], channel: str, settings: Planne
     in_stats = "google_ads_spend" in registry.CHANNELS[channel].stats_columns
     statement = sql.render("lead_budgets/select_history.sql", spend_is_in_stats=in_stats)
     return sql.read_numbers(connection, statement, {"channel": channel, "first": first})
-
-
-def _segments(
-    connection: psycopg.Connection[Any], settings: PlannerSettings, switches: Switches, key: dict[str, Any]
-) -> tuple[pd.DataFrame, list[Finding]]:
-    """The segments without a decision of today, with their limits and every block that was found before planning.
-
-    Limits that cannot be read are unknown, and a finding says so: the segments hold, and the day goes on.
-    """
-    segments = sql.read_frame(
-        connection,
-        sql.render("lead_budgets/select_segments.sql"),
-        key
-        | {
-            "is_complete": switches.is_complete,
-            "kill_switch": switches.kill_switch,
-            "currency": switches.currency,
-            "time_zone": switches.time_zone,
-            "lately": LATELY,
-            "most_unknown": settings.max_share_of_unknown_status,
-        },
-    )
-    unreadable: list[Finding] = []
-    try:
-        with connection.transaction():
-            limits = sql.read_frame(connection, sql.render("lead_budgets/select_limits.sql"), key)
-    except psycopg.OperationalError:
-        raise  # the connection or a lock: the next try reads them
-    except psycopg.Error as error:
-        limits = pd.DataFrame(columns=["segment_id", *LIMIT_COLUMNS])
-        unreadable.append(_unreadable("lead_segment_channels", error.diag.message_primary or str(error)))
-    limits_unreadable = bool(unreadable)
-    segments = segments.merge(limits, on="segment_id", how="left")
-    segments[LIMIT_COLUMNS] = segments[LIMIT_COLUMNS].astype(object).where(segments[LIMIT_COLUMNS].notna(), None)
-    # As a person set them, before a step is cut to the budgets that it goes to: kept with the decision.
-    segments["limits_set"] = pd.Series(
-        [dict(given) | switches.shared_limits for given in segments[list(LIMITS)].to_dict("records")],
-        index=segments.index,
-        dtype=object,
-    )
-    judged, unread = _judged_capacity(connection)
-    unreadable += unread
-    given = [
-        (segment_id, capacity if capacity is None or absent is None else capacity + absent)
-        for segment_id, capacity, absent in zip(
-            segments["segment_id"], segments["capacity_total_leads"], segments["capacity_absent_leads"], strict=True
-        )
-    ]
-    # Another capacity than was judged has just been written: it is not known whether that one leaps.
-    leaps = {
-        segment_id
-        for segment_id, capacity in given
-        if judged and capacity is not None and _leaps(judged.get(segment_id), capacity)
-    }
-    usual = {segment_id: judged[segment_id]["usual"] for segment_id in leaps & judged.keys()}
-    # As objects: numbers beside None would become floats with NaN, which is no JSON.
-    segments["capacity_usual"] = pd.Series(
-        [usual.get(segment_id) for segment_id, _ in given], index=segments.index, dtype=object
-    )
-    steps = [
-        step_of_limited(*row)
-        for row in zip(
-            segments["max_increase_pct"],
-            segments["budget_limited"],
-            segments["limited_budget"],
-            segments["current_budget"],
-            strict=True,
-        )
-    ]
-    segments["max_increase_pct"] = pd.Series(steps, index=segments.index, dtype=object)
-    segments["blocks"] = [
-        [
-            *blocks,
-            *([Reason.CAPACITY_LEAP] if segment_id in leaps else []),
-            *([Reason.SETTINGS_MISSING] if unread and Reason.SETTINGS_MISSING not in blocks else []),
-            *([] if automated is True or limits_unreadable else [Reason.AUTOMATION_OFF]),
-            *([Reason.FOREIGN_EDIT] if _is_recent(changed_at, cooldown) else []),
-        ]
-        for segment_id, blocks, automated, changed_at, cooldown in zip(
-            segments["segment_id"],
-            segments["blocks"],
-            segments["is_automated"],
-            segments["budget_changed_at"],
-            segments["cooldown_days"],
-            strict=True,
-        )
-    ]
-    return segments, unreadable
-
-
-def _judged_capacity(connection: psycopg.Connection[Any]) -> tuple[dict[str, dict[str, Any]], list[Finding]]:
-    """By segment: the capacity that was judged (`capacity`, leads per day), what is `usual`, and whether it leaps.
-
-    What tells a leap and cannot be read is unknown for every segment, and a finding says so.
-    """
-    try:
-        with connection.transaction():
-            rows = sql.read_rows(connection, sql.render("lead_budgets/select_capacity_leaps.sql"))
-    except psycopg.OperationalError:
-        raise  # the connection or a lock: the next try reads them
-    except psycopg.Error as error:
-        return {}, [_unreadable("capacity_confirmations", error.diag.message_primary or str(error))]
-    return {row["segment_id"]: row for row in rows}, []
-
-
-def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
-    return judged is None or judged["is_leap"] or judged["capacity"] != capacity
-
-
-def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:
-    """Whether somebody else changed the budget within the cool-down, or three days where that is not known."""
-    if pd.isna(changed_at):
-        return False
-    days = 3 if pd.isna(cooldown_days) else int(cooldown_days)
-    return changed_at.astimezone(day.AMSTERDAM).date() >= day.today() - timedelta(days=days)
-
-
-def _unreadable(table: str, error: str) -> Finding:
-    return Finding(
-        UNREADABLE[table],
-        "stop",
-        f"{table} cannot be read ({error.strip()}); every budget that needs it was held.",
-        what_to_do(UNREADABLE[table]),
-        subject=table,
-    )
 
 
 def _with_limits(
