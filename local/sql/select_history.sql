@@ -34,28 +34,6 @@ cross join (
 ) as segments
 left join lead_generation_stats as stats on segments.id = stats.segment_id and days.day = stats.date
 left join lead_segment_plans as plans on segments.id = plans.segment_id and days.day = plans.date
-left join lateral (
-    select *
-    from budget_decisions as evaluated
-    where
-        evaluated.segment_id = segments.id
-        and evaluated.channel = %(channel)s
-        and evaluated.decision_date = days.day
-    order by evaluated.is_blocked, evaluated.evaluated_at desc
-    limit 1
-) as decisions on true
-left join lateral (
-    select string_agg(distinct 'failed: ' || log.error_code, ', ') as refused
-    from channel_orchestration_log as log
-    where
-        log.segment_id = segments.id
-        and log.channel = %(channel)s
-        and log.decision_date = days.day
-        and log.kind = 'plan'
-        and log.status = 'failed'
-) as changes on true
-left join lateral (
-    {% include 'reading/reverts.sql' %}
-) as reverts on true
+{% include 'reading/became.sql' %}
 left join budget_outcomes as outcomes on decisions.id = outcomes.decision_id
 order by days.day

@@ -17,16 +17,10 @@ select
 from lead_segments as segments
 inner join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = %(morning)s::date - 1
 left join (
-    select distinct on (segment_id)
-        segment_id,
-        action,
-        old_budget,
-        new_budget,
-        reasons,
-        inputs
-    from budget_decisions
-    where channel = %(channel)s and decision_date = %(morning)s
-    order by segment_id, is_blocked, evaluated_at desc
+    {%- set which %}
+        evaluated.channel = %(channel)s and evaluated.decision_date = %(morning)s
+    {%- endset %}
+    {% include 'reading/decisions.sql' %}
 ) as decided on segments.id = decided.segment_id
 where segments.is_active
 order by segments.id

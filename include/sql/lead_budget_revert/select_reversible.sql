@@ -29,13 +29,7 @@ left join lateral (
     limit 1
 ) as earlier on true
 left join (
-    select
-        segment_id,
-        sum(amount) as amount
-    from (
-        {% set any_segment = true %}{% include 'reading/budgets.sql' %}
-    ) as each_budget
-    group by segment_id
+    {% include 'reading/in_force.sql' %}
 ) as in_force on log.segment_id = in_force.segment_id
 where
     log.channel = %(channel)s

@@ -21,21 +21,8 @@ from jsonb_to_recordset(%(changes)s::jsonb) as given (
     new_value numeric
 )
 inner join (
-    -- Of a budget that several segments share, the first by name.
-    select distinct on (budgets.budget_id)
-        budgets.budget_id,
-        sources.segment_id
-    from channel_budgets as budgets
-    left join channel_sources as sources
-        on
-            budgets.channel = sources.channel
-            and budgets.account = sources.account
-            and budgets.campaign_id = sources.external_id
-            and sources.is_active
-    left join lead_segments as segments on sources.segment_id = segments.id
-    where budgets.channel = %(channel)s and budgets.account = %(account)s
-    order by budgets.budget_id, segments.code
-) as owners on given.resource = owners.budget_id
+    {% include 'reading/owners.sql' %}
+) as owners on given.resource = owners.resource
 where
     not given.is_ours
     and given.new_value >= 0

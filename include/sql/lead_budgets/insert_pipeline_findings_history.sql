@@ -55,25 +55,7 @@ claims as (
 ),
 
 owners as (
-    select distinct on (named.resource)
-        named.resource,
-        sources.segment_id,
-        segments.code
-    from channel_budgets as budgets
-    cross join lateral (
-        values
-        (budgets.budget_id),
-        (format('customers/%%s/campaigns/%%s', budgets.account, budgets.campaign_id))
-    ) as named (resource)
-    inner join channel_sources as sources
-        on
-            budgets.channel = sources.channel
-            and budgets.account = sources.account
-            and budgets.campaign_id = sources.external_id
-            and sources.is_active
-    inner join lead_segments as segments on sources.segment_id = segments.id
-    where budgets.channel = %(channel)s and budgets.account = %(account)s
-    order by named.resource, segments.code
+    {% include 'reading/owners.sql' %}
 ),
 
 not_logged as (

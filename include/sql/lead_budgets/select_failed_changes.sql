@@ -2,16 +2,7 @@
 -- Why: a retry that only finishes what was open must not make a run green that had a change refused. What a
 -- person did not approve was not refused by anybody else.
 select
-    log.id,
-    log.segment_id,
-    segments.code as segment,
-    log.channel,
-    log.account,
-    log.external_id as budget_id,
-    log.action_type,
-    log.old_value,
-    log.new_value,
-    log.created_at as claimed_at,
+    {% include 'reading/change.sql' %},
     true as is_today,
     concat_ws(': ', log.error_code, log.error_detail) as words
 from channel_orchestration_log as log

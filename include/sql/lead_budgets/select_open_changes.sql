@@ -1,16 +1,7 @@
 -- Grain: one claimed change without an outcome.
 -- Why: what was claimed is finished before anything new is planned. Both filters are optional.
 select
-    log.id,
-    log.segment_id,
-    segments.code as segment,
-    log.channel,
-    log.account,
-    log.external_id as budget_id,
-    log.action_type,
-    log.old_value,
-    log.new_value,
-    log.created_at as claimed_at,
+    {% include 'reading/change.sql' %},
     log.decision_date = lead_today() as is_today
 from channel_orchestration_log as log
 inner join lead_segments as segments on log.segment_id = segments.id

@@ -21,28 +21,6 @@ from lead_segments as segments
 left join lead_generation_stats as stats on segments.id = stats.segment_id and stats.date = {{ day }} - 1
 left join lead_segment_plans as yesterday on segments.id = yesterday.segment_id and yesterday.date = {{ day }} - 1
 left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = {{ day }}
-left join lateral (
-    select *
-    from budget_decisions as evaluated
-    where
-        evaluated.segment_id = segments.id
-        and evaluated.channel = %(channel)s
-        and evaluated.decision_date = {{ day }}
-    order by evaluated.is_blocked, evaluated.evaluated_at desc
-    limit 1
-) as decisions on true
-left join lateral (
-    select string_agg(distinct 'failed: ' || log.error_code, ', ') as refused
-    from channel_orchestration_log as log
-    where
-        log.segment_id = segments.id
-        and log.channel = %(channel)s
-        and log.decision_date = {{ day }}
-        and log.kind = 'plan'
-        and log.status = 'failed'
-) as changes on true
-left join lateral (
-    {% include 'reading/reverts.sql' %}
-) as reverts on true
+{% include 'reading/became.sql' %}
 where segments.is_active
 order by decisions.action desc nulls last, segments.code

@@ -110,15 +110,9 @@ budgets as (
             )
         ) as sums_differ,
         bool_or(
-            not exists (
-                select 1
-                from channel_fetches as fetches
-                where
-                    fetches.channel = %(channel)s
-                    and fetches.account = campaigns.account
-                    and fetches.fetched_at >= lead_today()::timestamp at time zone 'Europe/Amsterdam'
-                    and lead_today() - 1 between fetches.date_from and fetches.date_to
-            )
+            {%- set channel %}%(channel)s{% endset %}
+            {%- set account, day = 'campaigns.account', 'lead_today() - 1' %}
+            not {% include 'reading/fetched.sql' %}
         ) as is_stale
     from campaigns
     group by segment_id
@@ -126,7 +120,10 @@ budgets as (
 
 own_sources as (
     select
-        count(distinct needed.channel) filter (where fetches.channel is null) > 0
+        bool_or(
+            {%- set channel, account = 'needed.channel', "'leads_db'" %}
+            not {% include 'reading/fetched.sql' %}
+        )
         -- The last read of the partners failed, though an earlier one of this morning had not.
         or exists (
             select 1
@@ -134,11 +131,6 @@ own_sources as (
             where failed.name = 'capacity_source_failed' and failed.resolved_at is null
         ) as is_stale
     from (values ('leads'), ('partner_capacity')) as needed (channel)
-    left join channel_fetches as fetches
-        on
-            needed.channel = fetches.channel
-            and fetches.fetched_at >= lead_today()::timestamp at time zone 'Europe/Amsterdam'
-            and lead_today() - 1 between fetches.date_from and fetches.date_to
 ),
 
 -- As with the source: one lead makes nothing unknown, though it may be a large part of a small segment's.

@@ -28,13 +28,7 @@ outcomes as (
 ),
 
 in_force as (
-    select
-        segment_id,
-        sum(amount) as amount
-    from (
-        {% set any_segment = true %}{% include 'reading/budgets.sql' %}
-    ) as each_budget
-    group by segment_id
+    {% include 'reading/in_force.sql' %}
 )
 
 update lead_segment_plans as plans

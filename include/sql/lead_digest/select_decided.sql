@@ -16,13 +16,10 @@ from (
         count(*) filter (where action = 'hold' and not is_blocked) as holds,
         count(*) filter (where is_blocked) as blocked
     from (
-        -- A segment that was blocked may have been evaluated again the same day: its last evaluation counts.
-        select distinct on (segment_id, decision_date)
-            action,
-            is_blocked
-        from budget_decisions
-        where channel = %(channel)s and decision_date between %(first)s::date and %(last)s::date
-        order by segment_id, decision_date, is_blocked, evaluated_at desc
+        {%- set which %}
+            evaluated.channel = %(channel)s and evaluated.decision_date between %(first)s::date and %(last)s::date
+        {%- endset %}
+        {% include 'reading/decisions.sql' %}
     ) as counted
 ) as made
 cross join (

@@ -58,30 +58,7 @@ compared as (
 ),
 
 newest as (
-    select
-        used.channel,
-        used.account,
-        read.last_day
-    from (
-        select distinct
-            sources.channel,
-            sources.account
-        from channel_sources as sources
-        inner join lead_segments as segments on sources.segment_id = segments.id and segments.is_active
-        where
-            sources.is_active
-            and lead_today() between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-        union
-        values ('leads', 'leads_db'), ('partner_capacity', 'leads_db')
-    ) as used
-    cross join lateral (
-        select max(fetches.date_to) as last_day
-        from channel_fetches as fetches
-        where
-            fetches.channel = used.channel
-            and fetches.account = used.account
-            and fetches.fetched_at >= (lead_today() - 7)::timestamp at time zone 'Europe/Amsterdam'
-    ) as read
+    {% set day, within = 'lead_today()', 7 %}{% include 'reading/newest_fetches.sql' %}
 ),
 
 found as (

@@ -70,45 +70,17 @@ waiting as materialized (
     cross join lateral generate_series(
         greatest(changes.date_from, ever_read.first), least(changes.date_to, ever_read.last), interval '1 day'
     ) as day
+    {%- set reads, channel, account, day = 'reads', 'changes.channel', 'changes.account', 'day::date' %}
     where
-        exists (
-            select 1
-            from reads as fetches
-            where
-                fetches.channel = changes.channel
-                and fetches.account = changes.account
-                and fetches.fetched_at <= changes.changed_at
-                and day::date between fetches.date_from and fetches.date_to
-        )
-        and not exists (
-            select 1
-            from reads as fetches
-            where
-                fetches.channel = changes.channel
-                and fetches.account = changes.account
-                and fetches.fetched_at > changes.changed_at
-                and day::date between fetches.date_from and fetches.date_to
-        )
+        {%- set since = '<= changes.changed_at' %}
+        {% include 'reading/fetched.sql' %}
+        {%- set since = '> changes.changed_at' %}
+        and not {% include 'reading/fetched.sql' %}
         -- An account without a source on that day is not read; then the leads of the day tell that it was restated.
         and (
-            exists (
-                select 1
-                from channel_sources as sources
-                where
-                    sources.channel = changes.channel
-                    and sources.account = changes.account
-                    and sources.is_active
-                    and day::date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-            )
-            or not exists (
-                select 1
-                from reads as fetches
-                where
-                    fetches.channel = 'leads'
-                    and fetches.account = 'leads_db'
-                    and fetches.fetched_at > changes.changed_at
-                    and day::date between fetches.date_from and fetches.date_to
-            )
+            {% include 'reading/has_source.sql' %}
+            {%- set channel, account = "'leads'", "'leads_db'" %}
+            or not {% include 'reading/fetched.sql' %}
         )
 ),
 

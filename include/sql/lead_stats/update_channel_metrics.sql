@@ -37,16 +37,9 @@ left_over as materialized (
             metrics.microsite_visits, metrics.microsite_leads
         ) is not null
         and exists (select 1 from channel_sources where is_active)
-        and not exists (
-            select 1
-            from channel_sources as sources
-            where
-                sources.segment_id = metrics.segment_id
-                and sources.channel = metrics.channel
-                and sources.account = metrics.account
-                and sources.is_active
-                and metrics.date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-        )
+        {%- set segment, channel = 'metrics.segment_id', 'metrics.channel' %}
+        {%- set account, day = 'metrics.account', 'metrics.date' %}
+        and not {% include 'reading/has_source.sql' %}
     group by metrics.segment_id, metrics.channel, metrics.account, metrics.date
 ),
 
@@ -65,24 +58,11 @@ released as materialized (
             and metrics.account = left_over.account
             and metrics.date = left_over.date
     where
-        exists (
-            select 1
-            from channel_fetches as fetches
-            where
-                fetches.channel = left_over.channel
-                and fetches.account = left_over.account
-                and fetches.fetched_at > left_over.changed_at
-                and left_over.date between fetches.date_from and fetches.date_to
-        )
-        or not exists (
-            select 1
-            from channel_sources as sources
-            where
-                sources.channel = left_over.channel
-                and sources.account = left_over.account
-                and sources.is_active
-                and left_over.date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-        )
+        {%- set channel, account, day = 'left_over.channel', 'left_over.account', 'left_over.date' %}
+        {%- set since = '> left_over.changed_at' %}
+        {% include 'reading/fetched.sql' %}
+        {%- set segment = '' %}
+        or not {% include 'reading/has_source.sql' %}
     order by metrics.segment_id, metrics.channel, metrics.account, metrics.date
     for no key update of metrics
 )

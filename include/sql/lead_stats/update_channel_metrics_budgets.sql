@@ -24,15 +24,10 @@ with changed as materialized (
                 and changes.account = %(account)s
                 and changes.segment_id = metrics.segment_id
                 and metrics.date between coalesce(changes.date_from, '-infinity') and coalesce(changes.date_to, 'infinity')
-                and not exists (
-                    select 1
-                    from channel_fetches as fetches
-                    where
-                        fetches.channel = %(channel)s
-                        and fetches.account = %(account)s
-                        and fetches.fetched_at > changes.changed_at
-                        and metrics.date between fetches.date_from and fetches.date_to
-                )
+                {%- set channel %}%(channel)s{% endset %}
+                {%- set account %}%(account)s{% endset %}
+                {%- set day, since = 'metrics.date', '> changes.changed_at' %}
+                and not {% include 'reading/fetched.sql' %}
         )
     -- Locked in the order of the key, so that two runs that overlap wait for each other instead of deadlocking.
     order by metrics.segment_id, metrics.date

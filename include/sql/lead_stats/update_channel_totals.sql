@@ -22,15 +22,9 @@ kept as materialized (
         touched.date,
         {% include 'sums/kept.sql' %},
         exists (select 1 from channel_sources where is_active)
-        and not exists (
-            select 1
-            from channel_sources as sources
-            where
-                sources.channel = touched.channel
-                and sources.account = touched.account
-                and touched.date between coalesce(sources.valid_from, '-infinity') and coalesce(sources.valid_to, 'infinity')
-                and sources.is_active
-        ) as is_left
+        {%- set channel, account, day = 'touched.channel', 'touched.account', 'touched.date' %}
+        and not {% include 'reading/has_source.sql' %}
+            as is_left
     from touched
     left join channel_metrics as metrics
         on

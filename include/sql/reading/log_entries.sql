@@ -2,6 +2,47 @@
 -- Grain: one entry of the page's log: a change or revert of one budget, a record made by hand, an edit in the channel, a changed limit, and,
 -- if asked for by its kind, a hold. `page` set: of each kind no more than one page can show, after the bound key.
 -- Why: what is listed, counted and written as CSV has to be the same. A page goes on after the key (day, at, id) of the last row.
+{%- macro is_of_the_segment() -%}
+(%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
+{%- endmacro %}
+{%- macro is_in_the_days(at) -%}
+{{ at }} >= %(from)s::timestamp at time zone 'Europe/Amsterdam'
+        and {{ at }} < (%(to)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+{%- endmacro %}
+{#- What no run decided: it took effect when it was seen, and has no reasons, leads or sentence. -#}
+{%- macro undecided(who, at) -%}
+'success',
+        null,
+        null,
+        {{ who }},
+        {{ at }},
+        null::text[],
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null::numeric,
+        null,
+        null,
+        null,
+        null
+{%- endmacro %}
+{#- `by_index`: the day is that of the time, so that an index of the time alone bounds and orders the rows. -#}
+{%- macro one_page(day, at, id, by_index=false) -%}
+{%- if page | default(false) %}
+        and (
+            %(after_day)s::date is null
+            or (
+                {% if by_index %}{{ at }} < (%(after_day)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+                and {% endif %}({{ day }}, {{ at }}, {{ id }}) < (%(after_day)s::date, %(after_at)s::timestamptz, %(after_id)s::text)
+            )
+        )
+    order by {% if not by_index %}{{ day }} desc, {% endif %}{{ at }} desc, {{ id }} desc
+    limit %(rows)s
+{%- endif %}
+{%- endmacro %}
 select * from (
     select
         log.decision_date as day,
@@ -46,16 +87,8 @@ select * from (
         and (%(kind)s::text is distinct from 'failed' or log.status = 'failed')
         and (%(status)s::text is null or log.status = %(status)s)
         and (%(who)s::text is null or coalesce(log.decided_by, 'planner') = %(who)s)
-        and (%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
-        {%- if page | default(false) %}
-        and (
-            %(after_day)s::date is null
-            or (log.decision_date, log.created_at, log.id::text)
-            < (%(after_day)s::date, %(after_at)s::timestamptz, %(after_id)s::text)
-        )
-    order by log.decision_date desc, log.created_at desc, log.id::text desc
-    limit %(rows)s
-    {%- endif %}
+        and {{ is_of_the_segment() }}
+        {{ one_page('log.decision_date', 'log.created_at', 'log.id::text') }}
 ) as changes
 union all
 select * from (
@@ -69,50 +102,19 @@ select * from (
         'edit',
         edits.old_value,
         edits.new_value,
-        'success',
-        null,
-        null,
-        edits.edited_by,
-        edits.edited_at,
-        null::text[],
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null,
-        null,
-        null,
-        null,
+        {{ undecided('edits.edited_by', 'edits.edited_at') }},
         edits.budget_id,
         null,
         null
     from budget_edits as edits
     left join lead_segments as segments on edits.segment_id = segments.id
     where
-        edits.edited_at >= %(from)s::timestamp at time zone 'Europe/Amsterdam'
-        and edits.edited_at < (%(to)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+        {{ is_in_the_days('edits.edited_at') }}
         and (%(kind)s::text is null or %(kind)s = 'edit')
         and (%(status)s::text is null or %(status)s = 'success')
         and (%(who)s::text is null or edits.edited_by = %(who)s)
-        and (%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
-        {%- if page | default(false) %}
-        and (
-            %(after_day)s::date is null
-            or (
-                edits.edited_at < (%(after_day)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
-                and (
-                    (edits.edited_at at time zone 'Europe/Amsterdam')::date, edits.edited_at,
-                    edits.budget_id || ' ' || edits.edited_at::text
-                )
-                < (%(after_day)s::date, %(after_at)s::timestamptz, %(after_id)s::text)
-            )
-        )
-    order by edits.edited_at desc, edits.budget_id || ' ' || edits.edited_at::text desc
-    limit %(rows)s
-    {%- endif %}
+        and {{ is_of_the_segment() }}
+        {{ one_page("(edits.edited_at at time zone 'Europe/Amsterdam')::date", 'edits.edited_at', "edits.budget_id || ' ' || edits.edited_at::text", by_index=true) }}
 ) as edited
 union all
 select * from (
@@ -126,47 +128,19 @@ select * from (
         'limit',
         null::numeric,
         null::numeric,
-        'success',
-        null,
-        null,
-        found.changed_by,
-        found.changed_at,
-        null::text[],
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null,
-        null,
-        null,
-        null,
+        {{ undecided('found.changed_by', 'found.changed_at') }},
         case when found.table_name = 'lead_segment_plans' then 'target ' || found.plan_date else found.column_name end,
         found.old_value,
         found.new_value
     from limit_changes as found
     left join lead_segments as segments on found.segment_id = segments.id
     where
-        found.changed_at >= %(from)s::timestamp at time zone 'Europe/Amsterdam'
-        and found.changed_at < (%(to)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
+        {{ is_in_the_days('found.changed_at') }}
         and (%(kind)s::text is null or %(kind)s = 'limit')
         and (%(status)s::text is null or %(status)s = 'success')
         and (%(who)s::text is null or found.changed_by = %(who)s)
-        and (%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
-        {%- if page | default(false) %}
-        and (
-            %(after_day)s::date is null
-            or (
-                found.changed_at < (%(after_day)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
-                and ((found.changed_at at time zone 'Europe/Amsterdam')::date, found.changed_at, 'limit ' || found.id)
-                < (%(after_day)s::date, %(after_at)s::timestamptz, %(after_id)s::text)
-            )
-        )
-    order by found.changed_at desc, 'limit ' || found.id desc
-    limit %(rows)s
-    {%- endif %}
+        and {{ is_of_the_segment() }}
+        {{ one_page("(found.changed_at at time zone 'Europe/Amsterdam')::date", 'found.changed_at', "'limit ' || found.id", by_index=true) }}
 ) as limited
 union all
 select * from (
@@ -208,14 +182,6 @@ select * from (
         and held.decision_date between %(from)s::date and %(to)s::date
         and %(status)s::text is null
         and (%(who)s::text is null or %(who)s = 'planner')
-        and (%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
-        {%- if page | default(false) %}
-        and (
-            %(after_day)s::date is null
-            or (held.decision_date, held.evaluated_at, held.id::text)
-            < (%(after_day)s::date, %(after_at)s::timestamptz, %(after_id)s::text)
-        )
-    order by held.decision_date desc, held.evaluated_at desc, held.id::text desc
-    limit %(rows)s
-    {%- endif %}
+        and {{ is_of_the_segment() }}
+        {{ one_page('held.decision_date', 'held.evaluated_at', 'held.id::text') }}
 ) as holds

@@ -59,10 +59,10 @@ from (
         end as outcome
     from lead_segments as segments
     left join (
-        select distinct on (evaluated.segment_id) evaluated.*
-        from budget_decisions as evaluated
-        where evaluated.decision_date = %(day)s::date and evaluated.channel = %(channel)s
-        order by evaluated.segment_id, evaluated.is_blocked, evaluated.evaluated_at desc
+        {%- set which %}
+            evaluated.decision_date = %(day)s::date and evaluated.channel = %(channel)s
+        {%- endset %}
+        {% include 'reading/decisions.sql' %}
     ) as decided on segments.id = decided.segment_id
     left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = %(day)s::date
     left join (
@@ -79,15 +79,7 @@ from (
             case when count(*) = 1 and bool_and(log.status = 'success' and reverts.id is null) then min(log.id::text) end as log_id
         from channel_orchestration_log as log
         left join lateral (
-            -- What the tables that grow say of a row is looked up, row by row.
-            select
-                undone.id,
-                undone.closed_at,
-                undone.decided_by
-            from channel_orchestration_log as undone
-            where undone.reverts = log.id and undone.status = 'success'
-            order by undone.id
-            limit 1
+            {% set change = 'log.id' %}{% include 'reading/undone.sql' %}
         ) as reverts on true
         where
             log.decision_date = %(day)s::date

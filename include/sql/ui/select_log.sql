@@ -30,23 +30,10 @@ select
         'r14', trim_scale(entries.r14),
         'sentence', entries.sentence,
         'run_id', entries.run_id,
-        -- Where a revert would be taken: the newest change of its budget, while it was not reverted.
         'log_id', case
             when
-                entries.kind = 'plan'
-                and entries.status = 'success'
-                and reverts.id is null
-                and not exists (
-                    select
-                    from channel_orchestration_log as later
-                    where
-                        later.channel = entries.channel
-                        and later.external_id = entries.subject
-                        and later.decision_date >= entries.day
-                        and later.kind <> 'manual'
-                        and later.status = 'success'
-                        and later.created_at > entries.at
-                )
+                {% set made, budget, day, at = 'entries', 'entries.subject', 'entries.day', 'entries.at' -%}
+                {% include 'reading/may_revert.sql' %}
                 then entries.log_id
         end,
         'reverts', entries.reverts,
@@ -58,15 +45,7 @@ from (
     {% set page = true %}{% include 'reading/log_entries.sql' %}
 ) as entries
 left join lateral (
-    -- What the tables that grow say of a row is looked up, row by row.
-    select
-        undone.id,
-        undone.closed_at,
-        undone.decided_by
-    from channel_orchestration_log as undone
-    where undone.reverts = entries.log_id::uuid and undone.status = 'success'
-    order by undone.id
-    limit 1
+    {% set change = 'entries.log_id::uuid' %}{% include 'reading/undone.sql' %}
 ) as reverts on true
 order by entries.day desc, entries.at desc, entries.id desc
 limit %(rows)s

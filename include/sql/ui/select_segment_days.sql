@@ -31,13 +31,12 @@ from generate_series(
 left join lead_generation_stats as stats on stats.segment_id = %(segment)s::uuid and stats.date = days.day::date
 left join lead_segment_plans as plans on plans.segment_id = %(segment)s::uuid and plans.date = days.day::date
 left join (
-    select distinct on (evaluated.decision_date) evaluated.*
-    from budget_decisions as evaluated
-    where
+    {%- set which %}
         evaluated.segment_id = %(segment)s::uuid
         and evaluated.channel = %(channel)s
         and evaluated.decision_date between %(day)s::date - %(days)s::integer and %(day)s::date - 1
-    order by evaluated.decision_date, evaluated.is_blocked, evaluated.evaluated_at desc
+    {%- endset %}
+    {% include 'reading/decisions.sql' %}
 ) as decisions on days.day::date = decisions.decision_date
 left join (
     select

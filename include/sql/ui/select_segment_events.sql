@@ -2,13 +2,12 @@
 -- together), a change that was decided and not claimed, a hold per day, an edit in the channel, a changed limit, a record made by hand.
 -- Why: the story of a segment is who changed what, why, and what came of it; each kind has its own table.
 with decided as (
-    select distinct on (evaluated.decision_date) evaluated.*
-    from budget_decisions as evaluated
-    where
+    {%- set which %}
         evaluated.segment_id = %(segment)s::uuid
         and evaluated.channel = %(channel)s
         and evaluated.decision_date between %(day)s::date - %(days)s::integer and %(day)s::date
-    order by evaluated.decision_date, evaluated.is_blocked, evaluated.evaluated_at desc
+    {%- endset %}
+    {% include 'reading/decisions.sql' %}
 ),
 
 log as (
@@ -16,31 +15,13 @@ log as (
         claimed.*,
         reverts.closed_at as reverted_at,
         reverts.decided_by as reverted_by,
-        claimed.status = 'success'
-        and claimed.kind = 'plan'
-        and reverts.id is null
-        and not exists (
-            select
-            from channel_orchestration_log as later
-            where
-                later.channel = claimed.channel
-                and later.external_id = claimed.external_id
-                and later.status = 'success'
-                and later.kind <> 'manual'
-                and later.decision_date >= claimed.decision_date
-                and later.created_at > claimed.created_at
+        (
+            {% set made, budget, day, at = 'claimed', 'claimed.external_id', 'claimed.decision_date', 'claimed.created_at' -%}
+            {% include 'reading/may_revert.sql' %}
         ) as may_revert
     from channel_orchestration_log as claimed
     left join lateral (
-        -- What the tables that grow say of a row is looked up, row by row.
-        select
-            undone.id,
-            undone.closed_at,
-            undone.decided_by
-        from channel_orchestration_log as undone
-        where undone.reverts = claimed.id and undone.status = 'success'
-        order by undone.id
-        limit 1
+        {% set change = 'claimed.id' %}{% include 'reading/undone.sql' %}
     ) as reverts on true
     where
         claimed.segment_id = %(segment)s::uuid
