@@ -23,12 +23,18 @@ select segments.code, stats.date, leads_generated, google_ads_clicks, google_ads
 from lead_generation_stats as stats join lead_segments as segments on stats.segment_id = segments.id
 where stats.date < lead_today() - %s order by 1, 2
 """
-# A limit that a person sets in between, a tenth below a budget that was left as it is.
+# A limit that a person sets in between, a tenth below a budget that was left as it is, and not for its cool-down.
 CAP = """
 update lead_segment_channels as channels set max_daily_budget = round(held.old_budget * 0.9, 2)
 from (
     select segment_id, old_budget from budget_decisions
-    where decision_date = lead_today() and reasons[1] = 'within_dead_band' order by segment_id limit 1
+    where
+        decision_date = lead_today() and reasons[1] = 'within_dead_band'
+        and not exists (
+            select from channel_orchestration_log as log
+            where log.segment_id = budget_decisions.segment_id and log.decision_date >= lead_today() - 2
+        )
+    order by segment_id limit 1
 ) as held
 where channels.segment_id = held.segment_id and channels.channel = 'google_ads'
 """
