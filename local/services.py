@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from local import LocalError, local_home, private
 from local.airflow_api import AirflowApi, AirflowApiError
@@ -120,7 +121,7 @@ class Services:
             path.write_text(str(port))
         return port
 
-    def sandbox_ready(self) -> dict | None:
+    def sandbox_ready(self) -> dict[str, Any] | None:
         """What the running sandbox says about itself."""
         record = self.processes.find("sandbox")
         try:

@@ -45,7 +45,7 @@ class Osv(BaseHTTPRequestHandler):
 def url() -> Iterator[str]:
     KNOWN.clear()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Osv)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()

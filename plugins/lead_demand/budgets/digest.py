@@ -172,7 +172,7 @@ def listed(codes: Sequence[str]) -> str:
 
 
 def _outcome(row: Mapping[str, Any], reverted: Mapping[str, Mapping[str, Any]]) -> str:
-    said = OUTCOMES.get(row["outcome"], row["outcome"])
+    said: str = OUTCOMES.get(row["outcome"], row["outcome"])
     revert = reverted.get(row["segment"])
     if revert is None:
         return said

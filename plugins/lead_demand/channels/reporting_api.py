@@ -37,7 +37,8 @@ class ReportingApiHook(GoogleDiscoveryApiHook):
         needed.
         """
         try:
-            return self.query(endpoint, data, num_retries=2)
+            answer: dict[str, Any] = self.query(endpoint, data, num_retries=2)
+            return answer
         except HttpError as error:
             what = f"{subject} answered {error.status_code}: {str(error.reason).rstrip('.')}"
             if error.status_code in _TRY_AGAIN:

@@ -50,7 +50,7 @@ def _send(audience: Audience, subject: str, lines: Sequence[str], severity: Seve
         services, refused = apprise.Apprise(), []
         for number, (entry, address) in enumerate(zip(entries, addresses, strict=True), 1):
             tags = entry.get("tag") or []
-            if not services.add(address, tag=tags) and audience in parse_list(tags):
+            if not services.add(address, tag=tags) and audience in parse_list(tags):  # type: ignore[no-untyped-call]
                 refused.append(f"address {number}")
         if not list(services.find(tag=audience)):
             why_not = f"the connection {CONNECTION} has no service tagged {audience}"

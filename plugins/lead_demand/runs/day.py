@@ -148,7 +148,7 @@ def require_today(dag_run: DagRunProtocol, now: datetime | None = None) -> date:
     again = f"Do not clear it: start a new run of {dag_run.dag_id}."
     if run_type(dag_run) == "backfill":  # one of yesterday is due this morning
         raise NotToday(f"This run of {dag_run.dag_id} is a backfill; it only knows today.", todo=again)
-    due = dag_run.run_after.astimezone(AMSTERDAM).date()
+    due: date = dag_run.run_after.astimezone(AMSTERDAM).date()
     if due != today(now):
         raise NotToday(f"This run of {dag_run.dag_id} was due on {due}; today is {today(now)}.", todo=again)
     return due

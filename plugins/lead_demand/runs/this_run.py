@@ -44,7 +44,7 @@ def this_store() -> Store:
 def is_last_try() -> bool:
     """Whether Airflow tries this task no more if it fails now."""
     task_instance = this_task()
-    return task_instance.try_number > task_instance.max_tries
+    return bool(task_instance.try_number > task_instance.max_tries)
 
 
 def task_states(dag_id: str, run_id: str) -> dict[str, str]:

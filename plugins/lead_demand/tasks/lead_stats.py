@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from airflow.sdk import TriggerRule
 
@@ -22,7 +23,7 @@ log = logging.getLogger("lead_demand")
 
 
 @documented()
-def read_accounts(channel: str) -> list[dict]:
+def read_accounts(channel: str) -> list[dict[str, Any]]:
     """The accounts, sites or properties of a channel to pull, and the first look at the run's days and at the set-up.
 
     More accounts than Airflow maps (`max_map_length`) share instances of the pull.
