@@ -88,7 +88,7 @@ check-code: $(READY)
 	$(PYTHON) -m tools.docs --check
 
 lint: check-code ## style, types, SQL, migrations, dependencies, licences, Dockerfile, Compose file, Helm values, workflow
-	$(PYTHON) -m deptry --no-ansi plugins dags
+	$(PYTHON) -m deptry --no-ansi plugins dags config
 	$(PYTHON) -m deptry --no-ansi --ignore DEP004 .
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/squawk include/migrations/*.sql
