@@ -110,12 +110,13 @@ def test_connections_are_where_they_are_used_and_nowhere_else() -> None:
         name: {key for key in service.get("environment", {}) if key.startswith("AIRFLOW_CONN_")}
         for name, service in read().items()
     }
-    users = {"airflow-worker", "airflow-dag-processor", "airflow-apiserver"}
-    assert {name for name, found in given.items() if found} == users
     described = set(re.findall(r"^\s*\| `(\w+)` \|", (REPOSITORY / "docs/production.md").read_text(), re.MULTILINE))
     assert len(described) == 5
-    for name in users:
-        assert given[name] == {f"AIRFLOW_CONN_{connection.upper()}" for connection in described}
+    assert {name: found for name, found in given.items() if found} == {
+        "airflow-worker": {f"AIRFLOW_CONN_{connection.upper()}" for connection in described},
+        "airflow-apiserver": {"AIRFLOW_CONN_LEADS_DB"},
+        "airflow-dag-processor": {"AIRFLOW_CONN_LEAD_DEMAND_ALERTS"},
+    }
 
 
 def test_only_the_ui_can_be_reached_and_only_from_this_machine() -> None:

@@ -90,10 +90,13 @@ class Replay:
 
 
 @pytest.mark.long
-def test_the_steps_of_the_dockerfile_make_an_airflow_that_reads_the_dags(tmp_path: Path) -> None:
+def test_the_steps_of_the_dockerfile_make_an_airflow_that_reads_the_dags(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     base = re.search(r"-python([\d.]+)", DOCKERFILE.read_text())
     assert base is not None
     image = Replay(tmp_path, base[1])
+    request.addfinalizer(lambda: shutil.rmtree(tmp_path / "venv"))  # two gigabytes, and pytest keeps three of each
     for word, rest in instructions():
         image.step(word, rest)
     assert "3.3.2" in image.run("airflow", "version")
