@@ -87,11 +87,16 @@ check-code: $(READY)
 	$(PYTHON) -m tools.lint_sql
 	$(PYTHON) -m tools.docs --check
 
-lint: check-code ## style, types, SQL, migrations, dependencies, licences, Dockerfile and the generated pages
-	$(PYTHON) -m deptry --no-ansi plugins dags
+lint: check-code ## style, types, SQL, migrations, dependencies, licences, Dockerfile, Compose file, Helm values, workflow
+	$(PYTHON) -m deptry --no-ansi plugins dags config
 	$(PYTHON) -m deptry --no-ansi --ignore DEP004 .
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/squawk include/migrations/*.sql
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yaml
+	.venv/bin/check-jsonschema --quiet --schemafile deploy/helm/schema.json deploy/helm/values*.yaml
+	$(PYTHON) -m tools.deployment
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/ci.yml
+	.venv/bin/actionlint
 
 audit: $(READY) ## known vulnerabilities of the locked packages (ARGS="--level critical"); 3 = no source could be reached
 	@$(PYTHON) -m tools.audit $(ARGS)

@@ -11,7 +11,7 @@ from tools import REPOSITORY
 
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
 IMAGE = re.search(
-    r"^FROM apache/airflow:(?P<airflow>[\d.]+)-python(?P<python>[\d.]+)(?:@sha256:[0-9a-f]{64})?$",
+    r"^FROM apache/airflow:slim-(?P<airflow>[\d.]+)-python(?P<python>[\d.]+)(?:@sha256:[0-9a-f]{64})?$",
     DOCKERFILE,
     re.MULTILINE,
 )
@@ -58,3 +58,24 @@ def test_nothing_else_reaches_the_build() -> None:
     lines = (REPOSITORY / ".dockerignore").read_text().splitlines()
     assert "*" in lines
     assert {line[1:] for line in lines if line.startswith("!")} == copied
+
+
+def test_the_image_ends_as_a_user_that_is_not_root() -> None:
+    users = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert users == ["50000"]
+    assert DOCKERFILE.rstrip().endswith("USER 50000")
+
+
+def test_the_base_that_the_label_names_is_the_base() -> None:
+    assert IMAGE is not None
+    label = re.search(r'org\.opencontainers\.image\.base\.name="docker\.io/(\S+)"', DOCKERFILE)
+    assert label is not None
+    assert label[1] == IMAGE[0].removeprefix("FROM ").partition("@")[0]
+
+
+def test_the_version_of_google_ads_that_is_used_stays() -> None:
+    from lead_demand.channels.google_ads.hook import API_VERSION
+
+    removed = re.findall(r'"\$ads/(v\d+)"', DOCKERFILE)
+    assert len(removed) == 3
+    assert API_VERSION not in removed
