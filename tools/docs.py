@@ -84,9 +84,9 @@ def errors_page() -> str:
 
     head = (
         "# Errors\n\n"
-        "What the last four lines of a failed task's log, and the alert of its run, say of each kind of error. Where the\n"
-        "error itself knows more, it says that instead of the text here. The name leads to the section of the runbook:\n"
-        "symptom, likely causes, what to check. A kind that is not retried fails at once.\n"
+        "What the last four lines of a failed task's log, and the alert of its run, say of each kind of error. Where\n"
+        "the error itself knows more, it says that instead of the text here. The name leads to the section of the\n"
+        "runbook: symptom, likely causes, what to check. A kind that is not retried fails at once.\n"
     )
     columns = (
         "| error | what happened | what was not changed | retried automatically | what to do |\n|---|---|---|---|---|\n"

@@ -2,9 +2,9 @@
 
     make docs        .local/site, to be opened or served as it is
 
-The pages lie where GitHub shows them, and are written for it. So the pages of the repository's root join the site, links
-between the two folders are followed, and a list may begin right after a paragraph. The program that draws the diagrams
-comes from npm by its hash, as the page's chart does: no page of the site asks another server for anything.
+The pages lie where GitHub shows them, and are written for it. So the pages of the repository's root join the site,
+links between the two folders are followed, and a list may begin right after a paragraph. The program that draws the
+diagrams comes from npm by its hash, as the page's chart does: no page of the site asks another server for anything.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def links_within(markdown: str, src_uri: str) -> str:
 
 
 def lists_apart(markdown: str) -> str:
-    """The text with an empty line before each list that follows a paragraph: GitHub needs none, Markdown's parser does."""
+    """The text with an empty line before each list that follows a paragraph: GitHub needs none, MkDocs' parser does."""
     lines: list[str] = []
     in_code = in_list = False
     for line in markdown.splitlines():

@@ -2,10 +2,10 @@
 
     python -m tools.sbom [--folder .local/sbom]
 
-One file per lock: production.cdx.json is what the image adds to its base, tools.cdx.json what a checkout adds for tests and
-lints. Each package has its version, its address (purl), the hashes of the lock and the licence that its own metadata name;
-production has the chart library of the page as well. The same locks give the same files. What the base image brings (the
-operating system, Python, packages that are in no lock) is not in them: ask a scanner of images for that.
+One file per lock: production.cdx.json is what the image adds to its base, tools.cdx.json what a checkout adds for tests
+and lints. Each package has its version, its address (purl), the hashes of the lock and the licence that its own
+metadata name; production has the chart library of the page as well. The same locks give the same files. What the base
+image brings (the operating system, Python, packages that are in no lock) is not in them: ask a scanner of images.
 """
 
 from __future__ import annotations
