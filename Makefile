@@ -87,15 +87,16 @@ check-code: $(READY)
 	$(PYTHON) -m tools.lint_sql
 	$(PYTHON) -m tools.docs --check
 
-lint: check-code ## style, types, SQL, migrations, dependencies, licences, Dockerfile, generated pages and the site
+lint: check-code ## style, types, SQL, migrations, dependencies, licences, Dockerfile, alerts, generated pages and the site
 	$(PYTHON) -m deptry --no-ansi plugins dags
 	$(PYTHON) -m deptry --no-ansi --ignore DEP004 .
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/squawk include/migrations/*.sql
-	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
+	$(PYTHON) -m tools.lint_monitoring
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build
 
 docs: $(READY) ## docs/ as a site, in .local/site: open .local/site/index.html; every link is checked
-	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --quiet
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build
 
 sbom: $(READY) ## the locked packages as a software bill of materials (CycloneDX), in .local/sbom
 	@$(PYTHON) -m tools.sbom $(ARGS)

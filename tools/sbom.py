@@ -40,7 +40,17 @@ class Component(TypedDict, total=False):
 def components(lock: Path) -> tuple[dict[str, object], list[Component]]:
     """The bill of a lock as cyclonedx-py makes it, and its components with their licences."""
     program = Path(sys.executable).with_name("cyclonedx-py")
-    command = [program, "requirements", lock, "--sv", SPEC, "--of", "JSON", "--output-reproducible", "--no-validate"]
+    command: list[Path | str] = [
+        program,
+        "requirements",
+        lock,
+        "--sv",
+        SPEC,
+        "--of",
+        "JSON",
+        "--output-reproducible",
+        "--no-validate",
+    ]
     made = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     bill: dict[str, object] = json.loads(made)
     found: list[Component] = bill["components"]  # type: ignore[assignment]
