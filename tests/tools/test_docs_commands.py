@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import re
+import shlex
+from importlib import import_module
 
 import pytest
+from airflow.sdk import Connection
 
 from lead_demand.oncall import diagnosis
 from tools import REPOSITORY, docs
@@ -52,3 +57,23 @@ def test_the_tutorial_quotes_the_failed_log_as_it_is() -> None:
     assert f"What was not changed: {diagnosis.UNCHANGED}\n" in tutorial
     assert f"What to do: {refused.todo} " in tutorial and not refused.heals
     assert "docs/runbook.md#databaserefused" in tutorial
+
+
+def test_the_example_of_a_connection_is_one_that_airflow_reads() -> None:
+    page = (REPOSITORY / "docs" / "secrets.md").read_text()
+    (line,) = re.findall(r"^AIRFLOW_CONN_LEADS_DB=(.*)$", page, flags=re.MULTILINE)
+    (value,) = shlex.split(line)
+    made = Connection.from_json(value, conn_id="leads_db")
+    assert (made.conn_type, made.port, made.extra_dejson) == ("postgres", 6543, {"prepare_threshold": None})
+
+
+def test_the_secrets_backend_that_is_locked_has_that_name_and_those_parameters() -> None:
+    page = (REPOSITORY / "docs" / "secrets.md").read_text()
+    (name, given) = re.findall(
+        r"^AIRFLOW__SECRETS__BACKEND=(airflow\.providers\.google\S+)\nAIRFLOW__SECRETS__BACKEND_KWARGS=(.*)$",
+        page,
+        flags=re.MULTILINE,
+    )[0]
+    module, _, kind = name.rpartition(".")
+    taken = inspect.signature(getattr(import_module(module), kind)).parameters
+    assert json.loads(given).keys() <= taken.keys()
