@@ -128,10 +128,12 @@ def test_that_login_reads_no_lead_and_writes_nothing(company: LeadsDatabase) -> 
         assert session.execute("update orchestration_settings set kill_switch = true").rowcount == 0
 
 
+@pytest.mark.usefixtures("starts_services")
 def test_the_examples_agree_with_each_other_and_with_airflow() -> None:
     assert lint_monitoring.problems() == []
 
 
+@pytest.mark.usefixtures("starts_services")
 @pytest.mark.parametrize(
     ("was", "broken", "complaint"),
     [
@@ -159,6 +161,7 @@ def test_a_query_that_would_never_fire_is_found(
     assert any(complaint in problem for problem in lint_monitoring.problems())
 
 
+@pytest.mark.usefixtures("starts_services")
 def test_a_configuration_that_query_exporter_refuses_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     changed = tmp_path / "query-exporter.yaml"
     changed.write_text(lint_monitoring.EXPORTER.read_text().replace("type: gauge", "type: gage", 1))

@@ -16,6 +16,8 @@ from mkdocs.structure.files import Files
 
 from tools import REPOSITORY, docs_site
 
+# Builds the whole site, several times: not for each save.
+pytestmark = pytest.mark.usefixtures("starts_services")
 PAGES = [*sorted((REPOSITORY / "docs").rglob("*.md")), *(REPOSITORY / name for name in docs_site.OF_THE_ROOT)]
 
 

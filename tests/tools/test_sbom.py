@@ -12,6 +12,9 @@ from packaging.utils import canonicalize_name
 
 from tools import REPOSITORY, sbom
 
+# A program reads each lock for ten seconds: not for each save.
+pytestmark = pytest.mark.usefixtures("starts_services")
+
 
 @pytest.fixture(scope="module", params=sbom.LOCKS)
 def bill(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
