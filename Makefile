@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run tomorrow test backtest clock faults drill up stop status clean migrate show history psql airflow bench bench-page bench-decisions screenshots lint check check-code audit image format lock
+.PHONY: help run tomorrow test backtest clock faults drill up stop status clean migrate show history psql airflow bench bench-page bench-decisions screenshots lint check check-code docs audit sbom image format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -87,7 +87,7 @@ check-code: $(READY)
 	$(PYTHON) -m tools.lint_sql
 	$(PYTHON) -m tools.docs --check
 
-lint: check-code ## style, types, SQL, migrations, dependencies, licences, Dockerfile, Compose file, Helm values, workflow
+lint: check-code ## style, types, SQL, migrations, dependencies, licences, Dockerfile, Compose file, Helm values, workflow, alerts and the site
 	$(PYTHON) -m deptry --no-ansi plugins dags config
 	$(PYTHON) -m deptry --no-ansi --ignore DEP004 .
 	.venv/bin/hadolint Dockerfile
@@ -97,6 +97,14 @@ lint: check-code ## style, types, SQL, migrations, dependencies, licences, Docke
 	$(PYTHON) -m tools.deployment
 	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/ci.yml
 	.venv/bin/actionlint
+	$(PYTHON) -m tools.lint_monitoring
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build
+
+docs: $(READY) ## docs/ as a site, in .local/site: open .local/site/index.html; every link is checked
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build
+
+sbom: $(READY) ## the locked packages as a software bill of materials (CycloneDX), in .local/sbom
+	@$(PYTHON) -m tools.sbom $(ARGS)
 
 audit: $(READY) ## known vulnerabilities of the locked packages (ARGS="--level critical"); 3 = no source could be reached
 	@$(PYTHON) -m tools.audit $(ARGS)

@@ -3,8 +3,9 @@
     python3 tools/browser_packages.py uplot FOLDER
 
 uPlot draws the chart of a segment and lies in the page's `static/vendor/`, ignored by git; axe-core looks for barriers
-in the pages that the tests open. The npm registry gives one archive per version; it is compared with the hash below
-before anything is unpacked. Standard library only, for the Dockerfile runs it alone.
+in the pages that the tests open; mermaid draws the diagrams of the documentation's site. The npm registry gives one
+archive per version; it is compared with the hash below before anything is unpacked. Standard library only, for the
+Dockerfile runs it alone.
 `NPM_CONFIG_REGISTRY` names another registry. Exit code 3: no registry answered, nothing was changed.
 """
 
@@ -52,7 +53,7 @@ class Package:
     @property
     def path(self) -> str:
         """Of the archive, below the registry's address."""
-        return f"{self.name}/-/{self.name}-{self.version}.tgz"
+        return f"{self.name}/-/{self.name.rpartition('/')[2]}-{self.version}.tgz"
 
 
 UPLOT = Package(
@@ -71,7 +72,15 @@ AXE = Package(
     ("axe.min.js", "LICENSE"),
     "tests",
 )
-PACKAGES = {package.name: package for package in (UPLOT, AXE)}
+MERMAID = Package(
+    "@mermaid-js/tiny",
+    "11.17.2",
+    "sha512-PmFr1c5cSfNf5AngLLR98DrbvR4U5KeD7I+hQkGqG5w5Veu3QT4dG0qu9f99cpn/sKj2XxRBK0q7EL6hr9NY/A==",
+    "MIT",
+    ("dist/mermaid.tiny.js", "LICENSE"),
+    "the site of docs/",
+)
+PACKAGES = {package.name: package for package in (UPLOT, AXE, MERMAID)}
 
 
 def registry() -> str:

@@ -3,9 +3,9 @@
     python -m tools.docs [--check]
 
 docs/DAGS.md comes from the docstrings in dags/, docs/REASONS.md from the tables of codes in the planner's room,
-docs/SETTINGS.md from the comments of the migrations and of the planner's settings, docs/tables.md from the migrations,
-docs/LICENCES.md from the metadata of the locked packages. `--check` writes nothing and fails where a page is stale, or
-a licence unreviewed.
+docs/ERRORS.md from the classes and kinds of errors, docs/SETTINGS.md from the comments of the migrations and of the
+planner's settings, docs/tables.md from the migrations, docs/COMMANDS.md from the Makefile, docs/LICENCES.md from the
+metadata of the locked packages. `--check` writes nothing and fails where a page is stale, or a licence unreviewed.
 """
 
 from __future__ import annotations
@@ -65,6 +65,58 @@ def reasons_page() -> str:
         f"| `{code}` | {code.meaning} | {code.what_to_do} |\n" for code in FindingCode
     )
     return GENERATED + head + reasons + refused + refusals + found + findings
+
+
+def errors_page() -> str:
+    """Every error with the facts that the last lines of a failed log give, ours first."""
+    sys.path.insert(0, str(REPOSITORY / "plugins"))
+    from lead_demand.errors import LeadDemandError
+    from lead_demand.oncall import diagnosis
+
+    def below(kind: type[LeadDemandError]) -> Iterator[type[LeadDemandError]]:
+        for child in kind.__subclasses__():
+            yield child
+            yield from below(child)
+
+    def row(name: str, meaning: str, unchanged: str, heals: bool, todo: str) -> str:
+        link = f"[{name}](runbook.md#{name.lower()})"
+        return f"| {link} | {meaning} | {unchanged} | {'yes' if heals else 'no'} | {todo} |\n"
+
+    head = (
+        "# Errors\n\n"
+        "What the last four lines of a failed task's log, and the alert of its run, say of each kind of error. Where\n"
+        "the error itself knows more, it says that instead of the text here. The name leads to the section of the\n"
+        "runbook: symptom, likely causes, what to check. A kind that is not retried fails at once.\n"
+    )
+    columns = (
+        "| error | what happened | what was not changed | retried automatically | what to do |\n|---|---|---|---|---|\n"
+    )
+    ours = "".join(
+        row(kind.__name__, " ".join((kind.__doc__ or "").split()), kind.unchanged, kind.heals, kind.todo)
+        for kind in below(LeadDemandError)
+    )
+    others = "".join(row(kind.name, f"{kind.happened}.", "*", kind.heals, kind.todo) for kind in diagnosis.KINDS)
+    return (
+        GENERATED
+        + head
+        + f"\n## Raised by this repository\n\n{columns}{ours}"
+        + f"\n## Of PostgreSQL, Airflow, the network and Python\n\n{columns}{others}"
+        + f"\n\\* {diagnosis.UNCHANGED_BUDGETS}\n"
+    )
+
+
+def commands_page() -> str:
+    """Every target of the Makefile with its comment."""
+    text = (REPOSITORY / "Makefile").read_text()
+    targets = re.findall(r"^([a-z-]+):.*?## (.*)$", text, flags=re.MULTILINE)
+    head = (
+        "# Commands\n\n"
+        "`make TARGET` at the root of the repository; `make` alone lists them. A word in capitals is given behind the\n"
+        "target: `make show DATE=2026-11-26`. What needs a service starts it, and stops what it started.\n\n"
+        "| target | what it does |\n|---|---|\n"
+    )
+    rows = (f"| `make {name}` | {meaning.replace('|', chr(92) + '|')} |\n" for name, meaning in targets)
+    return GENERATED + head + "".join(rows)
 
 
 def settings_page() -> str:
@@ -141,7 +193,8 @@ def main() -> int:
     check = parser.parse_args().check
     stale = []
     pages = {"DAGS.md": dags_page(), "REASONS.md": reasons_page(), "SETTINGS.md": settings_page()}
-    pages |= {"tables.md": tables_page(), "LICENCES.md": licences_page()}
+    pages |= {"ERRORS.md": errors_page(), "tables.md": tables_page()}
+    pages |= {"COMMANDS.md": commands_page(), "LICENCES.md": licences_page()}
     for name, text in pages.items():
         path = DOCS / name
         if path.exists() and path.read_text() == text:

