@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -42,8 +43,12 @@ def test_the_database_server_gets_no_secret_of_the_shell_and_closes_its_files(tm
         server.start()
         pid, _, log = server.process()
         family = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
-        assert len(family) > 3
-        assert [planted_in(member) for member in family] == [[]] * len(family)
+        found = []
+        for member in family:
+            with suppress(psutil.NoSuchProcess):  # a worker of autovacuum, say, that has ended meanwhile
+                found.append(planted_in(member))
+        assert len(found) > 3
+        assert not any(found)
         assert mode(log) & 0o077 == 0
         assert mode(server.folder / "cluster.json") & 0o077 == 0
     finally:
