@@ -44,7 +44,7 @@ TESTS = (
     "tests/oncall",
     "tests/dags/test_lead_stats.py",
     "tests/dags/test_lead_budgets.py",
-    "tests/dags/test_lead_budget_revert.py",
+    "tests/dags/test_lead_budget_revert.py::test_all_changes_of_a_day_are_put_back",
     "tests/dags/test_lead_backtest.py",
     "tests/dags/test_approvals.py",
     "tests/dags/test_oncall.py",
@@ -58,24 +58,18 @@ TESTS = (
     "tests/budgets/test_edits.py",
     "tests/budgets/test_history.py",
     "tests/budgets/test_month.py",
-    "tests/channels/test_few_rows.py",
-    "tests/channels/test_life_of_a_campaign.py",
     "tests/findings/test_life.py",
     "tests/planner/test_worked_examples.py",
-    "tests/sandbox/test_process.py",
-    "tests/sandbox/world",
     "tests/sql/test_absences.py",
     "tests/sql/test_every_statement_twice.py",
     "tests/migrations/test_how_often_right.py",
     "tests/migrations/test_log.py",
     "tests/migrations/test_month_pace.py",
-    "tests/backtest",
-    "tests/bench",
+    "tests/bench/test_pipeline.py",
     "tests/local/test_morning.py",
     "tests/local/test_tomorrow.py",
     "tests/ui/test_segment.py",
     "tests/ui/test_today.py",
-    "tests/faults/test_process.py",
 )
 # Likewise, of those that are marked `long`; the last is a whole morning of `make drill`.
 LONG_TESTS = (
@@ -132,23 +126,16 @@ DAYS: dict[str, Callable[[date], bool]] = {
     "leap-day": lambda day: (day.month, day.day) == (2, 29),
     "month-end": lambda day: (day + timedelta(days=1)).day == 1,
 }
+# Each hour, date and zone at least once; the hours that failed before with more than one of them.
 TABLE = (
-    Moment("tomorrow", "00:30", "UTC"),
-    Moment("tomorrow", "05:59", "America/Los_Angeles"),
-    Moment("tomorrow", "07:30", "Asia/Tokyo"),
-    Moment("tomorrow", "12:00", "America/Los_Angeles"),
-    Moment("tomorrow", "23:58", "Asia/Tokyo"),
+    Moment("tomorrow", "05:59", "UTC"),
     Moment("spring", "00:30", "America/Los_Angeles"),
-    Moment("spring", "07:30", "UTC"),
-    Moment("after-spring", "05:59", "Asia/Tokyo"),
-    Moment("autumn", "00:30", "Asia/Tokyo"),
+    Moment("after-spring", "07:30", "Asia/Tokyo"),
     Moment("autumn", "12:00", "UTC"),
     Moment("after-autumn", "00:30", "America/Los_Angeles"),
-    Moment("new-year", "00:30", "Asia/Tokyo"),
+    Moment("new-year", "05:59", "Asia/Tokyo"),
     Moment("leap-day", "07:30", "America/Los_Angeles"),
-    Moment("leap-day", "23:58", "UTC"),
-    Moment("month-end", "12:00", "Asia/Tokyo"),
-    Moment("month-end", "23:58", "America/Los_Angeles"),
+    Moment("month-end", "23:58", "UTC"),
 )
 # Half an hour after midnight, and yesterday had 25 hours.
 SHORT_TESTS = (

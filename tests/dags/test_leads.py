@@ -141,7 +141,7 @@ def test_a_source_that_is_empty_or_unknown_is_no_google_ads_and_holds_its_segmen
     sources = desk.stats()["leads_by_source"]
     assert "google_ads" not in sources and sources["unknown"]["generated"] > 0
     assert set(desk.findings("lead_source_unknown")) == ({"t-co"} if word else set())
-    assert any(UTRECHT in detail for detail in desk.findings("leads_without_source").values())
+    assert any(UTRECHT in row["detail"] for row in desk.morning.open_findings("leads_without_source"))
     held = desk.decide()[UTRECHT]
     assert held["is_blocked"] and Reason.LEADS_WITHOUT_SOURCE in held["reasons"]
     if word:
