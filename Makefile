@@ -3,7 +3,7 @@
 .NOTPARALLEL:
 .SUFFIXES:
 unexport MAKEFLAGS MFLAGS
-.PHONY: help run tomorrow test backtest clock faults drill up stop status clean migrate show history psql airflow bench bench-page bench-decisions screenshots lint check check-code docs audit sbom image format lock
+.PHONY: help run tomorrow test backtest clock faults drill fleet up stop status clean migrate show history psql airflow bench bench-page bench-decisions screenshots lint check check-code docs audit sbom image format lock
 
 ANY_PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(shell command -v $(name) 2>/dev/null | sed 's/.*\///')) python3)
 PYTHON := .venv/bin/python
@@ -63,6 +63,9 @@ faults: $(READY) ## every fault at every step of a budget change, one line per c
 
 drill: $(READY) ## a running Airflow broken in two dozen ways, one morning each; failed logs in .local/drill (half an hour; ARGS="-k quota")
 	@$(PYTHON) -m pytest tests/faults/test_drill.py --every-morning -q -o faulthandler_timeout=900 $(ARGS)
+
+fleet: $(READY) ## both DAGs on Celery's workers, and what is lost while they work; needs Debian's redis-server (five minutes; ARGS="-k redis")
+	@LEADS_TEST_FLEET=1 $(PYTHON) -m pytest tests/fleet -q --numprocesses 0 -o faulthandler_timeout=900 $(ARGS)
 
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and an insider (a quarter of an hour)
 	@$(PYTHON) -m bench.decisions $(ARGS)
