@@ -33,7 +33,7 @@ class ChartError(RuntimeError):
     """A key that the chart does not have; the message names it."""
 
 
-def merged(base: Any, other: Any) -> Any:
+def merged(base: object, other: object) -> object:
     """As Helm lays one file of values over another."""
     if not (isinstance(base, dict) and isinstance(other, dict)):
         return other
@@ -41,7 +41,7 @@ def merged(base: Any, other: Any) -> Any:
             for name in {**base, **other}}  # fmt: skip
 
 
-def excerpt(values: Any, schema: dict[str, Any], known: Any, path: str = "") -> dict[str, Any]:
+def excerpt(values: object, schema: dict[str, Any], known: object, path: str = "") -> dict[str, Any]:
     """The part of the chart's schema that is about these values, closed to other keys. Raises ChartError."""
     if not isinstance(values, dict) or path.rpartition(".")[2] in FREE:
         return {key: schema[key] for key in ("type", "enum") if key in schema}
