@@ -2,12 +2,14 @@
 
     python -m local.scheduler --skip-serve-logs
 
-Every task runs in a process forked from the scheduler: what the scheduler has loaded, a task need not.
+Under LocalExecutor every task runs in a process forked from the scheduler: what the scheduler has loaded, a task need
+not. Under another executor it loads nothing.
 """
 
 import sys
 
 from airflow.__main__ import main
+from airflow.configuration import conf
 
 from tools import REPOSITORY
 
@@ -27,5 +29,6 @@ def run() -> None:
 
 
 if __name__ == "__main__":
-    load()
+    if "LocalExecutor" in conf.get("core", "executor"):
+        load()
     run()

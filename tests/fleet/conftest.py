@@ -6,7 +6,7 @@ What a test records (`record_property`) is printed at the end, one line per test
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.airflow import use_database
 from tests.fixtures.mailbox import Mailbox
 from tests.fixtures.morning import Morning
+from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.real_airflow import RealAirflow, settings_for_tests, started
 from tests.fixtures.sandbox import Sandbox
 from tests.fleet.stack import FleetStack
@@ -37,9 +38,20 @@ class Fleet(RealAirflow):
 
 
 @pytest.fixture(scope="session")
+def prepared(postgres_cluster: EmbeddedPostgres, dawn_template: str, lead_stats_steps: Callable[..., None]) -> str:
+    """Name of a database in which this morning's `lead_stats` has just finished, without an Airflow of its own."""
+    name = "prepared"
+    postgres_cluster.create_database(name, template=dawn_template)
+    with pytest.MonkeyPatch.context() as patch:
+        use_database(patch, LeadsDatabase(name, postgres_cluster.url(name)))
+        lead_stats_steps(None)
+    return name
+
+
+@pytest.fixture(scope="session")
 def fleet(
     postgres_cluster: EmbeddedPostgres,
-    morning_template: str,
+    prepared: str,
     sandbox: Sandbox,
     mailbox: Mailbox,
     tmp_path_factory: pytest.TempPathFactory,
@@ -48,8 +60,8 @@ def fleet(
     home = tmp_path_factory.mktemp("fleet")
     settings = settings_for_tests(home, mailbox) | PATIENCE_OF_AIRFLOW
     stack = FleetStack(home, postgres_cluster, sandbox, settings)
-    with started(stack, morning_template):
-        yield Fleet(stack, sandbox, morning_template)
+    with started(stack, prepared):
+        yield Fleet(stack, sandbox, prepared)
 
 
 def a_day(fleet: Fleet, mailbox: Mailbox, patch: pytest.MonkeyPatch, template: str | None) -> Morning:

@@ -70,6 +70,14 @@ def redis_program() -> str:
     return found
 
 
+def redis_answers(port: int) -> bool:
+    """Has it read its disk?"""
+    with suppress(OSError), closing(socket.create_connection(("127.0.0.1", port), timeout=1)) as asked:
+        asked.sendall(b"PING\r\n")
+        return asked.recv(16).startswith(b"+PONG")
+    return False
+
+
 class FleetStack(SharedStack):
     """That Airflow with Redis and WORKERS in the place of the LocalExecutor."""
 
@@ -83,17 +91,19 @@ class FleetStack(SharedStack):
         celery = {
             "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
             "AIRFLOW__CELERY__BROKER_URL": f"{broker}/0",
-            "AIRFLOW__CELERY__RESULT_BACKEND": f"{broker}/1",
+            "AIRFLOW__CELERY__RESULT_BACKEND": f"celery_results.PatientRedis+{broker}/1",
             "AIRFLOW__CELERY_BROKER_TRANSPORT_OPTIONS__VISIBILITY_TIMEOUT": "86400",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
         }
         super().__init__(home, postgres, sandbox, celery | settings)
 
     def plain_environment(self, more: Any = ()) -> dict[str, str]:
-        """The same, with no proxy before the workers' addresses."""
+        """The same, with no proxy before the workers' addresses, and with the folder `config`, which in the image lies
+        in Airflow's home.
+        """
         found = super().plain_environment(more)
         addresses = ",".join([found["NO_PROXY"], *(worker.address for worker in WORKERS)])
-        return found | {"NO_PROXY": addresses, "no_proxy": addresses}
+        return found | {"NO_PROXY": addresses, "no_proxy": addresses, "PYTHONPATH": str(REPOSITORY / "config")}
 
     # -- Redis -----------------------------------------------------------------------------------------------------
 
@@ -107,14 +117,7 @@ class FleetStack(SharedStack):
             command += [f"--{name}", str(value)]
         self.processes.spawn("redis", command, self.plain_environment(), owner=self.owner)
         with step("Redis") as tick:
-            self._wait("redis", self.redis_answers, tick)
-
-    def redis_answers(self) -> bool:
-        """Has it read its disk?"""
-        with suppress(OSError), closing(socket.create_connection(("127.0.0.1", self.redis_port), timeout=1)) as asked:
-            asked.sendall(b"PING\r\n")
-            return asked.recv(16).startswith(b"+PONG")
-        return False
+            self._wait("redis", lambda: redis_answers(self.redis_port), tick)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a service's main process a signal."""
