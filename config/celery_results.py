@@ -18,10 +18,11 @@ log = logging.getLogger(__name__)
 class PatientRedis(RedisBackend):
     """Redis; while it is away, the states are not known."""
 
-    def mget(self, keys: Sequence[Any]) -> Any:
+    def mget(self, keys: Sequence[Any]) -> list[bytes | None]:
         """The states by key, None where there is none yet: Airflow then asks again."""
         try:
-            return super().mget(keys)
+            states: list[bytes | None] = super().mget(keys)
         except self.connection_errors as error:
             log.warning("Redis does not give the states of %d tasks, which are asked for again: %s", len(keys), error)
             return [None] * len(keys)
+        return states
