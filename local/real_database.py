@@ -1,6 +1,6 @@
 """The company's own database, if the user named one, and what must be in place before the DAGs may run against it.
 
-Reads only.
+Reads only. It is neither migrated nor given the sandbox's company: `Services.owns_world` is false with it.
 """
 
 import os

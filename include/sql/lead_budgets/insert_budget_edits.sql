@@ -21,7 +21,7 @@ from jsonb_to_recordset(%(changes)s::jsonb) as given (
     new_value numeric
 )
 inner join (
-    {% include 'reading/owners.sql' %}
+    {% include 'reading/edited_budgets.sql' %}
 ) as owners on given.resource = owners.resource
 where
     not given.is_ours

@@ -55,7 +55,7 @@ claims as (
 ),
 
 owners as (
-    {% include 'reading/owners.sql' %}
+    {% include 'reading/edited_budgets.sql' %}
 ),
 
 not_logged as (

@@ -1,6 +1,7 @@
 """What on call is told of a morning that went through: most segments hold for one reason, or only a person can go on.
 
-The words are in `include/messages/holds.md.j2` and `include/messages/findings.md.j2`.
+That something was not decided in time is told by `check_deadline` in `tasks/lead_digest.py`. The words are in
+`include/messages/holds.md.j2` and `include/messages/findings.md.j2`.
 """
 
 from __future__ import annotations

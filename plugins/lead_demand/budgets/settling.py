@@ -14,7 +14,8 @@ def settle_open_changes(channel: str) -> ChangeReport:
     """Read back every claim of a channel that is still open.
 
     In force as claimed: closed as success. A claim of an earlier day that is not in force is closed as failed and
-    never sent again. A claim of today that is not in force stays open: the apply task of the same day finishes it.
+    never sent again. A claim of today that is not in force stays open: the apply task of the same day finishes it
+    (`BudgetProtocol.compare` and `apply`).
     """
     with BudgetProtocol.alone(channel) as protocol:
         for account, changes in protocol.open_changes():

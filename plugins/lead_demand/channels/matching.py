@@ -1,4 +1,8 @@
-"""Which segment a campaign, a page or a host belongs to, on each day: `channel_sources` with its spans of days."""
+"""Which segment a campaign, a page or a host belongs to, on each day: `channel_sources` with its spans of days.
+
+Sources that would count a click twice are refused where they are written, by the triggers `refuse_overlapping_source`
+and `guard_channel_sources` of `include/migrations`.
+"""
 
 from __future__ import annotations
 

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lead_demand.planner.arrays import Bools, Floats, Integers, Money
+from lead_demand.planner.arrays import Bools, Money
+from lead_demand.planner.cool_down import full_step, last_change
 from lead_demand.planner.gap import Forecast
-from lead_demand.planner.inputs import Days, Flags, Segments, as_euros, lost_share
+from lead_demand.planner.inputs import Days, Flags, Segments, lost_share
 from lead_demand.planner.limits import BudgetLimits
 from lead_demand.planner.reasons import Reason
 from lead_demand.planner.settings import PlannerSettings
-
-#: A change of at least this part of the largest step was a full one: amounts are rounded, and several budgets share it.
-NEARLY = 0.95
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def choose(
     small = ~(np.abs(gap) > settings.dead_band * target) & ~nothing_wanted
     chance = ~(np.abs(gap) > settings.significance * forecast.sd) & ~nothing_wanted
     act = ~small & ~chance
-    recent, moved = _last_change(known, days, today, settings.capacity_move)
+    recent, moved = last_change(known, days, today, settings.capacity_move)
 
     limits = BudgetLimits.of(known, stopped, settings.unit)
     wants_more = act & (gap > 0)
@@ -63,7 +61,7 @@ def choose(
     # Capacity that rose does not waive the cool-down of a decrease, nor capacity that fell that of an increase.
     step = np.sign((reachable - limits.current).astype(float))
     waived = (moved != 0) & (step != -moved)
-    unfinished = (step != 0) & (_full_step(known, days, today) == step)
+    unfinished = (step != 0) & (full_step(known, days, today) == step)
     if settings.follow_through is not None:
         waived |= unfinished & (np.abs(gap) > settings.follow_through * forecast.sd)
     cooling = recent & ~waived
@@ -97,35 +95,3 @@ def choose(
     flags[Reason.COOL_DOWN] = cooling & limits_known
     flags[Reason.TARGET_SET_BY_PERSON] = ~np.isnan(known.target_override)
     return Choice(np.where(changed, new, known.current), flags)
-
-
-def _last_change(known: Segments, days: Days, today: np.datetime64, capacity_move: float) -> tuple[Bools, Floats]:
-    """Segments whose last change is within the cool-down, and whether capacity rose (1) or fell (-1) so much since
-    that a change in that direction need not wait.
-
-    The capacity that a change was based on is the last one recorded before its day.
-    """
-    since = np.where(np.isnat(known.last_change), 10**6, (today - known.last_change).astype(int))
-    recent = since < np.maximum(np.nan_to_num(known.cooldown_days), 1)
-    then = _before_change(known, days, "capacity_total_leads")
-    far = np.abs(known.capacity - then) > capacity_move * then
-    return recent, np.where(far, np.sign(known.capacity - then), 0)
-
-
-def _full_step(known: Segments, days: Days, today: np.datetime64) -> Integers:
-    """1 or -1 where the last change, of an earlier day, was about as large a step up or down as was allowed; else 0.
-    It is compared with the limits as they are now.
-    """
-    then = _before_change(known, days, "google_ads_budget")
-    ratio = np.divide(as_euros(known.current), then, out=np.ones(len(then)), where=then > 0)
-    up = (known.max_increase_pct > 0) & (ratio - 1 >= NEARLY * known.max_increase_pct / 100)
-    down = (known.max_decrease_pct > 0) & (1 - ratio >= NEARLY * known.max_decrease_pct / 100)
-    return np.where(known.last_change < today, up.astype(int) - down.astype(int), 0)
-
-
-def _before_change(known: Segments, days: Days, column: str) -> Floats:
-    """What was last recorded of a column before the day of each segment's last change; NaN where nothing was."""
-    before = days.dates[None, :] < known.last_change[:, None]
-    recorded = np.where(before, days[column], np.nan)
-    latest = recorded.shape[1] - 1 - (~np.isnan(recorded))[:, ::-1].argmax(axis=1)
-    return np.asarray(recorded[np.arange(len(recorded)), latest])
