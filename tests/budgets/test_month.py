@@ -97,7 +97,7 @@ def test_a_month_budget_that_is_no_number_holds_everything_and_says_so(morning: 
 def test_the_month_is_told_in_the_report_and_in_the_digest(morning: Morning) -> None:
     plan(morning, room=10_000)
     with database.connect() as connection:
-        pace = month.pace(connection)
+        (pace,) = month.pace(connection)
     spent = morning.db.value("select spent from month_pace")
     assert f"{euros(spent)} of €" in pace
     with database.connect() as connection:
