@@ -31,9 +31,8 @@ create table public.lead_branch_channels (
 );
 
 comment on table public.lead_branch_channels is
-'One row per branch of a country and channel: what all segments of the branch together may cost, set by admins.';
-comment on column public.lead_branch_channels.branch is 'As in lead_segments; a branch that no segment has is refused.';
-comment on column public.lead_branch_channels.channel is 'google_ads: only of this channel is it counted what a month has cost.';
+'One row per branch of a country and channel: what all segments of the branch together may cost, set by admins. Of google_ads alone; '
+'a branch that no segment has is refused.';
 comment on column public.lead_branch_channels.monthly_budget is
 'EUR that the branch may cost in a calendar month; NULL = no such limit. See the view month_pace_of_branches.';
 

@@ -105,7 +105,7 @@ def read_undecided(
         )
     ]
     segments["max_increase_pct"] = pd.Series(steps, index=segments.index, dtype=object)
-    unknown_months = {row["segment_id"] for row in segments.to_dict("records") if _is_month_unknown(row)}
+    unknown_months = _unknown_months(segments)
     segments["blocks"] = [
         [
             *blocks,
@@ -146,13 +146,19 @@ def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
     return judged is None or judged["is_leap"] or judged["capacity"] != capacity
 
 
-def _is_month_unknown(limits: dict[str, Any]) -> bool:
-    """Whether the segment or its branch has a monthly budget, and what it leaves is no amount."""
-    own, of_branch = limits["month_cap"], limits["branch_month_cap"]
-    return bool(
-        (limits["has_monthly_budget"] and (own is None or not own.is_finite()))
-        or (limits["has_branch_monthly_budget"] and (of_branch is None or not of_branch.is_finite()))
-    )
+def _unknown_months(segments: pd.DataFrame) -> set[str]:
+    """The segments that have a monthly budget, or whose branch has one, of which is not known what it leaves."""
+    return {
+        segment_id
+        for has_budget, cap in (
+            ("has_monthly_budget", "month_cap"),
+            ("has_branch_monthly_budget", "branch_month_cap"),
+        )
+        for segment_id, is_limited, amount in zip(
+            segments["segment_id"], segments[has_budget], segments[cap], strict=True
+        )
+        if is_limited and (amount is None or not amount.is_finite())
+    }
 
 
 def branch_month_room(segments: pd.DataFrame) -> dict[tuple[str, str], Decimal]:
