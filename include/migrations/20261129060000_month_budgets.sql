@@ -219,6 +219,8 @@ by_segment as (
         g.id as segment_id,
         g.country,
         g.branch,
+        own.monthly_budget as segment_budget,
+        of_branch.monthly_budget as branch_budget,
         k.per_day,
         coalesce(f.amount, 0) as in_force,
         coalesce(k.spent, 0) as spent,
@@ -235,6 +237,9 @@ by_segment as (
     left join in_force as f on g.id = f.segment_id
     left join known as k on g.id = k.segment_id
     left join unread as u on g.id = u.segment_id
+    left join public.lead_segment_channels as own on g.id = own.segment_id and own.channel = 'google_ads'
+    left join public.lead_branch_channels as of_branch
+        on g.country = of_branch.country and g.branch = of_branch.branch and of_branch.channel = 'google_ads'
 ),
 
 added_up as (
@@ -243,6 +248,11 @@ added_up as (
         segment_id,
         country,
         branch,
+        case grouping(segment_id, branch)
+            when 1 then max(segment_budget)
+            when 2 then max(branch_budget)
+            else (select s.monthly_budget from public.orchestration_settings as s)
+        end as monthly_budget,
         coalesce(sum(in_force), 0) as in_force,
         coalesce(sum(spent), 0) as spent,
         coalesce(sum(assumed), 0) as assumed,
@@ -250,34 +260,6 @@ added_up as (
         coalesce(sum(may_spend), 0) as may_spend
     from by_segment
     group by grouping sets ((segment_id), (country, branch), ())
-),
-
-limits as (
-    select
-        'segment' as level,
-        l.segment_id,
-        null as country,
-        null as branch,
-        l.monthly_budget
-    from public.lead_segment_channels as l
-    where l.channel = 'google_ads'
-    union all
-    select
-        'branch',
-        null,
-        l.country,
-        l.branch,
-        l.monthly_budget
-    from public.lead_branch_channels as l
-    where l.channel = 'google_ads'
-    union all
-    select
-        'all',
-        null,
-        null,
-        null,
-        l.monthly_budget
-    from public.orchestration_settings as l
 )
 
 select
@@ -288,27 +270,22 @@ select
     'google_ads'::text as channel,
     month.first_day as month,
     month.days_left,
-    limits.monthly_budget::numeric(14, 6) as monthly_budget,
+    added_up.monthly_budget::numeric(14, 6) as monthly_budget,
     added_up.spent,
     added_up.assumed,
     added_up.in_force,
     added_up.spent + added_up.assumed + added_up.per_day * month.days_left as projected,
     added_up.spent + added_up.assumed + added_up.may_spend as at_most,
     case
-        when limits.monthly_budget is null then null
+        when added_up.monthly_budget is null then null
         -- A euro more on the budgets may cost 30.4 of them, or one for each day that is left; one less saves that much.
         when room.left_over >= 0 then added_up.in_force + room.left_over / greatest(30.4, month.days_left)
         else greatest(added_up.in_force + room.left_over / month.days_left, 0)
     end as month_cap
 from added_up
 cross join month
-left join limits
-    on
-        added_up.level = limits.level
-        and coalesce(added_up.segment_id::text, added_up.country || ' ' || added_up.branch, '')
-        = coalesce(limits.segment_id::text, limits.country || ' ' || limits.branch, '')
 cross join lateral (
-    select limits.monthly_budget - added_up.spent - added_up.assumed - added_up.may_spend as left_over
+    select added_up.monthly_budget - added_up.spent - added_up.assumed - added_up.may_spend as left_over
 ) as room;
 
 comment on view public.month_pace_levels is

@@ -187,6 +187,7 @@ def test_a_month_of_a_segment_or_branch_that_was_lowered_after_the_decision_lets
 
 
 def test_of_a_branch_no_more_is_claimed_than_its_month_leaves(by_hand: DayByHand) -> None:
+    by_hand.set(approval_threshold=100)
     branches = {row["code"].partition("_")[0] for row in by_hand.segments}
     by_hand.decide({row["code"]: Decimal(9) for row in by_hand.segments})
     for branch in branches:
