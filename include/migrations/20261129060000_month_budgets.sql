@@ -219,8 +219,17 @@ by_segment as (
         g.id as segment_id,
         g.country,
         g.branch,
-        own.monthly_budget as segment_budget,
-        of_branch.monthly_budget as branch_budget,
+        -- Looked up by their keys, whatever the statistics of their tables say.
+        (
+            select l.monthly_budget
+            from public.lead_segment_channels as l
+            where l.segment_id = g.id and l.channel = 'google_ads'
+        ) as segment_budget,
+        (
+            select l.monthly_budget
+            from public.lead_branch_channels as l
+            where l.country = g.country and l.branch = g.branch and l.channel = 'google_ads'
+        ) as branch_budget,
         k.per_day,
         coalesce(f.amount, 0) as in_force,
         coalesce(k.spent, 0) as spent,
@@ -237,9 +246,6 @@ by_segment as (
     left join in_force as f on g.id = f.segment_id
     left join known as k on g.id = k.segment_id
     left join unread as u on g.id = u.segment_id
-    left join public.lead_segment_channels as own on g.id = own.segment_id and own.channel = 'google_ads'
-    left join public.lead_branch_channels as of_branch
-        on g.country = of_branch.country and g.branch = of_branch.branch and of_branch.channel = 'google_ads'
 ),
 
 added_up as (
