@@ -131,7 +131,8 @@ def claim_within_limits(protocol: BudgetProtocol, decided: Sequence[Claims]) -> 
         if why:
             refused.append((claims, why))
             continue
-        room, months = room.with_step(step), months.with_step(segment_id, step)
+        room = room.with_step(step)
+        months.take(segment_id, step)
         within.append(claims)
     refused += protocol.claim(within)
     protocol.refuse([(claims[0].segment_id, claims[0].segment, why) for claims, why in refused])

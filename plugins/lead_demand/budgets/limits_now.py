@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
@@ -56,18 +56,18 @@ def beyond_limits(switches: Switches, room: Room, step: Decimal) -> str:
     return ""
 
 
-@dataclass(frozen=True)
+@dataclass
 class MonthRoom:
     """What the monthly budgets of segments and branches leave per day, and what they carry already."""
 
     limits_of: Mapping[UUID, Sequence[str]]  # the names of the segment's own and of its branch's, where there are any
     cap: Mapping[str, Decimal]  # EUR per day
-    taken: Mapping[str, Decimal]
+    taken: dict[str, Decimal]
 
-    def with_step(self, segment_id: UUID, step: Decimal) -> MonthRoom:
-        """Once a step of the segment was claimed; a decrease frees nothing before it is made."""
-        raised = {name: self.taken[name] + max(step, Decimal(0)) for name in self.limits_of.get(segment_id, ())}
-        return replace(self, taken={**self.taken, **raised}) if raised else self
+    def take(self, segment_id: UUID, step: Decimal) -> None:
+        """A step of the segment is claimed; a decrease frees nothing before it is made."""
+        for name in self.limits_of.get(segment_id, ()):
+            self.taken[name] += max(step, Decimal(0))
 
     def beyond(self, segment_id: UUID, step: Decimal) -> str:
         """Which monthly budget an increase would pass, in words; empty where it passes none. Unknown lets nothing

@@ -133,7 +133,7 @@ def _claims(
         elif change.step > 0 and (why := months.beyond(change.segment_id, change.step)):
             report.unclaimed.append(f"{row['segment']}: {why}")
         else:
-            months = months.with_step(change.segment_id, change.step)
+            months.take(change.segment_id, change.step)
             left = None if left is None else left - max(change.step, Decimal(0))
             claims.append((change,))
     return claims
