@@ -8,8 +8,8 @@ day, applies decreases and then increases by the write-ahead protocol, and ends 
 **When.** When `lead_stats` announces the latest whole day (a little after 06:00 Europe/Amsterdam), or started by hand.
 
 **Inputs.** `lead_generation_stats` and `channel_metrics` up to yesterday, the live budgets in Google Ads, the limits in
-`lead_segment_channels`, the switches in `orchestration_settings`, what was confirmed in `capacity_confirmations`, and
-the open findings that hold: `sums_differ` and `capacity_source_failed`.
+`lead_segment_channels` and `lead_branch_channels`, the switches in `orchestration_settings`, what was confirmed in
+`capacity_confirmations`, and the open findings that hold: `sums_differ` and `capacity_source_failed`.
 
 **Params.** None: this DAG only knows today.
 

@@ -133,6 +133,7 @@ def settings_page() -> str:
     tables = {
         "orchestration_settings": "Of everything together",
         "lead_segment_channels": "Of one segment on one channel",
+        "lead_branch_channels": "Of one branch on one channel",
     }
     parts = [head]
     for table, title in tables.items():

@@ -54,7 +54,7 @@ def test_a_day_of_every_kind_reads_like_this() -> None:
         row("blind", "hold", "held", reasons="missing_capacity"),
         row("quiet", "hold", "held", reasons="within_dead_band"),
         row("late", None),
-        pace="November: on its way.",
+        pace=["November: on its way."],
         no_change="Dry run: nothing was sent.",
         deadline="12:00",
     )

@@ -250,3 +250,24 @@ def test_a_plan_that_fails_sends_nothing(morning: Morning) -> None:
     assert run.state == "failed"
     assert run.tasks["plan_budgets"] == "failed"
     assert_nothing_moved(morning)
+
+
+def test_a_branch_and_a_segment_whose_months_are_used_up_rise_nowhere_and_the_others_go_on(morning: Morning) -> None:
+    morning.db.fetch(
+        "insert into lead_branch_channels (branch, channel, monthly_budget) values ('schilder', 'google_ads', 1);"
+        " update lead_segment_channels set monthly_budget = 0 where segment_id ="
+        " (select id from lead_segments where code = 'dakdekker_limburg')"
+    )
+    run = morning.run("lead_budgets")
+    assert run.state == "success", run.tasks
+    decisions = morning.decisions()
+    assert "increase" not in {row["action"] for code, row in decisions.items() if code.startswith("schilder_")}
+    short = {code: row for code, row in decisions.items() if "branch_month_budget" in row["reasons"]}
+    assert short and all(code.startswith("schilder_") for code in short)
+    assert any(row["action"] == "decrease" for row in short.values())
+    limburg = decisions["dakdekker_limburg"]
+    assert limburg["action"] != "increase" and "segment_month_budget" in limburg["reasons"]
+    assert "the month's budget of the segment" in limburg["sentence"]
+    free = decisions["dakdekker_zuid_holland"]
+    assert free["action"] == "decrease" and not any("month_budget" in code for code in free["reasons"])
+    morning.assert_log_is_the_truth()

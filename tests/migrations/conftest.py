@@ -67,6 +67,7 @@ def seed(database: LeadsDatabase) -> SeededDatabase:
             insert into lead_segment_plans (segment_id, date, target_leads_per_day)
             select id, lead_today(), 6 from lead_segments;
             insert into lead_segment_channels (segment_id, channel) select id, 'google_ads' from lead_segments;
+            insert into lead_branch_channels (branch, channel, monthly_budget) values ('schilder', 'google_ads', 5000);
             insert into channel_metrics (segment_id, channel, account, date, spend)
             select id, 'google_ads', '1234567890', lead_today() - 1, 1 from lead_segments;
             insert into channel_zero_days (channel, account, date)

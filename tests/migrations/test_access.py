@@ -20,6 +20,7 @@ INSERT = {
     "lead_generation_stats": f"(segment_id, date) values ({SEGMENT}, lead_today() - 2)",
     "lead_segment_plans": f"(segment_id, date) select id, lead_today() from lead_segments where id <> {SEGMENT}",
     "lead_segment_channels": f"(segment_id, channel) values ({SEGMENT}, 'seo')",
+    "lead_branch_channels": "(branch, channel) values ('dakdekker', 'google_ads')",
     "channel_sources": f"(channel, account, external_id, segment_id) values ('ga4', '1', 'x.nl', {SEGMENT})",
     "channel_source_changes": f"(channel, account, external_id, segment_id) values ('ga4', '1', 'x.nl', {SEGMENT})",
     "channel_zero_days": "(channel, account, date) values ('ga4', '1', lead_today() - 1)",
@@ -76,6 +77,7 @@ UPDATE = {
     "lead_generation_stats": "leads_generated = 1",
     "lead_segment_plans": "expected_leads_per_day = 3",
     "lead_segment_channels": "cooldown_days = 3",
+    "lead_branch_channels": "monthly_budget = 3",
     "channel_sources": "is_active = false",
     "channel_source_changes": "restated_at = now()",
     "channel_zero_days": "is_zero = false",
@@ -100,7 +102,9 @@ UPDATE = {
     "partners": "is_active = false",
 }
 EMPTY = [("orchestration_settings", "insert"), ("profiles", "insert")]  # let in, and finds nothing to do
-VIEWS = ("lead_channel_roi", "budget_outcomes", "how_often_right", "month_pace", "lead_segment_limits")
+# No statement of the pipeline reads these.
+OF_PEOPLE = ("lead_channel_roi", "lead_segment_limits", "month_pace_of_segments", "month_pace_of_branches")
+VIEWS = ("budget_outcomes", "how_often_right", "month_pace", "month_pace_levels", *OF_PEOPLE)
 OURS = [table for table in INSERT if table not in ("leads", "profiles", "partners")]
 # What a trigger alone writes, and what the pipeline alone does: decisions, questions, and that a channel was fetched.
 LOGGED = dict.fromkeys(
@@ -130,6 +134,7 @@ ALLOWED = {
     "lead_pipeline": {
         "lead_segments": "select",
         "lead_segment_channels": "select",
+        "lead_branch_channels": "select",
         "channel_sources": "select",
         "lead_spellings": "select",
         "channel_source_changes": "select update",
@@ -366,8 +371,7 @@ def test_gap_functions_bind_the_policies_of_their_caller(seeded_db: SeededDataba
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_a_view_shows_what_its_reader_may_see(seeded_db: SeededDatabase, view: str) -> None:
-    of_people = ("lead_channel_roi", "lead_segment_limits")  # no statement of the pipeline reads these
-    pipelines = () if view in of_people else PIPELINES
+    pipelines = () if view in OF_PEOPLE else PIPELINES
     for who in {"anon", *PIPELINES} - {*pipelines}:
         assert outcome(seeded_db, who, f"select * from {view}") == DENIED
     for who in ("authenticated", "admin", "service_role", *pipelines):

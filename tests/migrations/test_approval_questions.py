@@ -72,6 +72,12 @@ def test_a_change_of_a_limit_names_who_from_what_and_to_what(seeded_db: SeededDa
         )
         admin.execute("update lead_segment_channels set max_daily_budget = 300 where segment_id = %s", [segment])
         admin.execute("update lead_segment_channels set max_daily_budget = 300 where segment_id = %s", [segment])
+        admin.execute("update lead_segment_channels set monthly_budget = 900 where segment_id = %s", [segment])
+        admin.execute(
+            "insert into lead_branch_channels (branch, channel, monthly_budget)"
+            " values ('dakdekker', 'google_ads', 5000)"
+        )
+        admin.execute("update lead_branch_channels set monthly_budget = null where branch = 'dakdekker'")
         admin.execute("update orchestration_settings set approvers = '{anke}'")
         admin.execute(
             "insert into lead_segment_plans (segment_id, date, target_leads_per_day) values (%s, lead_today(), 9)",
@@ -83,10 +89,21 @@ def test_a_change_of_a_limit_names_who_from_what_and_to_what(seeded_db: SeededDa
         ("lead_segment_channels", "is_automated", None, "false"),
         ("lead_segment_channels", "max_daily_budget", None, "100.000000"),
         ("lead_segment_channels", "max_daily_budget", "100.000000", "300.000000"),
+        ("lead_segment_channels", "monthly_budget", None, "900.000000"),
+        ("lead_branch_channels", "monthly_budget", None, "5000.000000"),
+        ("lead_branch_channels", "monthly_budget", "5000.000000", None),
         ("orchestration_settings", "approvers", None, '["anke"]'),
         ("lead_segment_plans", "target_leads_per_day", None, "9"),
         ("lead_segment_plans", "target_leads_per_day", "9", "12"),
     ]
+
+
+def test_a_change_of_a_branchs_limit_says_of_which_branch(seeded_db: SeededDatabase) -> None:
+    seeded_db.fetch("update lead_branch_channels set monthly_budget = 4000 where branch = 'schilder'")
+    (row,) = seeded_db.fetch("select * from limit_changes order by id desc limit 1")
+    assert (row["country"], row["branch"], row["channel"], row["segment_id"]) == ("NL", "schilder", "google_ads", None)
+    assert (row["old_value"], row["new_value"]) == ("5000.000000", "4000.000000")
+    seeded_db.fetch("update lead_branch_channels set monthly_budget = 5000")
 
 
 def test_a_direct_connection_is_named_by_its_role(seeded_db: SeededDatabase) -> None:

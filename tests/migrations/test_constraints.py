@@ -9,6 +9,7 @@ SEGMENT = "(select id from lead_segments where branch = 'schilder')"
 STATS = f"insert into lead_generation_stats (segment_id, date, {{}}) values ({SEGMENT}, lead_today() - 9, {{}})"
 PLANS = f"insert into lead_segment_plans (segment_id, date, {{}}) values ({SEGMENT}, lead_today() - 9, {{}})"
 LIMITS = f"insert into lead_segment_channels (segment_id, channel, {{}}) values ({SEGMENT}, 'bing_ads', {{}})"
+BRANCHES = "insert into lead_branch_channels (country, branch, channel, monthly_budget) values ({}, {})"
 METRICS = (
     f"insert into channel_metrics (segment_id, channel, account, date, {{}})"
     f" values ({SEGMENT}, 'x', '1', lead_today() - 9, {{}})"
@@ -63,6 +64,19 @@ REFUSED = {
     "customer id with dashes": SOURCES.format("'google_ads'", "'123-456-7890', '1'"),
     "account of blanks": SOURCES.format("'ga4'", "' ', 'x.nl'"),
     "channel in capitals": SOURCES.format("'GA4'", "'1', 'x.nl'"),
+    **{
+        f"month of a segment {value}": f"update lead_segment_channels set monthly_budget = {value}"
+        for value in ("-1", "'NaN'")
+    },
+    **{
+        f"month of a branch {value}": f"update lead_branch_channels set monthly_budget = {value}"
+        for value in ("-1", "'NaN'")
+    },
+    "month of a branch on another channel": BRANCHES.format("'NL', 'schilder', 'bing_ads'", "500"),
+    "month of another channel": LIMITS.format("monthly_budget", "500"),
+    "month of a branch that nobody has": BRANCHES.format("'NL', 'schilderr', 'google_ads'", "500"),
+    "month of a branch of another country": BRANCHES.format("'BE', 'schilder', 'google_ads'", "500"),
+    "month of a branch that becomes another": "update lead_branch_channels set branch = 'schilderr'",
     "second row of settings": "insert into orchestration_settings (id) values (false)",
     "cap below zero": "update orchestration_settings set total_daily_cap = -1",
     "month below zero": "update orchestration_settings set monthly_budget = -1",
@@ -106,6 +120,9 @@ ACCEPTED = {
     "nothing known": STATS.format("leads_generated", "null"),
     "parts not all known": STATS.format("leads_generated, leads_accepted", "5, 1"),
     "unknown limits": LIMITS.format("is_automated", "true"),
+    "month of a segment": "update lead_segment_channels set monthly_budget = 0",
+    "no month of another channel": LIMITS.format("monthly_budget", "null"),
+    "no month of a branch": "update lead_branch_channels set monthly_budget = null",
     "limits": LIMITS.format("min_daily_budget, max_daily_budget, max_increase_pct", "0, 80.5, 20"),
     "hold of an unknown budget": DECISIONS.format("action, is_blocked", "'hold', true"),
     "hold": DECISIONS.format("action, old_budget, new_budget", "'hold', 5, 5"),

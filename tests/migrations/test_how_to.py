@@ -36,6 +36,9 @@ def test_every_common_act_has_its_statement() -> None:
     assert tables >= {
         "lead_segment_limits",
         "lead_segment_channels",
+        "lead_branch_channels",
+        "month_pace_of_segments",
+        "month_pace_of_branches",
         "lead_spellings",
         "channel_zero_days",
         "orchestration_settings",
@@ -70,4 +73,5 @@ def test_the_page_leaves_the_planner_its_target_and_the_limits_their_author(
     assert (limits["min_daily_budget"], limits["max_daily_budget"], limits["cooldown_days"]) == (40, 200, 3)
     assert (limits["changed"], limits["changed_from"], limits["changed_to"]) == ("is_automated", "true", "false")
     user = company.value("select id::text from profiles where is_admin")
+    assert (limits["monthly_budget"], limits["branch_monthly_budget"]) == (2500, 12000)
     assert limits["changed_by"] == user and limits["changed_at"] is not None

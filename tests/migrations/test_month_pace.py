@@ -1,4 +1,6 @@
-"""month_pace: what the month has cost, may still cost and leaves, on whatever day of the month it is."""
+"""month_pace, and the same per segment and per branch: what the month has cost, may still cost and leaves, on whatever
+day of the month it is.
+"""
 
 from __future__ import annotations
 
@@ -138,3 +140,78 @@ def test_a_budget_that_two_segments_share_is_counted_once(leads_db: LeadsDatabas
         role="lead_pipeline",
     )
     assert pace(leads_db)["in_force"] == 50
+
+
+FIGURES = ("spent", "assumed", "in_force", "projected", "at_most")
+
+
+def levels(db: LeadsDatabase, level: str) -> list[dict[str, Any]]:
+    return db.fetch("select * from month_pace_levels where level = %s", [level], role="lead_pipeline")
+
+
+@pytest.mark.parametrize("today", [date(2026, 3, 1), date(2026, 3, 24), date(2028, 2, 29)])
+@pytest.mark.parametrize("monthly_budget", [800, 1550, 4000])
+def test_a_company_of_one_segment_is_as_far_as_its_segment_and_its_branch(
+    leads_db: LeadsDatabase, segment: UUID, today: date, monthly_budget: int
+) -> None:
+    on(leads_db, today)
+    spend(leads_db, segment, today)
+    leads_db.fetch(
+        "insert into lead_segment_channels (segment_id, channel, monthly_budget) values (%s, 'google_ads', %s)",
+        [segment, monthly_budget],
+    )
+    leads_db.fetch(
+        "insert into lead_branch_channels (branch, channel, monthly_budget) values ('schilder', 'google_ads', %s)",
+        [monthly_budget],
+    )
+    row = pace(leads_db, monthly_budget)
+    row["month_cap"] = row.pop("total_cap")
+    (of_segment,) = leads_db.fetch("select * from month_pace_of_segments", role="service_role")
+    (of_branch,) = leads_db.fetch("select * from month_pace_of_branches", role="service_role")
+    assert of_segment == {"code": "schilder_utrecht"} | row
+    assert of_branch == {"country": "NL", "branch": "schilder"} | row
+    assert row["month_cap"] is not None
+
+
+def test_segments_and_branches_add_up_to_all(leads_db: LeadsDatabase, segment: UUID) -> None:
+    today = date(2026, 3, 20)
+    on(leads_db, today)
+    others = [leads_db.add_segment("schilder", "gelderland"), leads_db.add_segment("dakdekker", "utrecht")]
+    for place, each in enumerate(others, 2):
+        steer(leads_db, each, f"customers/{ACCOUNT}/campaignBudgets/{place}", 40 * place)
+    for place, each in enumerate((segment, *others)):
+        spend(leads_db, each, today, Decimal(10 + 7 * place))
+    leads_db.restore(
+        "delete from lead_generation_stats where date = %s and segment_id = %s", [today - timedelta(3), others[0]]
+    )
+    leads_db.fetch("update lead_segments set is_active = false where id = %s", [others[1]])
+    all_together = pace(leads_db)
+    for level, rows in (("segment", 3), ("branch", 2)):
+        found = levels(leads_db, level)
+        assert len(found) == rows
+        assert {name: sum(row[name] for row in found) for name in FIGURES} == {
+            name: all_together[name] for name in FIGURES
+        }
+    assert all_together["assumed"] == 80
+    painters = next(row for row in levels(leads_db, "branch") if row["branch"] == "schilder")
+    assert (painters["in_force"], painters["assumed"]) == (130, 80)
+
+
+def test_a_limit_of_one_is_none_of_the_others(leads_db: LeadsDatabase, segment: UUID) -> None:
+    other = leads_db.add_segment("dakdekker", "utrecht")
+    leads_db.fetch(
+        "insert into lead_segment_channels (segment_id, channel, monthly_budget) values (%s, 'google_ads', 900)",
+        [segment],
+    )
+    leads_db.fetch(
+        "insert into lead_branch_channels (branch, channel, monthly_budget) values ('dakdekker', 'google_ads', 5)"
+    )
+    limited = {
+        row["segment_id"] or row["branch"]: row["monthly_budget"]
+        for level in ("segment", "branch")
+        for row in levels(leads_db, level)
+    }
+    assert limited == {segment: 900, other: None, "schilder": None, "dakdekker": 5}
+    caps = {row["branch"]: row["month_cap"] for row in levels(leads_db, "branch")}
+    assert caps["schilder"] is None and caps["dakdekker"] is not None
+    assert pace(leads_db, None)["total_cap"] is None

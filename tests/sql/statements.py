@@ -120,7 +120,7 @@ PAGE = {
     "day_runs": 1,
     "finding_counts": 1,
     "freshness": 2,
-    "month": 5,
+    "month": 10,  # as the pipeline's, and again for the branches that have a monthly budget
     "provisional": 4,
     "right": 1,
     "segment": 1,
@@ -154,6 +154,13 @@ from (
 ) as one
 """
 YESTERDAY = "= lead_today() - 1"
+# So many that the month is added up: it, and the week before it, is read.
+MONTHS = """
+update lead_segment_channels set monthly_budget = 3000 where channel = 'google_ads';
+insert into lead_branch_channels (country, branch, channel, monthly_budget)
+select distinct country, branch, 'google_ads', 100000 from lead_segments
+on conflict do nothing
+"""
 LIMITS = {
     "unit": 0.01,
     "total_cap_words": "total_daily_cap",
@@ -241,6 +248,7 @@ STATEMENTS = {
     "lead_budgets/select_altered_questions.sql": _statement("decided", row=SHOWN),
     "lead_budgets/select_approval_question.sql": _statement("decided", undo=ASKED),
     "lead_budgets/select_asked_segments.sql": _statement("decided", undo=ASKED, row=QUESTION),
+    "lead_budgets/select_branch_months.sql": _statement(undo=MONTHS, times=5),
     "lead_budgets/select_campaign_segments.sql": _statement(),
     "lead_budgets/select_capacity_leaps.sql": _statement(
         undo="update lead_generation_stats set capacity_total_leads = 999"
@@ -262,12 +270,13 @@ STATEMENTS = {
         undo="update lead_segment_plans set orchestration_status = 'waiting_approval' where date = lead_today()",
     ),
     "lead_budgets/select_limit_changes.sql": _statement("decided", values={"limit": 20}),
-    "lead_budgets/select_limits.sql": _statement(),
+    "lead_budgets/select_limits.sql": _statement(undo=MONTHS, times=5),
     "lead_budgets/select_month.sql": _statement(times=5),  # the month, and the week before it
     "lead_budgets/select_open_changes.sql": _statement("claimed", values={"action_type": None}),
     "lead_budgets/select_report.sql": _statement("decided"),
+    "lead_budgets/select_month_rooms.sql": _statement("claimed", undo=MONTHS, times=5),
     "lead_budgets/select_room.sql": _statement("claimed"),
-    "lead_budgets/select_sendable.sql": _statement("claimed", values=LIMITS),
+    "lead_budgets/select_sendable.sql": _statement("claimed", undo=MONTHS, values=LIMITS, times=5),
     "lead_budgets/select_segments.sql": _statement(
         values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"}
         | UNKNOWN,

@@ -53,6 +53,9 @@ insert into channel_budgets (
 )
 select '{CHANNEL}', '{ACCOUNT}', external_id, external_id, 50, 1, false, true, 'EUR', 'Europe/Amsterdam', '{RUN}'
 from channel_sources;
+update lead_segment_channels set monthly_budget = 1500;
+insert into lead_branch_channels (branch, channel, monthly_budget)
+select distinct branch, '{CHANNEL}', 75000 from lead_segments;
 insert into partners (name, branch, region) select code, branch, region from lead_segments;
 insert into partner_capacity (partner_id, branch, region, daily_leads) select id, branch, region, 6 from partners;
 grant select on partners, partner_capacity to lead_pipeline;

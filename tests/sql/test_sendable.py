@@ -140,6 +140,75 @@ def test_the_shared_limits_are_those_of_this_moment(
     assert why_not(leads_db, **{limit: value}) == [code]
 
 
+def month_of(db: LeadsDatabase, level: str, per_day: Any) -> None:
+    """Let the monthly budget of the segment, or of its branch, leave so many EUR per day."""
+    amount = f"(select at_most + greatest(30.4, days_left) * ({per_day} - in_force) from month_pace_of_{level})"
+    if level == "segments":
+        db.fetch(f"update lead_segment_channels set monthly_budget = {amount}")
+    else:
+        db.fetch(
+            f"insert into lead_branch_channels (branch, channel, monthly_budget) values ('schilder', 'google_ads',"
+            f" {amount}) on conflict (country, branch, channel) do update set monthly_budget = excluded.monthly_budget"
+        )
+
+
+@pytest.mark.parametrize(("level", "code"), [("segments", "beyond_segment_month"), ("branches", "beyond_branch_month")])
+def test_the_months_of_segment_and_branch_are_those_of_this_moment(
+    leads_db: LeadsDatabase, segment: UUID, level: str, code: str
+) -> None:
+    claimed(leads_db, segment)
+    for per_day, said in (("60.01", None), ("59.99", code), ("50", code)):
+        month_of(leads_db, level, per_day)
+        assert why_not(leads_db) == [said], per_day
+    leads_db.fetch("update lead_segment_channels set monthly_budget = 0")
+    assert why_not(leads_db) == ["beyond_segment_month"], "the segment's own is named first"
+    leads_db.fetch("update lead_segment_channels set monthly_budget = null")
+    leads_db.fetch("update lead_branch_channels set monthly_budget = null")
+    assert why_not(leads_db) == [None]
+
+
+@pytest.mark.parametrize("level", ["segments", "branches"])
+def test_a_decrease_passes_whatever_the_months_leave(leads_db: LeadsDatabase, segment: UUID, level: str) -> None:
+    claimed(leads_db, segment, 40)
+    month_of(leads_db, level, "50")
+    table = {"segments": "lead_segment_channels", "branches": "lead_branch_channels"}[level]
+    leads_db.fetch(f"update {table} set monthly_budget = 0")
+    assert why_not(leads_db) == [None]
+
+
+@pytest.mark.parametrize("table", ["lead_segment_channels", "lead_branch_channels"])
+def test_a_month_that_is_no_number_lets_no_increase_through(leads_db: LeadsDatabase, segment: UUID, table: str) -> None:
+    claimed(leads_db, segment)
+    month_of(leads_db, "branches", "90")
+    leads_db.fetch(
+        f"alter table {table} drop constraint {table}_monthly_budget_check; update {table} set monthly_budget = 'NaN'"
+    )
+    assert why_not(leads_db) == [f"beyond_{table.split('_')[1]}_month"]
+
+
+def test_the_segments_of_a_branch_share_its_month_the_oldest_claim_first(
+    leads_db: LeadsDatabase, segment: UUID
+) -> None:
+    second, other = leads_db.add_segment("schilder", "gelderland"), leads_db.add_segment("dakdekker", "gelderland")
+    for each, budget in ((second, OTHER), (other, "customers/1234567890/campaignBudgets/3")):
+        steer(leads_db, each, budget)
+        limits(leads_db, each)
+    claimed(leads_db, segment)
+    claimed(leads_db, second, budget=OTHER)
+    claimed(leads_db, other, budget="customers/1234567890/campaignBudgets/3")
+    amount = "(select at_most + greatest(30.4, days_left) * 15 from month_pace_of_branches where branch = 'schilder')"
+    leads_db.fetch(
+        "insert into lead_branch_channels (branch, channel, monthly_budget)"
+        f" values ('schilder', 'google_ads', {amount})"
+    )
+    assert why_not(leads_db) == [None, "beyond_branch_month", None]
+    assert why_not(leads_db, max_daily_increase=Decimal(20)) == [None, "beyond_branch_month", None], (
+        "what is refused takes no room of the others"
+    )
+    leads_db.fetch("update lead_segment_channels set monthly_budget = 0 where segment_id = %s", [segment])
+    assert why_not(leads_db) == ["beyond_segment_month", None, None]
+
+
 def test_a_decrease_takes_no_room(leads_db: LeadsDatabase, segment: UUID) -> None:
     claimed(leads_db, segment, 40)
     assert why_not(leads_db, total_daily_cap=Decimal(1), max_daily_increase=Decimal(0)) == [None]
@@ -288,6 +357,13 @@ class TestRevert:
         for cap in ("49.99", "null"):
             leads_db.fetch(f"update lead_segment_channels set max_daily_budget = {cap}")
             assert why_not(leads_db) == ["beyond_limits"]
+
+    def test_up_to_what_the_months_leave(self, leads_db: LeadsDatabase, reverted: UUID) -> None:
+        for level, code in (("segments", "beyond_segment_month"), ("branches", "beyond_branch_month")):
+            month_of(leads_db, level, "49.99")
+            assert why_not(leads_db) == [code]
+            month_of(leads_db, level, "50.01")
+            assert why_not(leads_db) == [None]
 
     def test_a_large_one_is_asked_for_by_a_person(self, leads_db: LeadsDatabase, reverted: UUID) -> None:
         assert why_not(leads_db, approval_threshold=Decimal(19)) == [None]

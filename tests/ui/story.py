@@ -308,6 +308,18 @@ class Story:
             )
         self.insert(
             "limit_changes",
+            changed_at=at(yesterday, 17),
+            changed_by="dirk@leads.example",
+            table_name="lead_branch_channels",
+            country="NL",
+            branch="dakdekker",
+            channel=CHANNEL,
+            column_name="monthly_budget",
+            old_value="9000.000000",
+            new_value="12000.000000",
+        )
+        self.insert(
+            "limit_changes",
             changed_at=at(yesterday, 16),
             changed_by="dirk@leads.example",
             table_name="orchestration_settings",
@@ -379,6 +391,9 @@ def tell(database: LeadsDatabase) -> None:
         story.sources()
         connection.execute(
             "update orchestration_settings set dry_run = false, approval_threshold = 75, total_daily_cap = 5000,"
-            " max_daily_increase = 500, monthly_budget = 40000"
+            " max_daily_increase = 500, monthly_budget = 40000;"
+            " insert into lead_branch_channels (branch, channel, monthly_budget)"
+            " values ('dakdekker', 'google_ads', 12000), ('schilder', 'google_ads', null);"
+            " update lead_segment_channels set monthly_budget = 2500.5"
         )
         connection.execute("analyze")

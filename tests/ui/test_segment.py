@@ -81,6 +81,7 @@ def test_a_change_that_waits_is_an_event_though_nothing_was_claimed(served: Serv
 def test_the_limits_in_force_name_who_changed_each_last(served: Served) -> None:
     limits = served.json(f"api/segment/{APPLIED}")["limits"]
     assert (limits["floor"], limits["cap"], limits["cooldown_days"]) == (20, 200, 3)
+    assert (limits["monthly_budget"], limits["branch_monthly_budget"]) == (2500.5, None)
     assert {name: by["changed_by"] for name, by in limits["changed"].items()} == {
         "cap": "dirk@leads.example",
         "is_automated": "dirk@leads.example",
@@ -103,8 +104,10 @@ def test_a_segment_on_a_past_day_knows_nothing_of_what_came_later(served: Served
 def test_the_log_gives_each_entry_exactly_once(served: Served) -> None:
     kinds = [row["kind"] for row in log(served)]
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
-        "plan": 10, "revert": 3, "manual": 1, "edit": 1, "limit": 3,
+        "plan": 10, "revert": 3, "manual": 1, "edit": 1, "limit": 4,
     }  # fmt: skip
+    of_all = [row["column"] for row in log(served, kind="limit") if row["segment"] is None]
+    assert of_all == ["monthly_budget dakdekker (NL)", "dry_run"], "a branch's limit says of which branch"
     holds = log(served, kind="hold")
     assert len(holds) == SEGMENTS * DAYS + SEGMENTS - 12
     order = [(row["day"], row["created_at"]) for row in holds]

@@ -182,6 +182,16 @@ def test_the_month_and_the_sources_are_those_of_the_day(served: Served) -> None:
     assert answer["month"]["first"] == today().replace(day=1).isoformat()
     assert (answer["month"]["spend"] or 0) == pytest.approx(SEGMENTS * 40.25 * days)
     assert answer["settings"]["monthly_budget"] == 40000 and answer["settings"]["approval_deadline"] == "17:00:00"
+    branches = [
+        {
+            "country": "NL",
+            "branch": "dakdekker",
+            "monthly_budget": 12000,
+            "spend": answer["month"]["branches"][0]["spend"],
+        }
+    ]
+    assert answer["month"]["branches"] == branches, "only those that have an amount"
+    assert (branches[0]["spend"] or 0) == pytest.approx(SEGMENTS // 2 * 40.25 * days)
     fresh = {source["channel"]: (source["is_fresh"], source["is_paid"]) for source in answer["freshness"]}
     assert fresh == {"google_ads": (True, True), "leads": (True, False), "partner_capacity": (True, False)}
     past = served.json("api/today", day=(today() - timedelta(5)).isoformat())["freshness"]

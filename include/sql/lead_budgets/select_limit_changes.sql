@@ -3,7 +3,11 @@
 select
     changes.changed_at,
     changes.changed_by,
-    coalesce(segments.code || coalesce(' ' || changes.channel, ''), changes.table_name) as subject,
+    coalesce(
+        segments.code || coalesce(' ' || changes.channel, ''),
+        changes.branch || ' in ' || changes.country || ' ' || changes.channel,
+        changes.table_name
+    ) as subject,
     changes.column_name,
     changes.old_value,
     changes.new_value,

@@ -16,29 +16,11 @@ in_force as (
 
 increases as (
     select
-        coalesce(sum(log.new_value - log.old_value) filter (where log.status = 'pending'), 0) as claimed,
-        coalesce(sum(log.new_value - log.old_value) filter (where log.kind = 'plan'), 0) as of_today
-    from channel_orchestration_log as log
-    where
-        log.channel = %(channel)s
-        and log.decision_date = lead_today()
-        and log.status in ('pending', 'success')
-        and log.kind <> 'manual'
-        and log.new_value > log.old_value
-        -- A pending row that no decision covers, nor the change that it reverts, is never sent and takes no room.
-        and (
-            log.status = 'success'
-            or log.new_value - log.old_value <= (
-                select decisions.new_budget - decisions.old_budget
-                from budget_decisions as decisions
-                where decisions.id = log.decision_id
-            )
-            or log.new_value = (
-                select reverted.old_value
-                from channel_orchestration_log as reverted
-                where reverted.id = log.reverts
-            )
-        )
+        coalesce(sum(claimed.step) filter (where claimed.status = 'pending'), 0) as claimed,
+        coalesce(sum(claimed.step) filter (where claimed.kind = 'plan'), 0) as of_today
+    from (
+        {% include 'reading/increases.sql' %}
+    ) as claimed
 )
 
 select

@@ -33,6 +33,10 @@ in_force as (
     {% include 'reading/budgets.sql' %}
 ),
 
+month_limits as (
+    {% include 'reading/month_limits.sql' %}
+),
+
 of_segment as (
     select
         segment_id,
@@ -203,10 +207,91 @@ judged as (
     ) as wrong on true
 ),
 
--- Only what may be sent otherwise takes room below the shared limits, the oldest claim first.
-room as (
+-- The month of the segment, then that of its branch, then what all share. Only what may be sent otherwise takes room below the next
+-- limit, the oldest claim first.
+segment_month as (
     select
         judged.id,
+        judged.segment_id,
+        judged.kind,
+        judged.old_value,
+        judged.new_value,
+        judged.created_at,
+        judged.external_id,
+        coalesce(
+            judged.error_code,
+            case
+                when
+                    judged.new_value > judged.old_value
+                    and month_limits.level is not null
+                    and not coalesce(
+                        month_limits.in_force
+                        + sum(greatest(judged.new_value - judged.old_value, 0)) filter (where judged.error_code is null) over earlier
+                        <= month_limits.month_cap
+                        and month_limits.month_cap < 'Infinity',
+                        false
+                    )
+                    then 'beyond_segment_month'
+            end
+        ) as error_code,
+        coalesce(
+            judged.detail,
+            format(
+                'with it the %%s per day that the monthly_budget of its segment leaves now would be passed',
+                round(month_limits.month_cap, 2)
+            )
+        ) as detail
+    from judged
+    left join month_limits on month_limits.level = 'segment' and judged.segment_id = month_limits.segment_id
+    window earlier as (partition by judged.segment_id order by judged.created_at, judged.external_id)
+),
+
+branch_month as (
+    select
+        segment_month.id,
+        segment_month.kind,
+        segment_month.old_value,
+        segment_month.new_value,
+        segment_month.created_at,
+        segment_month.external_id,
+        coalesce(
+            segment_month.error_code,
+            case
+                when
+                    segment_month.new_value > segment_month.old_value
+                    and month_limits.level is not null
+                    and not coalesce(
+                        month_limits.in_force
+                        + sum(greatest(segment_month.new_value - segment_month.old_value, 0))
+                            filter (where segment_month.error_code is null)
+                            over earlier
+                        <= month_limits.month_cap
+                        and month_limits.month_cap < 'Infinity',
+                        false
+                    )
+                    then 'beyond_branch_month'
+            end
+        ) as error_code,
+        case
+            when segment_month.error_code is not null then segment_month.detail
+            else
+                format(
+                    'with it the %%s per day that the monthly_budget of %%s in %%s leaves now would be passed',
+                    round(month_limits.month_cap, 2), segments.branch, segments.country
+                )
+        end as detail
+    from segment_month
+    inner join lead_segments as segments on segment_month.segment_id = segments.id
+    left join month_limits
+        on month_limits.level = 'branch' and segments.country = month_limits.country and segments.branch = month_limits.branch
+    window earlier as (
+        partition by segments.country, segments.branch order by segment_month.created_at, segment_month.external_id
+    )
+),
+
+room as (
+    select
+        branch_month.id,
         (
             select coalesce(sum(each_budget.amount), 0)
             from (
@@ -216,7 +301,7 @@ room as (
                 from in_force
             ) as each_budget
         )
-        + sum(greatest(judged.new_value - judged.old_value, 0)) over earlier as total_budget,
+        + sum(greatest(branch_month.new_value - branch_month.old_value, 0)) over earlier as total_budget,
         (
             select coalesce(sum(made.new_value - made.old_value), 0)
             from channel_orchestration_log as made
@@ -227,26 +312,28 @@ room as (
                 and made.status = 'success'
                 and made.new_value > made.old_value
         )
-        + sum(greatest(judged.new_value - judged.old_value, 0)) filter (where judged.kind = 'plan') over earlier as total_increase
-    from judged
-    where judged.error_code is null
-    window earlier as (order by judged.created_at, judged.external_id)
+        + sum(greatest(branch_month.new_value - branch_month.old_value, 0))
+            filter (where branch_month.kind = 'plan')
+            over earlier as total_increase
+    from branch_month
+    where branch_month.error_code is null
+    window earlier as (order by branch_month.created_at, branch_month.external_id)
 )
 
 select
-    judged.id,
+    branch_month.id,
     case
-        when judged.error_code is not null then judged.error_code
-        when judged.new_value <= judged.old_value then null
+        when branch_month.error_code is not null then branch_month.error_code
+        when branch_month.new_value <= branch_month.old_value then null
         when not coalesce(room.total_budget <= %(total_daily_cap)s, false) then 'beyond_limits'
-        when judged.kind = 'plan' and not coalesce(room.total_increase <= %(max_daily_increase)s, false) then 'beyond_limits'
+        when branch_month.kind = 'plan' and not coalesce(room.total_increase <= %(max_daily_increase)s, false) then 'beyond_limits'
     end as error_code,
     case
-        when judged.error_code is not null then judged.detail
+        when branch_month.error_code is not null then branch_month.detail
         when not coalesce(room.total_budget <= %(total_daily_cap)s, false)
             then format('with it %%s would be passed', %(total_cap_words)s::text)
         else format('with it max_daily_increase, now %%s, would be passed', round(%(max_daily_increase)s::numeric, 2))
     end as detail
-from judged
-left join room on judged.id = room.id
-order by judged.created_at, judged.external_id
+from branch_month
+left join room on branch_month.id = room.id
+order by branch_month.created_at, branch_month.external_id

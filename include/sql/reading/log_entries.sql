@@ -129,7 +129,11 @@ select * from (
         null::numeric,
         null::numeric,
         {{ undecided('found.changed_by', 'found.changed_at') }},
-        case when found.table_name = 'lead_segment_plans' then 'target ' || found.plan_date else found.column_name end,
+        case
+            when found.table_name = 'lead_segment_plans' then 'target ' || found.plan_date
+            when found.branch is not null then found.column_name || ' ' || found.branch || ' (' || found.country || ')'
+            else found.column_name
+        end,
         found.old_value,
         found.new_value
     from limit_changes as found

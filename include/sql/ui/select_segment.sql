@@ -80,6 +80,14 @@ select
                 'max_increase_pct', trim_scale(limits.max_increase_pct),
                 'max_decrease_pct', trim_scale(limits.max_decrease_pct),
                 'cooldown_days', limits.cooldown_days,
+                'monthly_budget', trim_scale(limits.monthly_budget),
+                'branch_monthly_budget', (
+                    select trim_scale(of_branch.monthly_budget)
+                    from lead_segments as segments
+                    inner join lead_branch_channels as of_branch
+                        on segments.country = of_branch.country and segments.branch = of_branch.branch
+                    where segments.id = limits.segment_id and of_branch.channel = limits.channel
+                ),
                 'is_automated', limits.is_automated,
                 'changed', coalesce(
                     (

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from lead_demand.budgets.changes import ChangeReport, Claim, Claims
-from lead_demand.budgets.limits_now import beyond_limits, room_taken
+from lead_demand.budgets.limits_now import beyond_limits, month_room, room_taken
 from lead_demand.budgets.protocol import BudgetProtocol
 from lead_demand.budgets.shares import shares_of
 from lead_demand.database import sql
@@ -122,14 +122,17 @@ def claim_within_limits(protocol: BudgetProtocol, decided: Sequence[Claims]) -> 
     say failed.
     """
     room = room_taken(protocol.connection, protocol.channel.channel)
+    months = month_room(protocol.connection, protocol.channel.channel)
     within: list[Claims] = []
     refused: list[tuple[Claims, str]] = []
     for claims in decided:
-        step = sum((claim.step for claim in claims), Decimal(0))
-        if step > 0 and (why := beyond_limits(protocol.switches, room, step)):
+        step, segment_id = sum((claim.step for claim in claims), Decimal(0)), claims[0].segment_id
+        why = months.beyond(segment_id, step) or beyond_limits(protocol.switches, room, step) if step > 0 else ""
+        if why:
             refused.append((claims, why))
             continue
         room = room.with_step(step)
+        months.take(segment_id, step)
         within.append(claims)
     refused += protocol.claim(within)
     protocol.refuse([(claims[0].segment_id, claims[0].segment, why) for claims, why in refused])

@@ -66,7 +66,7 @@ class Morning:
     :param week: on a Monday, that row about the seven days up to yesterday, with the row of
         lead_digest/select_decided.sql and `first` and `last`; None on other days.
     :param no_change: why no budget may change at all, if so.
-    :param pace: how far the month is, in a sentence.
+    :param pace: how far the month is: a line for all, then one per branch that has a monthly budget.
     :param deadline: until when a large increase may be approved, `HH:MM`.
     """
 
@@ -78,7 +78,7 @@ class Morning:
     yesterday: Mapping[str, Any]
     week: Mapping[str, Any] | None = None
     no_change: str = ""
-    pace: str = ""
+    pace: Sequence[str] = ()
     approvers: tuple[str, ...] = ()
     deadline: str = "the deadline"
 

@@ -1,7 +1,9 @@
-"""The limits of this moment: what all budgets together may come to, and whether a claim may be sent."""
+"""The limits of this moment: what budgets together may come to, and whether a claim may be sent."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from uuid import UUID
@@ -52,6 +54,47 @@ def beyond_limits(switches: Switches, room: Room, step: Decimal) -> str:
         if limit is None or taken + step > limit:
             return f"with +{euros(step)} {words} would be passed ({euros(taken)} taken); left alone"
     return ""
+
+
+@dataclass
+class MonthRoom:
+    """What the monthly budgets of segments and branches leave per day, and what they carry already."""
+
+    limits_of: Mapping[UUID, Sequence[str]]  # the names of the segment's own and of its branch's, where there are any
+    cap: Mapping[str, Decimal]  # EUR per day
+    taken: dict[str, Decimal]
+
+    def take(self, segment_id: UUID, step: Decimal) -> None:
+        """A step of the segment is claimed; a decrease frees nothing before it is made."""
+        for name in self.limits_of.get(segment_id, ()):
+            self.taken[name] += max(step, Decimal(0))
+
+    def beyond(self, segment_id: UUID, step: Decimal) -> str:
+        """Which monthly budget an increase would pass, in words; empty where it passes none. Unknown lets nothing
+        pass.
+        """
+        for name in self.limits_of.get(segment_id, ()):
+            cap, taken = self.cap[name], self.taken[name]
+            if not cap.is_finite() or taken + step > cap:
+                return (
+                    f"with +{euros(step)} the {euros(cap)} per day that the monthly_budget of {name} leaves would be "
+                    f"passed ({euros(taken)} taken); left alone"
+                )
+        return ""
+
+
+def month_room(connection: psycopg.Connection[Any], channel: str) -> MonthRoom:
+    """The monthly budgets of segments and branches at this moment."""
+    rows = sql.read_rows(connection, sql.render("lead_budgets/select_month_rooms.sql"), {"channel": channel})
+    connection.commit()
+    limits_of: dict[UUID, list[str]] = {}
+    for row in rows:
+        limits_of.setdefault(row["segment_id"], []).append(row["name"])
+    return MonthRoom(
+        limits_of,
+        {row["name"]: Decimal("NaN") if row["month_cap"] is None else row["month_cap"] for row in rows},
+        {row["name"]: row["taken"] for row in rows},
+    )
 
 
 class Verdict(NamedTuple):

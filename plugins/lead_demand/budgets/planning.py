@@ -16,7 +16,7 @@ import psycopg
 
 from lead_demand import database
 from lead_demand.budgets.lock import working_alone
-from lead_demand.budgets.segments import UNREADABLE, cannot_be_read, read_undecided
+from lead_demand.budgets.segments import UNREADABLE, branch_month_room, cannot_be_read, read_undecided
 from lead_demand.channels import registry
 from lead_demand.channels.paid import (
     FOREIGN_CHANGE_DAYS,
@@ -135,7 +135,8 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
         settings = _with_limits(connection, settings, switches, key)
         first = day.today() - timedelta(days=settings.window_days)
         holidays = public_holidays(segments["country"], first, day.today())
-        settings = replace(settings, holidays=holidays, dry_run=switches.dry_run)
+        months = branch_month_room(segments)
+        settings = replace(settings, holidays=holidays, branch_month_room=months, dry_run=switches.dry_run)
         # The history gets no name here: the planner lets go of it before it estimates.
         planned = LeadDemandPlanner(settings).plan(_history(connection, channel, settings), segments, day.today())
         _write(connection, decision_rows(planned, segments), key | {"dry_run": switches.dry_run})

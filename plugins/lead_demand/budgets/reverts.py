@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from lead_demand.budgets.changes import BudgetStep, ChangeReport, Claim, Claims
-from lead_demand.budgets.limits_now import room_taken
+from lead_demand.budgets.limits_now import MonthRoom, month_room, room_taken
 from lead_demand.budgets.protocol import BudgetProtocol
 from lead_demand.database import sql
 from lead_demand.errors import NothingToRevert
@@ -69,7 +69,8 @@ def revert_changes(
             )
         cap_words, cap = switches.total_cap
         left = None if cap is None else cap - room_taken(connection, channel).total
-        claims = _claims(rows, dag_run_id, decided_by, (cap_words, left), report)
+        months = month_room(connection, channel)
+        claims = _claims(rows, dag_run_id, decided_by, (cap_words, left), months, report)
 
         def claim(wanted: Sequence[Claims]) -> None:
             report.unclaimed += [f"{refused[0].segment}: {why}" for refused, why in protocol.claim(wanted)]
@@ -92,12 +93,14 @@ def _claims(
     dag_run_id: str,
     decided_by: str | None,
     room: tuple[str, Decimal | None],
+    months: MonthRoom,
     report: ChangeReport,
 ) -> list[Claims]:
     """One claim per row that may be reverted; why another may not is named in the report.
 
     :param room: what bounds the sum of all budgets, in words, and EUR per day below it; None = not known, so nothing
         goes up.
+    :param months: what the monthly budgets of segments and branches leave.
     """
     claims: list[Claims] = []
     cap_words, left = room
@@ -128,7 +131,10 @@ def _claims(
             report.unclaimed.append(
                 f"{row['segment']}: with +{euros(change.step)} {cap_words} would be passed; left alone"
             )
+        elif change.step > 0 and (why := months.beyond(change.segment_id, change.step)):
+            report.unclaimed.append(f"{row['segment']}: {why}")
         else:
+            months.take(change.segment_id, change.step)
             left = None if left is None else left - max(change.step, Decimal(0))
             claims.append((change,))
     return claims

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -26,7 +27,9 @@ UNREADABLE = {
     "capacity_confirmations": Reason.SETTINGS_MISSING,
     "lead_segment_channels": Reason.MISSING_LIMITS,
 }
-LIMIT_COLUMNS = [*LIMITS, "is_automated"]  # of select_limits.sql, beside segment_id
+# Of select_limits.sql: what the months of the segment and of its branch leave, in EUR per day.
+MONTHS = ("has_monthly_budget", "month_cap", "has_branch_monthly_budget", "branch_month_cap", "branch_month_room")
+LIMIT_COLUMNS = [*LIMITS, "is_automated", *MONTHS]  # of select_limits.sql, beside segment_id
 
 
 def read_undecided(
@@ -63,7 +66,12 @@ def read_undecided(
     segments[LIMIT_COLUMNS] = segments[LIMIT_COLUMNS].astype(object).where(segments[LIMIT_COLUMNS].notna(), None)
     # As a person set them, before a step is cut to the budgets that it goes to: kept with the decision.
     segments["limits_set"] = pd.Series(
-        [dict(given) | switches.shared_limits for given in segments[list(LIMITS)].to_dict("records")],
+        [
+            {name: given[name] for name in LIMITS}
+            | {"segment_month_cap": given["month_cap"], "branch_month_cap": given["branch_month_cap"]}
+            | switches.shared_limits
+            for given in segments[LIMIT_COLUMNS].to_dict("records")
+        ],
         index=segments.index,
         dtype=object,
     )
@@ -97,11 +105,13 @@ def read_undecided(
         )
     ]
     segments["max_increase_pct"] = pd.Series(steps, index=segments.index, dtype=object)
+    unknown_months = _unknown_months(segments)
     segments["blocks"] = [
         [
             *blocks,
             *([Reason.CAPACITY_LEAP] if segment_id in leaps else []),
             *([Reason.SETTINGS_MISSING] if unread and Reason.SETTINGS_MISSING not in blocks else []),
+            *([Reason.MISSING_LIMITS] if segment_id in unknown_months else []),
             *([] if automated is True or limits_unreadable else [Reason.AUTOMATION_OFF]),
             *([Reason.FOREIGN_EDIT] if _is_recent(changed_at, cooldown) else []),
         ]
@@ -134,6 +144,30 @@ def _judged_capacity(connection: psycopg.Connection[Any]) -> tuple[dict[str, dic
 
 def _leaps(judged: dict[str, Any] | None, capacity: int) -> bool:
     return judged is None or judged["is_leap"] or judged["capacity"] != capacity
+
+
+def _unknown_months(segments: pd.DataFrame) -> set[str]:
+    """The segments that have a monthly budget, or whose branch has one, of which is not known what it leaves."""
+    return {
+        segment_id
+        for has_budget, cap in (
+            ("has_monthly_budget", "month_cap"),
+            ("has_branch_monthly_budget", "branch_month_cap"),
+        )
+        for segment_id, is_limited, amount in zip(
+            segments["segment_id"], segments[has_budget], segments[cap], strict=True
+        )
+        if is_limited and (amount is None or not amount.is_finite())
+    }
+
+
+def branch_month_room(segments: pd.DataFrame) -> dict[tuple[str, str], Decimal]:
+    """By country and branch, what the month of each branch that has a monthly budget leaves, in EUR per day.
+
+    :param segments: of `read_undecided`.
+    """
+    rows = zip(segments["country"], segments["branch"], segments["branch_month_room"], strict=True)
+    return {(country, branch): room for country, branch, room in rows if room is not None and room.is_finite()}
 
 
 def _is_recent(changed_at: datetime | None, cooldown_days: int | None) -> bool:

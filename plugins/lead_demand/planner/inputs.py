@@ -50,9 +50,11 @@ class Segments:
     names: list[str]
     country: list[str]  # "" = not known
     branch: Integers  # a number per branch; segments without one count as one branch
+    branch_name: list[str]  # "" = not known
     current: Money  # the daily budget in force
     floor: Money
     cap: Money
+    month_cap: Money  # what its monthly budget leaves per day; None = it has none
     max_increase_pct: Floats
     max_decrease_pct: Floats
     cooldown_days: Floats
@@ -188,6 +190,7 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
 
     floor = _money(frame, "min_daily_budget", bad_limits)
     cap = _money(frame, "max_daily_budget", bad_limits)
+    month_cap = _money(frame, "month_cap", bad_limits)
     increase = _amounts(frame, "max_increase_pct", bad_limits)
     decrease = _amounts(frame, "max_decrease_pct", bad_limits)
     cooldown = _amounts(frame, "cooldown_days", bad_limits)
@@ -206,9 +209,11 @@ def read_segments(frame: pd.DataFrame, today: np.datetime64) -> Segments:
         names=[_name(*parts) for parts in zip(names, codes, keys[order], strict=True)],
         country=[value if isinstance(value, str) else "" for value in _objects(frame, "country")],
         branch=np.unique([str(value) for value in _objects(frame, "branch")], return_inverse=True)[1],
+        branch_name=[value if isinstance(value, str) else "" for value in _objects(frame, "branch")],
         current=current,
         floor=floor,
         cap=cap,
+        month_cap=month_cap,
         max_increase_pct=increase,
         max_decrease_pct=np.minimum(decrease, 100),
         cooldown_days=np.minimum(cooldown, LONGEST_COOL_DOWN),

@@ -1,6 +1,6 @@
 """The limits of one segment: floor, cap and largest step.
 
-The limits that all segments share (total daily cap, daily increase, month's budget) are in `shared_limits`.
+The limits that all segments share (total daily cap, daily increase) and the months' budgets are in `shared_limits`.
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in th
 3. act only when the gap is material (dead band) and significant (more than its uncertainty explains); move toward the
    budget that closes it, at most one step, within the segment's floor and cap (`limits`); wait out the cool-down after
    a change, unless capacity moved or a full step left the gap plainly open (`choice`);
-4. increases share what the total daily cap, the month's budget and the daily increase limit leave, the largest gap
-   first; where the month's budget is short, budgets go down where a euro brings the fewest leads that are wanted
-   (`shared_limits`);
+4. increases keep to the month's budget of their segment, share what that of their branch leaves, where a euro brings
+   the most leads that are wanted first, and then what the total daily cap, the month's budget of all and the daily
+   increase limit leave, the largest gap first; where a month's budget is short, budgets go down where a euro brings the
+   fewest leads that are wanted (`shared_limits`);
 5. say why (`reasons`, `sentences`, `result`).
 """
 
@@ -32,7 +33,7 @@ from lead_demand.planner.holds import holds
 from lead_demand.planner.inputs import Days, Segments, read_days, read_segments
 from lead_demand.planner.result import result_frame
 from lead_demand.planner.settings import PlannerSettings
-from lead_demand.planner.shared_limits import keep_month, share_increases
+from lead_demand.planner.shared_limits import keep_months, share_increases
 from lead_demand.planner.week import Calendar, coming_week
 
 
@@ -74,8 +75,9 @@ class LeadDemandPlanner:
           are missing from today's capacity), capacity_absent_week (mean of today and the six days after it; NULL = no
           absence) and capacity_absent_until (the last day of it; NULL = until further notice); budget_lost_share (0 to
           1: of the searches of the last 14 days, what the channel says was missed for want of budget) and
-          recommended_budget (EUR, the channel's own), which only check an increase and are mentioned. Otherwise NULL
-          means unknown; an absent column is all NULL.
+          recommended_budget (EUR, the channel's own), which only check an increase and are mentioned; month_cap (EUR
+          per day that the segment's monthly budget leaves; NULL = it has none). Otherwise NULL means unknown; an absent
+          column is all NULL.
 
         Returns one row per segment_id, in the order given:
           action ('increase', 'decrease', 'hold'), is_blocked (a hold for want of data: may be evaluated again today),
@@ -120,8 +122,8 @@ class LeadDemandPlanner:
         held = holds(known, days, rates, settings)
         stopped = np.logical_or.reduce([*held.values(), bools(map(bool, known.blocks))])
         choice = choose(known, days, forecast, held, stopped, today, settings)
-        choice = share_increases(choice, known, forecast, settings)
-        choice = keep_month(choice, known, rates, forecast, stopped, settings)
+        choice = share_increases(choice, known, rates, forecast, settings)
+        choice = keep_months(choice, known, rates, forecast, stopped, settings)
         return result_frame(choice, known, days, rates, forecast, settings, today)
 
     def truly_limited(self, known: Segments, rates: Estimate) -> Segments:

@@ -216,9 +216,11 @@ class Reason(Code):
     MISSING_LIMITS = (
         "missing_limits",
         "its limits are not set",
-        "Floor, cap, largest steps or cool-down are not filled in for this segment.",
-        "Fill the segment's row of lead_segment_channels; where a finding says that the table cannot be read, repair "
-        "it or the rights of lead_pipeline on it (make migrate checks them). Then start lead_budgets again.",
+        "Floor, cap, largest steps or cool-down are not filled in for this segment; or its monthly budget, or that of "
+        "its branch, is no amount.",
+        "Fill the segment's row of lead_segment_channels, and correct monthly_budget in lead_branch_channels; where a "
+        "finding says that the table cannot be read, repair it or the rights of lead_pipeline on it (make migrate "
+        "checks them). Then start lead_budgets again.",
         True,
     )
     INVALID_LIMITS = (
@@ -427,6 +429,23 @@ class Reason(Code):
         "total daily cap reached",
         "The sum of all budgets would pass the total daily cap; larger gaps went first.",
         "Raise total_daily_cap in orchestration_settings, or lower other budgets.",
+    )
+    SEGMENT_MONTH_BUDGET = (
+        "segment_month_budget",
+        "the month's budget of the segment",
+        "What the segment has spent and may still spend this month comes to its own monthly budget: it goes down, or "
+        "its increase waits.",
+        "Nothing: it follows the month; or raise monthly_budget in lead_segment_channels. The view "
+        "month_pace_of_segments has the figures.",
+    )
+    BRANCH_MONTH_BUDGET = (
+        "branch_month_budget",
+        "the month's budget of the branch",
+        "What the segments of its branch have spent and may still spend this month comes to the monthly budget of the "
+        "branch: budgets of the branch go down where a euro brings the fewest leads that partners can take, and go up "
+        "where it brings the most.",
+        "Nothing: it follows the month; or raise monthly_budget in lead_branch_channels. The view "
+        "month_pace_of_branches has the figures.",
     )
     MONTH_BUDGET = (
         "month_budget",

@@ -27,6 +27,22 @@ class Refusal(Code):
         "If a person changed that limit this morning, nothing: the next day's run decides within it. If nobody did, "
         "treat the row as one that no decision covers: find out who wrote it. Then set resolved_at of this finding.",
     )
+    BEYOND_SEGMENT_MONTH = (
+        "beyond_segment_month",
+        "At the moment of sending, the increase would have passed what the monthly_budget of its segment leaves per "
+        "day.",
+        "If a person lowered monthly_budget in lead_segment_channels this morning, nothing: the next day's run decides "
+        "within it. If nobody did, compare the view month_pace_of_segments with the decision. Then set resolved_at of "
+        "this finding.",
+    )
+    BEYOND_BRANCH_MONTH = (
+        "beyond_branch_month",
+        "At the moment of sending, the increase would have passed what the monthly_budget of its branch leaves per "
+        "day.",
+        "If a person lowered monthly_budget in lead_branch_channels this morning, nothing: the next day's run decides "
+        "within it. If nobody did, compare the view month_pace_of_branches with the decision. Then set resolved_at of "
+        "this finding.",
+    )
     NOT_APPROVED = (
         "not_approved",
         "The increase is larger than approval_threshold, and no answer of a person approved it.",

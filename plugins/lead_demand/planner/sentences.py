@@ -26,6 +26,8 @@ SHAPING = (
     Reason.FOLLOW_THROUGH,
     Reason.AT_CAP,
     Reason.AT_FLOOR,
+    Reason.SEGMENT_MONTH_BUDGET,
+    Reason.BRANCH_MONTH_BUDGET,
     Reason.TOTAL_CAP,
     Reason.MONTH_BUDGET,
     Reason.DAILY_INCREASE_LIMIT,

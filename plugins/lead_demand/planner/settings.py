@@ -54,6 +54,8 @@ class PlannerSettings:
     currency_unit: Decimal = Decimal("0.01")  # the smallest amount that can be billed
     total_daily_cap: Decimal | None = None  # sum of all budgets
     month_room: Decimal | None = None  # what the month leaves for increases of budgets; below 0, what has to go down
+    # The same for the months of single branches, by country and branch; a branch that is absent has no monthly budget
+    branch_month_room: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)
     max_daily_increase: Decimal | None = None  # sum of a day's increases
     approval_threshold: Decimal | None = None  # a larger increase is asked of a person
     dry_run: bool = False  # nothing is sent, so no sentence says when the next change may come

@@ -161,7 +161,7 @@ def report(channel: str) -> None:
         + (f"; {waiting} large increase(s) wait for a person, under Required Actions." if waiting else ".")
         + f" {switches.why_no_change}".rstrip(),
         [
-            *([pace] if pace else []),
+            *pace,
             *found,
             *text.tables(list(SHOWN.values()), [[row[column] for column in SHOWN] for row in rows]),
         ],

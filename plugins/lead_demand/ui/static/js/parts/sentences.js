@@ -5,7 +5,8 @@ import { stateOf } from "./events.js";
 
 // Reasons that only shaped a change, in the order in which they are told.
 const SHAPING = [
-  "step_limit", "capacity_moved", "follow_through", "at_cap", "at_floor", "total_cap", "month_budget",
+  "step_limit", "capacity_moved", "follow_through", "at_cap", "at_floor", "segment_month_budget",
+  "branch_month_budget", "total_cap", "month_budget",
   "daily_increase_limit", "below_floor", "above_cap", "partners_absent", "target_set_by_person",
 ];
 // Holds where a person can do something although nothing is missing.
@@ -77,9 +78,14 @@ function freeFrom(day, coolDown) {
   return daysLater(day, Math.max(coolDown || 1, 1));
 }
 
+/** What a limit is called; of a branch's, the log has the branch behind the name of the column. */
+function limitName(column) {
+  const [name, ...of] = column.split(" ");
+  return has(`limit.${name}`) ? [say(`limit.${name}`), ...of].join(" ") : column;
+}
+
 function limitSet({ column, old, new: becomes }) {
-  const name = has(`limit.${column}`) ? say(`limit.${column}`) : column;
-  return say(old === null ? "event.limit_first" : "event.limit", { column: name, old: limitValue(old), new: limitValue(becomes) });
+  return say(old === null ? "event.limit_first" : "event.limit", { column: limitName(column), old: limitValue(old), new: limitValue(becomes) });
 }
 
 /** What a column held, as text: a number, a switch, or a word. */

@@ -40,6 +40,7 @@ function limitsCard({ limits, settings }) {
   if (!limits || limits.is_automated === null) return card(say("limits.title"), element("p.muted", {}, say("limits.none")));
   const part = (value, sign) => (value === null ? UNKNOWN : `${sign}${whole(value)}%`);
   const days = limits.cooldown_days === null ? UNKNOWN : say("limits.days", { n: limits.cooldown_days });
+  const perMonth = limits.monthly_budget === null ? say("limits.no_month") : euros(limits.monthly_budget);
   const asks = settings.approval_threshold === null ? say("limits.no_threshold") : `+${euros(settings.approval_threshold)}`;
   const rows = [
     [say("limits.floor"), euros(limits.floor), "floor"],
@@ -47,10 +48,12 @@ function limitsCard({ limits, settings }) {
     [say("limits.increase"), part(limits.max_increase_pct, "+"), "max_increase_pct"],
     [say("limits.decrease"), part(limits.max_decrease_pct, "−"), "max_decrease_pct"],
     [say("limits.cool_down"), days, "cooldown_days"],
+    [say("limits.month"), perMonth, "monthly_budget"],
+    limits.branch_monthly_budget !== null && [say("limits.branch_month"), euros(limits.branch_monthly_budget), ""],
     [say("limits.approval"), asks, ""],
     [say("limits.automation"), say(limits.is_automated ? "limits.on" : "limits.off"), "is_automated"],
   ];
-  return card(say("limits.title"), pairs(...rows.map(([name, value, column]) => [name, [value, whoSet(limits.changed?.[column])]])));
+  return card(say("limits.title"), pairs(...rows.filter(Boolean).map(([name, value, column]) => [name, [value, whoSet(limits.changed?.[column])]])));
 }
 
 /** Who set a limit last, and when; nothing where nobody has since the table began to tell. */

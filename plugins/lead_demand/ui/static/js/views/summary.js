@@ -1,6 +1,6 @@
 // The top of Today: one sentence that is enough for most mornings, then five figures.
 import { element } from "../lib/elements.js";
-import { clock, daysInMonth, euros, monthName, moreEuros, percent, shortDay, UNKNOWN, whole } from "../lib/format.js";
+import { capital, clock, daysInMonth, euros, monthName, moreEuros, percent, shortDay, UNKNOWN, whole } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { say, tell } from "../lib/language.js";
 import { outLink, questionAddress, runAddress } from "../lib/links.js";
@@ -123,7 +123,14 @@ function month({ day, month: spent, settings, is_today: isToday }) {
     big(euros(Math.round(spent.spend)), label),
     plan ? pace(spent.spend / plan, gone) : null,
     element("p.below", {}, course === null || !isToday ? "" : onCourse),
+    ...spent.branches.map(ofBranch),
   );
+}
+
+/** A branch that has a monthly budget: what is spent of it. */
+function ofBranch({ branch, monthly_budget: plan, spend }) {
+  const spent = spend === null ? UNKNOWN : euros(Math.round(spend));
+  return element("p.below", {}, say("summary.branch_month", { branch: capital(branch), spend: spent, plan: euros(plan) }));
 }
 
 function pace(part, gone) {
