@@ -88,7 +88,7 @@ def test_a_worker_has_no_login_at_the_metadata_database() -> None:
     assert METADATA.isdisjoint(worker)
     assert not [name for name, value in worker.items() if "value_of_POSTGRES_PASSWORD" in value]
     # Unset, it would be the metadata database.
-    assert worker["AIRFLOW__CELERY__RESULT_BACKEND"].startswith("redis://")
+    assert worker["AIRFLOW__CELERY__RESULT_BACKEND"].startswith("celery_results.PatientRedis+redis://")
     # The image waits for a metadata database otherwise.
     assert worker["CONNECTION_CHECK_MAX_COUNT"] == "0"
 
