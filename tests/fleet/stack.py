@@ -179,8 +179,10 @@ class FleetStack(SharedStack):
             self._wait(worker.name, ready, tick)
 
     def make_whole(self) -> None:
-        """Start what a test has ended."""
-        if not self.processes.find("redis"):
+        """Start what a test has ended, and let go on what one that failed has left frozen."""
+        if self.processes.find("redis"):
+            self.signal("redis", signal.SIGCONT)
+        else:
             self.start_redis()
         missing = [worker for worker in WORKERS if not self.processes.find(worker.name)]
         for worker in missing:
