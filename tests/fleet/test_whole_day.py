@@ -90,7 +90,8 @@ def test_the_logs_of_both_workers_are_read_through_the_api(day: Day, fleet: Flee
             path += f"map_index={task['map_index']}/" * (task["map_index"] >= 0) + "attempt=1.log"
             assert (fleet.stack.home_of(of_it) / "logs" / path).exists()
             assert not (fleet.stack.home_of(other) / "logs" / path).exists(), "the workers share no folder"
-            assert said, f"nothing of {path} was read"
+            # Airflow answers so where it cannot read one.
+            assert said and not re.search("Could not read served logs|secret_key|Log file not found", "\n".join(said))
             read[of_it.name] += 1
     assert set(read) == {worker.name for worker in WORKERS}
 
