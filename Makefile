@@ -64,7 +64,7 @@ faults: $(READY) ## every fault at every step of a budget change, one line per c
 drill: $(READY) ## a running Airflow broken in two dozen ways, one morning each; failed logs in .local/drill (half an hour; ARGS="-k quota")
 	@$(PYTHON) -m pytest tests/faults/test_drill.py --every-morning -q -o faulthandler_timeout=900 $(ARGS)
 
-fleet: $(READY) ## both DAGs on Celery's workers, and what is lost while they work; needs Debian's redis-server (five minutes; ARGS="-k redis")
+fleet: $(READY) ## both DAGs on Celery's workers, and what is lost while they work; needs Debian's redis-server (six minutes; ARGS="-k redis")
 	@LEADS_TEST_FLEET=1 $(PYTHON) -m pytest tests/fleet -q --numprocesses 0 -o faulthandler_timeout=900 $(ARGS)
 
 bench-decisions: $(READY) ## the planner against rules of thumb, an oracle and an insider (a quarter of an hour)
