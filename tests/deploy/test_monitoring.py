@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -29,11 +28,11 @@ from local.ports import free_port
 from sandbox.company.load import load
 from tests.fixtures.claims import decide
 from tests.fixtures.postgres import LeadsDatabase
+from tests.fixtures.programs import debian_program
 from tests.fixtures.sandbox import Sandbox
 from tools import REPOSITORY, lint_monitoring
 
 LOGIN = re.findall(r"```sql\n(.*?)```", (REPOSITORY / "docs" / "metrics.md").read_text(), re.DOTALL)[0]
-PROMTOOL = shutil.which("promtool")
 
 
 @pytest.fixture
@@ -171,13 +170,10 @@ def test_a_configuration_that_query_exporter_refuses_is_found(tmp_path: Path, mo
 
 def promtool(*arguments: str) -> None:
     """Run Prometheus's own checker in the folder of the examples."""
-    if PROMTOOL is None:
-        if os.environ.get("LEADS_TEST_PROMTOOL"):
-            pytest.fail("LEADS_TEST_PROMTOOL is set and there is no promtool: apt-get install prometheus")
-        pytest.skip("There is no promtool (Debian: prometheus), so the rules were not played.")
-    ran = subprocess.run(
-        [PROMTOOL, *arguments], cwd=lint_monitoring.FOLDER, capture_output=True, text=True, check=False
+    program = debian_program(
+        "promtool", package="prometheus", needed="LEADS_TEST_PROMTOOL", without="the rules are not played"
     )
+    ran = subprocess.run([program, *arguments], cwd=lint_monitoring.FOLDER, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

@@ -197,7 +197,10 @@ def _of_decision(
     if settled and not claims and said != "failed":
         found.append(f"{code}: an {decision['action']} was decided and never claimed; its plan says {said}")
     if settled and claims:
-        expected = "failed" if "failed" in statuses else "applied"
+        refused = {claim["error_code"] for claim in claims if claim["status"] == "failed"}
+        declined = {code for code in refused if (code or "").startswith("approval")}
+        # What a person did not approve is left as it is, and nothing went wrong.
+        expected = "failed" if refused - declined else "held" if declined else "applied"
         if said != expected:
             found.append(f"{code}: its plan says {said}, its claims {sorted(statuses)}")
     if statuses == {"success"}:

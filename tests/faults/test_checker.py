@@ -29,7 +29,12 @@ def edit(old: int, new: int, *, seconds: int = 1, user: str = catalogue.PIPELINE
 
 
 def day(
-    *edits: dict[str, Any], status: str = "success", plan: str = "applied", claims: int = 1, live: int | None = None
+    *edits: dict[str, Any],
+    status: str = "success",
+    plan: str = "applied",
+    claims: int = 1,
+    live: int | None = None,
+    error_code: str | None = None,
 ) -> Evidence:
     """A day on which one budget was to go from €80 to €96, and what became of it."""
     claim = {
@@ -43,7 +48,7 @@ def day(
         "old_value": Decimal(80),
         "new_value": Decimal(96),
         "created_at": CLAIMED,
-        "error_code": None,
+        "error_code": error_code,
     }
     in_force = live * 1_000_000 if live is not None else (edits[-1]["new_micros"] if edits else 80_000_000)
     decision = {"id": 7, "action": "increase", "old_budget": Decimal(80), "new_budget": Decimal(96)}
@@ -67,6 +72,7 @@ PERSON = {"user": catalogue.MARKETING_USER}
     [
         day(edit(80, 96)),
         day(status="failed", plan="failed"),
+        day(status="failed", error_code="approval_rejected", plan="held"),
         day(edit(80, 77, **PERSON), status="failed", plan="failed"),
         day(edit(80, 77, **PERSON), edit(77, 96)),
         day(edit(80, 96), edit(96, 77, **PERSON)),
@@ -91,6 +97,8 @@ def test_an_honest_day_has_no_contradiction(honest: Evidence) -> None:
         (day(edit(80, 96, seconds=-1)), "before it was claimed"),
         (day(edit(90, 96)), "sent against 90000000"),
         (day(edit(80, 96), plan="failed"), "its plan says failed"),
+        (day(status="failed", error_code="approval_rejected", plan="failed"), "its plan says failed"),
+        (day(status="failed", plan="held"), "its plan says held"),
         (day(claims=0, plan="planned"), "never claimed"),
     ],
 )

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from local.embedded_postgres import EmbeddedPostgres
 from local.ports import free_port
 from local.progress import step
+from tests.fixtures.programs import debian_program
 from tests.fixtures.real_airflow import PATIENCE, SharedStack
 from tests.fixtures.sandbox import Sandbox
 from tools import REPOSITORY
@@ -61,13 +61,12 @@ WORKERS = (Worker("worker-1", "127.0.0.11"), Worker("worker-2", "127.0.0.12"))
 
 def redis_program() -> str:
     """The path of redis-server; skips the test where there is none."""
-    found = shutil.which("redis-server")
-    if found is None:
-        message = "no redis-server on PATH (Debian: apt-get install redis-server); nothing runs on Celery's workers"
-        if os.environ.get("LEADS_TEST_REDIS"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return found
+    return debian_program(
+        "redis-server",
+        package="redis-server",
+        needed="LEADS_TEST_REDIS",
+        without="nothing runs on Celery's workers",
+    )
 
 
 def redis_answers(port: int) -> bool:
