@@ -36,6 +36,17 @@ AXE_FOLDER = DOCS.parent / ".local" / "browser_packages" / "axe-core"
 # Rules of WCAG 2.0 to 2.2, level A and AA, and axe's own best practice.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 SECONDS = 60_000  # milliseconds: only what hangs takes as long
+# A click on a link changes the address at once; the page hears of it later.
+SETTLED = """timeout => new Promise(resolve => {
+  const end = performance.now() + timeout;
+  const look = () => {
+    const isThere = document.documentElement.dataset.shown === location.hash;
+    if (isThere && !document.querySelector("main[aria-busy]")) resolve(true);
+    else if (performance.now() > end) resolve(false);
+    else setTimeout(look, 10);
+  };
+  look();
+})"""
 
 
 @dataclass
@@ -62,8 +73,8 @@ class Opened:
         return self.settled()
 
     def settled(self) -> Locator:
-        """Wait until no answer is outstanding."""
-        self.tab.locator("main:not([aria-busy])").wait_for()
+        """Wait until what the address asks for stands there, and no answer is outstanding."""
+        assert self.tab.evaluate(SETTLED, SECONDS), f"{self.tab.url} is not shown"
         heading = self.tab.locator("main h1").first
         heading.wait_for()
         return heading

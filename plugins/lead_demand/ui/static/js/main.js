@@ -31,6 +31,7 @@ const page = {
   /** Remember something in the address; nothing is asked again. */
   keep(hash) {
     history.replaceState(null, "", hash);
+    answered(hash);
   },
   showDay(day) {
     document.getElementById("as-of").textContent = day ? longDay(day) : "";
@@ -45,6 +46,7 @@ function ask({ view, argument, parameters }) {
 
 async function render() {
   const turn = ++asked;
+  const hash = location.hash;
   const address = here();
   const name = `${address.view}/${address.argument}`;
   const isSame = name === shown;
@@ -70,7 +72,12 @@ async function render() {
   }
   shown = name;
   readAt = Date.now();
-  document.documentElement.dataset.shown = name;
+  answered(hash);
+}
+
+/** Says for which address the content stands: the browser changes the address first, and tells of it later. */
+function answered(hash) {
+  document.documentElement.dataset.shown = hash;
 }
 
 function mark(view) {
