@@ -55,7 +55,7 @@ airflow: $(READY) ## Airflow's own command line (ARGS="dags list-import-errors")
 backtest: $(READY) ## past mornings with other settings, beside what was decided (ARGS="max_increase_pct=50 max_decrease_pct=50")
 	@$(PYTHON) -m local.commands backtest $(ARGS)
 
-clock: $(READY) ## the tests that depend on the time, at night, at midnight, when the clock changes, in other zones (about an hour; ARGS=--short)
+clock: $(READY) ## the tests that depend on the time, at night, at midnight, when the clock changes, in other zones (an hour and a half; ARGS=--short)
 	@PYTHONPATH=plugins $(PYTHON) -m tests.clock $(ARGS)
 
 faults: $(READY) ## every fault at every step of a budget change, one line per case (under half an hour; ARGS="-k killed")

@@ -1,6 +1,6 @@
 """`make clock`: what knows the time, at hours and on dates that do not come every day.
 
-    python -m tests.clock                         every moment of the table: about an hour
+    python -m tests.clock                         every moment of the table: about an hour and a half
     python -m tests.clock --short                 a night hour just after a clock change, with fewer tests
     python -m tests.clock --list                  the table
     python -m tests.clock spring-00:30 -- -k ...  some moments; after -- what pytest gets instead of the usual tests
@@ -8,7 +8,8 @@
 
 Each moment is played by all processes at once: pytest, PostgreSQL, the sandbox, Airflow and its tasks, under
 Debian's `faketime`. The clock starts at that moment in Amsterdam and goes on at its usual speed. First the tests, then
-`make run`, on a folder of its own that is removed afterwards. Every moment lies ahead of the real one, for files keep
+`make run`, on a folder of its own that is removed afterwards; at two moments, a clock change at night and midnight at
+the end of a month, the tests that are marked `long` as well. Every moment lies ahead of the real one, for files keep
 their real times. Ends with one line per moment, and with 1 if one of them failed.
 
 Left out are the tests marked `server_timer`: within a wait libfaketime shows the real time, so that PostgreSQL, which
@@ -26,7 +27,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -87,11 +88,15 @@ LONG_TESTS = (
 
 @dataclass(frozen=True)
 class Moment:
-    """A local time in Amsterdam, `HH:MM`, on the next date that `on` says, and the time zone of the machine."""
+    """A local time in Amsterdam, `HH:MM`, on the next date that `on` says, and the time zone of the machine.
+
+    `has_long`: the long tests are played there as well.
+    """
 
     on: str
     at: str
     zone: str
+    has_long: bool = False
 
     def __str__(self) -> str:
         return f"{self.on}-{self.at}"
@@ -129,13 +134,13 @@ DAYS: dict[str, Callable[[date], bool]] = {
 # Each hour, date and zone at least once; the hours that failed before with more than one of them.
 TABLE = (
     Moment("tomorrow", "05:59", "UTC"),
-    Moment("spring", "00:30", "America/Los_Angeles"),
+    Moment("spring", "00:30", "America/Los_Angeles", has_long=True),
     Moment("after-spring", "07:30", "Asia/Tokyo"),
     Moment("autumn", "12:00", "UTC"),
     Moment("after-autumn", "00:30", "America/Los_Angeles"),
     Moment("new-year", "05:59", "Asia/Tokyo"),
     Moment("leap-day", "07:30", "America/Los_Angeles"),
-    Moment("month-end", "23:58", "UTC"),
+    Moment("month-end", "23:58", "UTC", has_long=True),
 )
 # Half an hour after midnight, and yesterday had 25 hours.
 SHORT_TESTS = (
@@ -233,7 +238,7 @@ def main(arguments: Sequence[str]) -> int:
     if missing := sorted(set(options.moments) - {str(m) for m in TABLE}):
         parser.error(f"not in the table: {', '.join(missing)}")
     if options.zone:
-        chosen = [Moment(m.on, m.at, options.zone) for m in chosen]
+        chosen = [replace(m, zone=options.zone) for m in chosen]
     if options.list:
         print("\n".join(f"{m!s:20} {m.zone:20} {_local(m)}" for m in chosen))
         return 0
@@ -245,7 +250,7 @@ def main(arguments: Sequence[str]) -> int:
         if not tests:
             played["long tests"] = [*TWO_AT_ONCE, "--long", "-m", "long and not server_timer", *LONG_TESTS]
         kinds = [kind for kind in played if options.only is None or kind.endswith(options.only)]
-        plan = [(kind, m, played[kind]) for m in chosen for kind in kinds]
+        plan = [(kind, m, played[kind]) for m in chosen for kind in kinds if m.has_long or kind != "long tests"]
     results = [play(moment, what, RUN if what == "run" else pytest(*asked)) for what, moment, asked in plan]
     print("\n" + "\n".join(LINES))
     return 0 if all(results) else 1
