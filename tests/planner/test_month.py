@@ -54,6 +54,19 @@ def test_increases_share_the_room_and_wait_without_any() -> None:
     assert sum(some.new_budget) - 320 == 40
 
 
+def test_what_is_left_goes_where_a_euro_brings_most() -> None:
+    """The dear one lacks more leads, and gets what the cheap one leaves; a day's limit goes by the gap."""
+    pairs = dear(capacity_total_leads=9), cheap()
+    free = plan(None, *pairs).new_budget
+    rise = free["cheap"] - 80
+    assert rise > 0 and free["dear"] > 160
+    month = plan(float(rise) + 4, *pairs)
+    assert month.new_budget.to_dict() == {"dear": 164, "cheap": free["cheap"]}
+    assert Reason.MONTH_BUDGET in month.reasons["dear"] and Reason.MONTH_BUDGET not in month.reasons["cheap"]
+    day = plan(None, *pairs, max_daily_increase=free["dear"] - 160)
+    assert day.new_budget.to_dict() == {"dear": free["dear"], "cheap": 80}
+
+
 def test_what_partners_cannot_take_goes_first_then_where_leads_are_dear() -> None:
     little = plan(-10, dear(), cheap(), full())
     assert little.new_budget.to_dict() == {"dear": 160, "cheap": 80, "full": 70}

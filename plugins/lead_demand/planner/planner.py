@@ -10,10 +10,10 @@ Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in th
 3. act only when the gap is material (dead band) and significant (more than its uncertainty explains); move toward the
    budget that closes it, at most one step, within the segment's floor and cap (`limits`); wait out the cool-down after
    a change, unless capacity moved or a full step left the gap plainly open (`choice`);
-4. increases keep to the month's budget of their segment, share what that of their branch leaves, where a euro brings
-   the most leads that are wanted first, and then what the total daily cap, the month's budget of all and the daily
-   increase limit leave, the largest gap first; where a month's budget is short, budgets go down where a euro brings the
-   fewest leads that are wanted (`shared_limits`);
+4. increases keep to the month's budget of their segment, and share what the months' budgets of their branch and of all
+   leave, where a euro brings the most leads that are wanted first, and what the total daily cap and the daily increase
+   limit leave, the largest gap first; where a month's budget is short, budgets go down where a euro brings the fewest
+   leads that are wanted (`shared_limits`);
 5. say why (`reasons`, `sentences`, `result`).
 """
 

@@ -451,7 +451,7 @@ class Reason(Code):
         "month_budget",
         "the month's budget",
         "What is spent and may still be spent this month comes to the month's budget: budgets go down where a euro "
-        "brings the fewest leads that partners can take, and increases wait.",
+        "brings the fewest leads that partners can take, and what is left for increases goes where it brings the most.",
         "Nothing: it follows the month; or raise monthly_budget in orchestration_settings. The view month_pace has the "
         "figures.",
     )

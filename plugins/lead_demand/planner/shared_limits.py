@@ -1,9 +1,9 @@
 """The limits that several segments share (total daily cap, daily increase) and the months' budgets: of each segment, of
 each branch, and of all together.
 
-Increases share what these limits leave: of a branch's month where one euro brings the most leads that partners can take
-first, of the others the largest gap first. Where a month's budget is short, budgets go down where one euro brings the
-fewest.
+Increases share what these limits leave: of a month's budget where one euro brings the most leads that partners can take
+first, of a day's limits the largest gap first. Where a month's budget is short, budgets go down where one euro brings
+the fewest.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ class SharedLimit:
 
     @classmethod
     def of_all(cls, reason: Reason, room: int, segments: int) -> SharedLimit:
-        """One limit for all segments together."""
-        return cls(reason, np.zeros(segments, dtype=int), np.array([room], dtype=object))
+        """One limit for all segments together; a month's goes by worth, a day's by gap."""
+        group, rooms = np.zeros(segments, dtype=int), np.array([room], dtype=object)
+        return cls(reason, group, rooms, by_worth=reason == Reason.MONTH_BUDGET)
 
 
 def share_increases(
