@@ -43,6 +43,7 @@ UUID_FORM = "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
     schedule=None,
     start_date=pendulum.datetime(2025, 1, 1, tz="Europe/Amsterdam"),
     catchup=False,
+    is_paused_upon_creation=False,  # nothing starts it but a person, whom a paused DAG would keep waiting
     max_active_runs=1,
     allowed_run_types=["manual"],
     params={

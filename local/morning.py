@@ -27,7 +27,7 @@ from local.company import amsterdam_date
 from local.progress import step
 from local.real_database import real_database, refuse_if_incomplete
 from local.report import changes, one, print_day
-from local.runs import PARKED, DayError, Watch, active_runs, close_leftovers
+from local.runs import PARKED, DayError, Watch, active_runs, close_leftovers, close_questions
 from local.stack import Stack
 from tools import addresses
 from tools.migrations import MigrationError
@@ -144,6 +144,7 @@ def run() -> int:
             since.append(one(stack.leads_url, "select clock_timestamp()"))
             if api:
                 close_leftovers(api, DAGS)
+                close_questions(api, BUDGETS, stack.leads_url)
 
         stack.start(before_scheduler)
         url = stack.leads_url

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import psycopg
+
 from local import LocalError
 from local.airflow_api import ACTIVE, AirflowApi
 
@@ -68,8 +70,7 @@ class Watch:
 
     def is_behind_a_question(self, dag_id: str) -> bool:
         """Does a run of this DAG wait for a person? Then Airflow may start no other, or not yet."""
-        running = self.api.runs(dag_id, state=["running"])
-        return any(is_parked(self.api.tasks(dag_id, run["dag_run_id"])) for run in running)
+        return bool(parked_runs(self.api, dag_id))
 
     def _tell_retries(self, tasks: list[dict[str, Any]]) -> None:
         """Say once for each failed try why the run takes longer than it should."""
@@ -126,6 +127,29 @@ def active_runs(api: AirflowApi, dag_ids: Sequence[str]) -> list[tuple[str, str]
         for run in reversed(api.runs(dag_id, state=list(ACTIVE)))
         if not is_parked(api.tasks(dag_id, run["dag_run_id"]))
     ]
+
+
+def parked_runs(api: AirflowApi, dag_id: str) -> list[str]:
+    """The ids of the runs that wait for a person, and for nothing else."""
+    running = [str(run["dag_run_id"]) for run in api.runs(dag_id, state=["running"])]
+    return [run_id for run_id in running if is_parked(api.tasks(dag_id, run_id))]
+
+
+def close_questions(api: AirflowApi, dag_id: str, url: str) -> None:
+    """Close the runs that ask a person about a morning that is over, as `make tomorrow` leaves them.
+
+    `url`: the leads database, as its owner; what was decided today names the run that asks about it.
+    """
+    asking = parked_runs(api, dag_id) if dag_id in api.dags() else []
+    if not asking:
+        return
+    with psycopg.connect(url) as connection:
+        decided = connection.execute(
+            "select dag_run_id from public.budget_decisions where decision_date = public.lead_today()"
+        ).fetchall()
+    for run_id in sorted(set(asking) - {run_id for (run_id,) in decided}):
+        print(f"  closing the question of {run_id}: its morning is over")
+        api.fail_run(dag_id, run_id)
 
 
 def close_leftovers(api: AirflowApi, dag_ids: Sequence[str]) -> None:

@@ -13,11 +13,11 @@ import subprocess
 import sys
 
 from local import LocalError
-from local.morning import DAGS, alone, guarded, stopping
+from local.morning import BUDGETS, DAGS, alone, guarded, stopping
 from local.progress import step
 from local.real_database import real_database
 from local.report import print_day
-from local.runs import active_runs
+from local.runs import active_runs, close_questions
 from local.stack import STAND_IN, Stack
 from tools import REPOSITORY
 
@@ -65,6 +65,8 @@ def tomorrow() -> int:
         command = [sys.executable, "-m", "local.plain_morning"]
         if code := subprocess.run(command, env=environment, cwd=REPOSITORY, check=False).returncode:
             return code
+        if "api-server" in stack.running():
+            close_questions(stack.api(), BUDGETS, stack.leads_url)
         print_day(stack.leads_url)
     return 0
 

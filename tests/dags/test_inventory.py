@@ -51,6 +51,12 @@ def test_each_dag_has_an_owner_and_says_how_much_it_matters_and_how_it_is_run_ag
         assert len(rerun) == 1 and rerun[0] in {"rerun:clear", "rerun:new-run"}, dag.dag_id
 
 
+def test_only_what_runs_by_itself_begins_paused(dagbag: Any) -> None:
+    """A revert that a person starts is not kept waiting by a switch that nobody thought of."""
+    for dag in dagbag.dags.values():
+        assert (dag.is_paused_upon_creation is False) == (dag.schedule is None), dag.dag_id
+
+
 def test_no_task_runs_for_ever(dagbag: Any) -> None:
     for task in all_tasks(dagbag):
         assert task.execution_timeout, f"{task.dag_id}.{task.task_id}"

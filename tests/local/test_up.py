@@ -1,89 +1,25 @@
 """`make up` for real: it watches, it comes back, and nothing of it survives `make stop`. Some minutes."""
 
-import json
 import os
 import re
-import signal
 import stat
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import psutil
 import pytest
 
-from local.airflow_api import AirflowApi
 from local.company import amsterdam_date
-from local.stack import Stack
-from tests.local.test_private import PLANTED, planted_in
-from tools import REPOSITORY
+from tests.fixtures.local_stack import TOKEN, Up
+from tests.local.test_private import planted_in
 
 # Not among the quick ones: LEADS_TEST_UP=1 make test ARGS=tests/local/test_up.py
 pytestmark = [
     pytest.mark.skipif(os.environ.get("LEADS_TEST_UP") != "1", reason="plays make up for some minutes"),
     pytest.mark.usefixtures("starts_services"),
 ]
-TOKEN = "Zq8PlantedToken"
-ALERTS = json.dumps({"conn_type": "apprise", "extra": {"config": [{"path": f"slck://{TOKEN}/x", "tag": ["alerts"]}]}})
-PATIENCE = 900
-
-
-class Up:
-    """A stack of its own in a folder of its own, driven by the commands of the Makefile."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        taken = ("AIRFLOW", "LEADS_", "SANDBOX_", "GRPC_")
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(taken)}
-        self.environment = kept | PLANTED | {
-            "LEAD_DEMAND_HOME": str(home), "AIRFLOW_CONN_LEAD_DEMAND_ALERTS": ALERTS,
-            "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "1",
-        }  # fmt: skip
-        self.pids: set[int] = set()
-
-    @property
-    def stack(self) -> Stack:
-        return Stack("up", self.home, self.environment)
-
-    def command(self, what: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "local.commands", what], umask=0o022, cwd=REPOSITORY,
-            env=self.environment | more, capture_output=True, text=True, check=False, timeout=3 * PATIENCE,
-        )  # fmt: skip
-
-    def api(self) -> AirflowApi:
-        return self.stack.api()
-
-    def family(self) -> dict[int, str]:
-        """Every process of the services, with its name."""
-        found = {}
-        for record in self.stack.running().values():
-            process = psutil.Process(record.pid)
-            found |= {each.pid: record.name for each in [process, *process.children(recursive=True)]}
-        self.pids |= set(found)
-        return found
-
-    def kill(self, name: str) -> int:
-        pid = self.stack.running()[name].pid
-        os.kill(pid, signal.SIGKILL)
-        return pid
-
-    def log(self, name: str) -> str:
-        return (self.home / "logs" / f"{name}.log").read_text()
-
-    def until(self, condition: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, f"{what}\n{self.log('watchdog')}"
-            time.sleep(0.5)
-
-    def until_well(self) -> None:
-        stack = self.stack
-        self.until(lambda: set(stack.expected()) <= set(stack.running()) and not stack.unwell(stack.api()), "not well")
 
 
 @pytest.fixture(scope="module")
