@@ -146,3 +146,18 @@ def test_without_the_chart_library_the_numbers_stand_there_as_a_table(open_page:
     one.show(f"#/segment/{browsed.codes('not d.is_blocked')[0]}")
     one.tab.get_by_text("chart library is not installed").wait_for()
     assert one.tab.locator("details.numbers[open] tbody tr").count() > 30
+
+
+def test_before_today_is_decided_a_segment_shows_the_latest_budget(open_page: Open, browsed: Browsed) -> None:
+    code = browsed.codes("d.action = $$decrease$$ and not d.is_blocked")[0]
+    elsewhere = "update budget_decisions set decision_date = decision_date {} 9999 where {} and segment_id = %s"
+    segment = browsed.database.value("select id from lead_segments where code = %s", [code])
+    browsed.database.restore(elsewhere.format("+", "decision_date = lead_today()"), [segment])
+    try:
+        one = open_page()
+        one.show(f"#/segment/{code}")
+        assert "no campaign" not in one.tab.locator(".answer").inner_text()
+        assert "Not decided" in one.tab.locator(".chips").inner_text()
+        assert "per day" in one.tab.locator(".chips").inner_text()
+    finally:
+        browsed.database.restore(elsewhere.format("-", "decision_date > lead_today()"), [segment])

@@ -292,12 +292,12 @@ def test_every_link_leads_somewhere(open_page: Open, browsed: Browsed) -> None:
 
 
 def test_names_are_shown_as_they_are_and_never_run(open_page: Open, browsed: Browsed) -> None:
-    name = "<img src=x onerror=alert(1)> {{7*7}}' \"&amp;"
+    name = f"<img src=x onerror=alert(1)> {{{{7*7}}}}' \"&amp; customers/{'2' * 70}/campaignBudgets/{'3' * 70}"
     put = browsed.database.restore
     put("update channel_orchestration_log set decided_by = %s where decided_by = 'anke'", [name])
     put(
-        "insert into pipeline_findings (name, level, subject, detail, remediation) "
-        "values ('named', 'warn', '', %s, %s)",
+        "insert into pipeline_findings (name, level, segment_id, subject, detail, remediation) select distinct "
+        "'named', 'warn', segment_id, '', %s, %s from channel_orchestration_log where kind = 'revert'",
         [name, name],
     )
     try:
@@ -305,7 +305,8 @@ def test_names_are_shown_as_they_are_and_never_run(open_page: Open, browsed: Bro
         one.show("#/log?kind=revert")
         assert name in one.tab.locator("td.at-who").all_inner_texts()
         open_segment(one, browsed, "l.kind = 'revert'")
-        assert name in one.tab.locator(".story").inner_text()
+        assert name in one.tab.locator(".story").inner_text() and name in one.tab.locator(".side").inner_text()
+        assert one.width() <= 1280, "a word as long as a resource's name is broken"
         one.show("#/health")
         assert one.tab.locator(".finding", has_text=name).count()
         assert one.tab.locator("main img").count() == 0

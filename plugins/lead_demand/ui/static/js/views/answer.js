@@ -8,18 +8,24 @@ import { cameChip, othersWithin, outcomeOf } from "../parts/outcome.js";
 const STORY_DAYS = 60;
 const strong = (text) => element("b", {}, text);
 
-/** `changes` are the events but holds, newest first; `days` the days of the chart, oldest first; `budget` what is in force. */
-export function answer({ row, changes, days, budget }) {
+/** `changes` are the events but holds, newest first; `days` the days of the chart, oldest first; `budget` what is in force, null = not known. */
+export function answer({ row, changes, days, budget, hasCampaign }) {
   const made = changes.filter(isMove);
   const last = made.find((event) => event.kind === "plan");
   const others = last ? othersWithin(last, made) : 0;
   const came = last ? outcomeOf(last, others) : null;
   return element("section.answer", { "aria-labelledby": "question" },
     element("h2.question", { id: "question" }, say("answer.question")),
-    element("p.reply", {}, last ? reply(last, made, came) : say(budget === null ? "answer.no_budget" : made.length ? "answer.by_people" : "answer.unchanged")),
+    element("p.reply", {}, last ? reply(last, made, came) : say(untouched({ made, budget, hasCampaign }))),
     came && came.state !== "later" ? element("p", {}, cameChip(came), element("span.muted", {}, came.text)) : null,
     came && others ? element("p.muted", {}, say("answer.others", { n: others })) : null,
     overall({ row, made, days, budget }));
+}
+
+/** Of a budget that the planner has not changed. */
+function untouched({ made, budget, hasCampaign }) {
+  if (budget === null) return hasCampaign ? "answer.budget_unknown" : "answer.no_budget";
+  return made.length ? "answer.by_people" : "answer.unchanged";
 }
 
 function reply(last, made, came) {

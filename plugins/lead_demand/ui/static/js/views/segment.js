@@ -28,15 +28,21 @@ export async function segmentView(code, parameters, page) {
   // The log is told from the newest to the oldest.
   const events = gatherLimits(segment.events.map(complete).sort((one, other) => (one.at < other.at ? 1 : -1)));
   const changes = events.filter((event) => event.kind !== "hold");
-  const budget = budgetInForce(row);
+  const budget = row.action ? budgetInForce(row) : lastKnown(days);
+  const hasCampaign = Boolean(segment.limits?.campaigns?.length);
   return [
     element("p.crumb", {}, element("a", { href: hashOf("today") }, say("view.today")), " / ", code),
     heading(segment, budget),
-    answer({ row, changes, days, budget }),
+    answer({ row, changes, days, budget, hasCampaign }),
     element("div.columns", {},
       element("div.wide", {}, chartSection(segment, days, changes, parameters, page), story(events, changes, reasons)),
       sidebar(segment, budget, reasons)),
   ];
+}
+
+/** Before today is decided: what was in force on the latest day that is known. */
+function lastKnown(days) {
+  return days.findLast((day) => day.budget !== null)?.budget ?? null;
 }
 
 /** A segment that is no longer decided has no row; its history is in the log. */
@@ -59,7 +65,7 @@ function heading(segment, budget) {
       element("h1", {}, say("segment.title", { branch: capital(row.branch), region: place(row.region) })),
       element("div.chips", {},
         outcomeChip(row),
-        element("span", {}, budget === null ? say("segment.no_budget") : say("segment.per_day", { amount: euros(budget) })),
+        element("span", {}, budget === null ? say(campaigns.length ? "segment.budget_unknown" : "segment.no_budget") : say("segment.per_day", { amount: euros(budget) })),
         run ? outLink(taskAddress("lead_budgets", run, "plan_budgets"), say("link.task_log")) : null,
         run ? outLink(runAddress("lead_budgets", run), say("link.run_short")) : null)),
     element("div.links", {}, links));
