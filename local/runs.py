@@ -4,10 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import psycopg
-
 from local import LocalError
 from local.airflow_api import ACTIVE, AirflowApi
+from local.report import rows
 
 STALL_SECONDS = 1800  # no task has changed its state for so long: something is wrong
 OPEN = (
@@ -138,16 +137,11 @@ def parked_runs(api: AirflowApi, dag_id: str) -> list[str]:
 def close_questions(api: AirflowApi, dag_id: str, url: str) -> None:
     """Close the runs that ask a person about a morning that is over, as `make tomorrow` leaves them.
 
-    `url`: the leads database, as its owner; what was decided today names the run that asks about it.
+    `url`: the leads database, as its owner.
     """
     asking = parked_runs(api, dag_id) if dag_id in api.dags() else []
-    if not asking:
-        return
-    with psycopg.connect(url) as connection:
-        decided = connection.execute(
-            "select dag_run_id from public.budget_decisions where decision_date = public.lead_today()"
-        ).fetchall()
-    for run_id in sorted(set(asking) - {run_id for (run_id,) in decided}):
+    of_today = {row["dag_run_id"] for row in rows(url, "select_runs_of_today")} if asking else set()
+    for run_id in sorted(set(asking) - of_today):
         print(f"  closing the question of {run_id}: its morning is over")
         api.fail_run(dag_id, run_id)
 

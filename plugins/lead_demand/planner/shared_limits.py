@@ -32,6 +32,10 @@ NO_CHANGE = (
 )
 
 
+#: Their increases go first where a euro brings the most; those of a day's limits to the largest gap.
+BY_WORTH = (Reason.BRANCH_MONTH_BUDGET, Reason.MONTH_BUDGET)
+
+
 @dataclass(frozen=True)
 class SharedLimit:
     """A limit that holds for the sum of each group of segments."""
@@ -39,13 +43,11 @@ class SharedLimit:
     reason: Reason
     group: Integers  # of each segment; -1 = it is not bound
     room: Money  # of each group, what it leaves for increases, in micros; below 0, what has to go down
-    by_worth: bool = False  # increases go first where a euro brings the most, and not to the largest gap
 
     @classmethod
     def of_all(cls, reason: Reason, room: int, segments: int) -> SharedLimit:
-        """One limit for all segments together; a month's goes by worth, a day's by gap."""
-        group, rooms = np.zeros(segments, dtype=int), np.array([room], dtype=object)
-        return cls(reason, group, rooms, by_worth=reason == Reason.MONTH_BUDGET)
+        """One limit for all segments together."""
+        return cls(reason, np.zeros(segments, dtype=int), np.array([room], dtype=object))
 
 
 def share_increases(
@@ -61,7 +63,7 @@ def share_increases(
     rise = np.where(certain, new, 0) - before
     for limit in (*_parts_of_month(known, settings), *_shared_by_all(known, before, settings)):
         queue = np.flatnonzero((rise > 0) & (limit.group >= 0))
-        worth = -_worth(known, rates, forecast)[queue] if limit.by_worth else np.zeros(len(queue))
+        worth = -_worth(known, rates, forecast)[queue] if limit.reason in BY_WORTH else np.zeros(len(queue))
         queue = queue[np.lexsort((-forecast.gap[queue], worth, limit.group[queue]))]
         group = limit.group[queue]
         left = np.maximum(limit.room[group] - _ahead(rise[queue], group), 0)
@@ -107,7 +109,7 @@ def _parts_of_month(known: Segments, settings: PlannerSettings) -> list[SharedLi
         group = [number.get(branch, -1) for branch in zip(known.country, known.branch_name, strict=True)]
         # An amount that is none leaves no room.
         room = np.array([rooms[branch] or 0 for branch in number], dtype=object)
-        limits.append(SharedLimit(Reason.BRANCH_MONTH_BUDGET, np.array(group, dtype=int), room, by_worth=True))
+        limits.append(SharedLimit(Reason.BRANCH_MONTH_BUDGET, np.array(group, dtype=int), room))
     return limits
 
 
