@@ -15,12 +15,12 @@ select
     array_to_string(decisions.reasons, ', ') as reasons,
     round(outcomes.promised, 1) as promised,
     round(outcomes.came, 1) as came_7_days,
-    case
-        when outcomes.made is null or outcomes.made = 'hold' then null
-        when outcomes.is_nearer then 'nearer to the target'
-        when not outcomes.is_nearer then 'no nearer to the target'
-        when outcomes.came is null then 'its 7 days are not over'
-        else 'not judged: it was changed again'
+    case outcomes.verdict
+        when 'on_target' then 'on target'
+        when 'nearer' then 'nearer to the target'
+        when 'not_nearer' then 'no nearer to the target'
+        when 'unclear' then 'not judged: it was changed again'
+        else case when outcomes.made <> 'hold' and outcomes.came is null then 'its 7 days are not over' end
     end as helped
 from
     (

@@ -212,6 +212,46 @@ def test_an_edit_that_was_overwritten_is_closed_by_the_revert_that_its_advice_na
     assert morning.open_findings("edit_overwritten") == []
 
 
+@pytest.mark.advice("learning_long")
+def test_learning_that_does_not_end_asks_for_a_person_until_one_steers_it_by_hand(morning: Morning) -> None:
+    """Two mornings of fourteen may be missing; learning that was over in between begins anew."""
+    read_budgets()
+    learning = "update channel_budgets set is_learning = true where campaign_id = %s returning budget_id"
+    (segment,) = morning.db.fetch(
+        "select segment_id from channel_sources where external_id = %s and channel = 'google_ads'", [CAMPAIGN]
+    )
+    held = (
+        "insert into budget_decisions (segment_id, decision_date, action, old_budget, new_budget, reasons) "
+        "select %s, lead_today() - back, 'hold', 50, 50, %s from generate_series(%s::int, %s::int) as back"
+    )
+
+    def look() -> list[dict[str, Any]]:
+        with database.connect() as connection:
+            connection.execute(learning, [CAMPAIGN])
+            connection.execute(
+                sql.render("lead_budgets/insert_pipeline_findings.sql"),
+                BOUND
+                | {"channel": "google_ads", "account": ACCOUNT, "dag_run_id": RUN, "not_steerable": list(NOT_STEERABLE)}
+                | {"currency": "EUR", "time_zone": "Europe/Amsterdam"},
+            )
+        return morning.open_findings("learning_long")
+
+    morning.db.fetch("delete from budget_decisions where segment_id = %s", [segment["segment_id"]])
+    morning.db.fetch(held, [segment["segment_id"], ["learning"], 1, 11])
+    assert look() == []
+    morning.db.fetch(held, [segment["segment_id"], ["cool_down", "learning"], 14, 14])
+    (found,) = look()
+    assert (found["segment_id"], found["level"]) == (segment["segment_id"], "stop")
+    morning.db.fetch(held, [segment["segment_id"], ["within_dead_band"], 13, 13])
+    assert look() == []
+    morning.db.fetch("delete from budget_decisions where reasons = '{within_dead_band}'")
+    assert look()
+    morning.db.fetch(
+        "update lead_segment_channels set is_automated = false where segment_id = %s", [segment["segment_id"]]
+    )
+    assert look() == []
+
+
 @pytest.mark.advice("check_channels_usual")
 def test_a_rule_that_holds_again_is_no_longer_broken(morning: Morning) -> None:
     statement = "update channel_metrics set spend = %s * spend where channel = 'google_ads' and date = lead_today() - 1"

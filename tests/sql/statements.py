@@ -104,6 +104,7 @@ PAGE_ROW = "select lead_today() as day, (select id from lead_segments order by c
 PAGE_VALUES = {
     "channel": CHANNEL,
     "refusals": ["beyond_limits"],
+    "blocking": ["stale_channel"],
     "code": "schilder_utrecht",
     "days": 90,
     "rows": 50,

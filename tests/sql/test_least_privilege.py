@@ -33,8 +33,8 @@ ROW_VALUES = (
     " idle_timeout unit total_cap_words total_daily_cap max_daily_increase approval_threshold approve"
     " question_id asked chosen form responder_id responder_name responded_at limit changes until morning"
     " results differences tried claims outcomes seen segments"
-    " refusals code days sort group q branch region reason after_urgency after_weight after_code kind who after_day"
-    " after_at after_id from to segment"
+    " refusals blocking code days sort group q branch region reason after_urgency after_weight after_code kind who"
+    " after_day after_at after_id from to segment"
 )
 # A function is a black box to EXPLAIN, so this one is run.
 RUN_FOR_REAL = {"lead_stats/update_lead_segment_plans.sql"}

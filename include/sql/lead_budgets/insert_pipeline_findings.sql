@@ -17,9 +17,19 @@ mapped as (
         read_now.budget_id,
         read_now.campaigns_on_budget,
         read_now.is_serving,
+        read_now.is_learning,
         read_now.not_steerable,
         read_now.not_steerable_detail,
-        read_now.base_campaign_id
+        read_now.base_campaign_id,
+        -- A person who steers it by hand has said so. Limits that cannot be read are told elsewhere, and stop no other check.
+        exists (
+            select 1
+            from lead_segment_channels as limits
+            where
+                limits.segment_id = sources.segment_id
+                and limits.channel = sources.channel
+                and to_jsonb(limits) ->> 'is_automated' = 'false'
+        ) as is_by_hand
     from channel_sources as sources
     inner join lead_segments as segments on sources.segment_id = segments.id
     inner join read_now on sources.external_id = read_now.campaign_id
@@ -98,16 +108,35 @@ found as (
     where
         mapped.is_serving
         and mapped.not_steerable is not null
-        -- A person who steers it by hand has said so.
-        and not exists (
-            select 1
-            from lead_segment_channels as limits
-            where
-                limits.segment_id = mapped.segment_id
-                and limits.channel = mapped.channel
-                -- Limits that cannot be read are told elsewhere, and stop no other check.
-                and to_jsonb(limits) ->> 'is_automated' = 'false'
-        )
+        and not mapped.is_by_hand
+    union all
+    -- Learning takes a week or so, and holds the budget meanwhile: what does not end asks for a person.
+    select
+        'learning_long',
+        'stop',
+        mapped.segment_id,
+        mapped.channel,
+        null,
+        mapped.account || '/' || mapped.campaign_id,
+        format(
+            'Campaign %%s (%%s) of %%s has been learning on each of the last %%s mornings that were decided; its budget is held.',
+            mapped.campaign_name, mapped.campaign_id, mapped.code, held.mornings
+        ),
+        %(advice)s::jsonb ->> 'learning_long',
+        null,
+        null
+    from mapped
+    cross join lateral (
+        select
+            count(distinct decisions.decision_date) as mornings,
+            bool_and('learning' = any(decisions.reasons)) as each_time
+        from budget_decisions as decisions
+        where
+            decisions.segment_id = mapped.segment_id
+            and decisions.channel = mapped.channel
+            and decisions.decision_date between lead_today() - 14 and lead_today() - 1
+    ) as held
+    where mapped.is_serving and mapped.is_learning and not mapped.is_by_hand and held.each_time and held.mornings >= 12
     union all
     -- An edit that one of our changes overwrote is open while that change is the budget's last and was not reverted.
     select
@@ -155,7 +184,7 @@ checked as (
     from (
         select unnest(%(not_steerable)s::text[]) as name
         union all
-        values ('shared_budget'), ('edit_overwritten')
+        values ('shared_budget'), ('learning_long'), ('edit_overwritten')
         union all
         -- Settings that cannot be read compare with nothing, and close nothing.
         select 'currency_mismatch'

@@ -15,14 +15,26 @@ select
         'sentence', decisions.sentence,
         'old', trim_scale(decisions.old_budget),
         'new', trim_scale(decisions.new_budget),
-        'target', trim_scale(decisions.target_leads_per_day),
-        'expected', trim_scale(decisions.expected_leads_per_day),
-        'low', trim_scale(decisions.expected_low),
-        'high', trim_scale(decisions.expected_high),
+        'part', chosen.part,
+        'cause', chosen.cause,
+        'target', trim_scale(round(week.target, 4)),
+        'expected', trim_scale(round(week.expected, 4)),
+        'low', trim_scale(round(week.low, 4)),
+        'high', trim_scale(round(week.high, 4)),
+        'of_day', json_build_object(
+            'target', trim_scale(decisions.target_leads_per_day),
+            'expected', trim_scale(decisions.expected_leads_per_day),
+            'low', trim_scale(decisions.expected_low),
+            'high', trim_scale(decisions.expected_high)
+        ),
+        'asked_days', case
+            when chosen.outcome in ('waiting', 'expired')
+                then 1 + {% set segment, day = 'chosen.segment_id', '%(day)s::date' %}{% include 'reading/asked_days.sql' %}
+        end,
         'wanted', trim_scale(round(planned.wanted, 6)),
         'stake', trim_scale(
             round(
-                {% set target, wanted, old = 'decisions.target_leads_per_day', 'planned.wanted', 'decisions.old_budget' %}
+                {% set target, wanted, old = 'week.target', 'planned.wanted', 'decisions.old_budget' %}
                 {%- set floor, cap = 'planned.floor', 'planned.cap' %}
                 {%- include 'reading/at_stake.sql' %},
                 6
@@ -62,6 +74,9 @@ select
     ) as entry
 from (select 1) as one
 left join budget_decisions as decisions on chosen.decision_id = decisions.id
+left join lateral (
+    {% set decision = 'decisions' %}{% include 'reading/week.sql' %}
+) as week on true
 left join lead_segment_plans as plans on chosen.segment_id = plans.segment_id and plans.date = %(day)s::date
 left join lead_segment_plans as before on chosen.segment_id = before.segment_id and before.date = %(day)s::date - 1
 left join lead_generation_stats as stats on chosen.segment_id = stats.segment_id and stats.date = %(day)s::date - 1

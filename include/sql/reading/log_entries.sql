@@ -9,22 +9,13 @@
 {{ at }} >= %(from)s::timestamp at time zone 'Europe/Amsterdam'
         and {{ at }} < (%(to)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
 {%- endmacro %}
-{#- What no run decided: it took effect when it was seen, and has no reasons, leads or sentence. -#}
+{#- What no run decided: it took effect when it was seen. -#}
 {%- macro undecided(who, at) -%}
 'success',
         null,
         null,
         {{ who }},
         {{ at }},
-        null::text[],
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null::numeric,
-        null,
         null,
         null,
         null
@@ -51,7 +42,7 @@ select * from (
         log.kind,
         segments.code as segment,
         log.channel,
-        coalesce(decisions.action, log.action_type) as action,
+        log.action_type as action,
         log.old_value as old,
         log.new_value as new,
         log.status,
@@ -59,27 +50,35 @@ select * from (
         log.error_detail,
         log.decided_by as who,
         log.closed_at,
-        decisions.reasons,
-        decisions.target_leads_per_day as target,
-        decisions.expected_leads_per_day as expected,
-        decisions.expected_low as low,
-        decisions.expected_high as high,
-        (decisions.inputs ->> 'expected_after')::numeric as after,
-        decisions.realised_leads_7d as r7,
-        decisions.realised_leads_14d as r14,
-        decisions.sentence,
         log.dag_run_id as run_id,
         log.id::text as log_id,
         log.reverts::text as reverts,
         log.external_id as subject,
         null::text as was,
-        null::text as became
+        null::text as became,
+        log.decision_id
     from channel_orchestration_log as log
     inner join lead_segments as segments on log.segment_id = segments.id
-    left join budget_decisions as decisions on log.decision_id = decisions.id
     where
         log.decision_date between %(from)s::date and %(to)s::date
-        and (%(kind)s::text is null or %(kind)s in (log.kind, 'approval', 'failed'))
+        and (%(kind)s::text is null or %(kind)s in (log.kind, 'approval', 'failed', 'increase', 'decrease'))
+        and (%(kind)s::text is distinct from 'increase' or (log.kind = 'plan' and log.new_value > log.old_value))
+        and (%(kind)s::text is distinct from 'decrease' or (log.kind = 'plan' and log.new_value < log.old_value))
+        -- The same question each morning is told once, where it was asked last; `approval` lists each.
+        and (
+            %(kind)s::text is not null
+            or log.error_code is distinct from 'approval_expired'
+            or not exists (
+                select
+                from channel_orchestration_log as later
+                where
+                    later.segment_id = log.segment_id
+                    and later.kind = 'plan'
+                    and later.error_code = 'approval_expired'
+                    and later.decision_date = log.decision_date + 1
+                    and later.decision_date <= %(to)s::date
+            )
+        )
         and (
             %(kind)s::text is distinct from 'approval'
             or (log.kind = 'plan' and (log.decided_by is not null or log.error_code in ('approval_rejected', 'approval_expired', 'not_approved')))
@@ -105,7 +104,8 @@ select * from (
         {{ undecided('edits.edited_by', 'edits.edited_at') }},
         edits.budget_id,
         null,
-        null
+        null,
+        null::uuid
     from budget_edits as edits
     left join lead_segments as segments on edits.segment_id = segments.id
     where
@@ -135,7 +135,8 @@ select * from (
             else found.column_name
         end,
         found.old_value,
-        found.new_value
+        found.new_value,
+        null::uuid
     from limit_changes as found
     left join lead_segments as segments on found.segment_id = segments.id
     where
@@ -163,21 +164,13 @@ select * from (
         null,
         null,
         held.evaluated_at,
-        held.reasons,
-        held.target_leads_per_day,
-        held.expected_leads_per_day,
-        held.expected_low,
-        held.expected_high,
-        null::numeric,
-        held.realised_leads_7d,
-        held.realised_leads_14d,
-        held.sentence,
         held.dag_run_id,
         null,
         null,
         null,
         null,
-        null
+        null,
+        held.id
     from budget_decisions as held
     inner join lead_segments as segments on held.segment_id = segments.id
     where

@@ -2,13 +2,17 @@
 -- Grain: one segment that is active, or was decided on, on the bound day and channel.
 -- Why: counts, lists and rows of the page speak of the same segments with the same outcome. `outcome`: held, applied, waiting, refused,
 -- failed, reverted, pending, dry_run, rejected, expired; NULL = not decided. `part`: person (somebody has to do something), changed, held.
+-- `cause`: the reason that a person can do something about, else the first. Target and expectation are those of the week.
 select
     judged.*,
     case
         when judged.action is null
             or judged.outcome in ('waiting', 'refused', 'failed')
-            -- Of a segment that is switched off and has no campaign nobody wants anything.
-            or (judged.is_blocked and not judged.reasons @> array['no_campaign', 'automation_off'])
+            -- Of a segment without a campaign that a person has switched off nobody wants anything.
+            or (
+                judged.is_blocked
+                and not ('no_campaign' = any(judged.reasons) and (judged.inputs ->> 'is_automated')::boolean is false)
+            )
             then 'person'
         when judged.outcome in ('applied', 'pending', 'reverted', 'dry_run') then 'changed'
         else 'held'
@@ -28,12 +32,22 @@ from (
         decided.is_blocked,
         decided.is_dry_run,
         decided.reasons,
+        coalesce(
+            (
+                select given.code
+                from unnest(decided.reasons) with ordinality as given (code, place)
+                where given.code = any(%(blocking)s)
+                order by given.place
+                limit 1
+            ),
+            decided.reasons[1]
+        ) as cause,
         decided.old_budget as old,
         decided.new_budget as new,
-        decided.target_leads_per_day as target,
-        decided.expected_leads_per_day as expected,
-        decided.expected_low as low,
-        decided.expected_high as high,
+        week.target,
+        week.expected,
+        week.low,
+        week.high,
         decided.evaluated_at,
         decided.inputs,
         changes.error_code,
@@ -64,6 +78,9 @@ from (
         {%- endset %}
         {% include 'reading/decisions.sql' %}
     ) as decided on segments.id = decided.segment_id
+    left join lateral (
+        {% set decision = 'decided' %}{% include 'reading/week.sql' %}
+    ) as week on true
     left join lead_segment_plans as plans on segments.id = plans.segment_id and plans.date = %(day)s::date
     left join (
         select

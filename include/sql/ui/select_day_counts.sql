@@ -23,11 +23,22 @@ counted as (
         trim_scale(coalesce(sum(target - expected) filter (where side = 'short'), 0)) as short_leads,
         count(*) filter (where side = 'over') as over,
         trim_scale(coalesce(sum(expected - target) filter (where side = 'over'), 0)) as over_leads,
-        -- Which findings were open on a past day is not kept.
+        -- Beside the segments that are counted as work already. Which findings were open on a past day is not kept.
         case
             when %(day)s::date = lead_today()
-                then (select count(*) from pipeline_findings where resolved_at is null and level = 'stop')
-        end as findings_stop,
+                then (
+                    select count(*)
+                    from pipeline_findings as findings
+                    where
+                        findings.resolved_at is null
+                        and findings.level = 'stop'
+                        and not exists (
+                            select from of_day as listed
+                            where findings.segment_id = listed.segment_id and listed.part = 'person'
+                        )
+                )
+            else 0
+        end as other_findings,
         array_agg(distinct branch order by branch) as branches,
         array_agg(distinct region order by region) as regions
     from of_day

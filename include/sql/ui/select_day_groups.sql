@@ -34,7 +34,7 @@ keyed as materialized (
         of_day.part,
         of_day.outcome,
         of_day.is_blocked,
-        of_day.reasons,
+        of_day.cause,
         of_day.new,
         -- Who waits for an answer has a deadline.
         case when outcome = 'waiting' then 0 else 1 end as urgency,
@@ -53,7 +53,7 @@ keyed as materialized (
         end as weight,
         case
             when %(reason)s::text is null and %(q)s::text is null and is_blocked and part = 'person'
-                then count(*) over (partition by part, is_blocked, reasons[1]) > 2
+                then count(*) over (partition by part, is_blocked, cause) > 2
             else false
         end as is_clustered
     from of_day
@@ -69,13 +69,13 @@ totals as (
 
 clusters as (
     select
-        reasons[1] as reason,
+        cause as reason,
         count(*) as n,
         sum(new) as budget,
-        (array_agg(code order by code))[1:6] as segments
+        (array_agg(json_build_object('code', code, 'branch', branch, 'region', region) order by code))[1:6] as segments
     from keyed
     where is_clustered
-    group by reasons[1]
+    group by cause
 ),
 
 placed as (

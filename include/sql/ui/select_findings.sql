@@ -5,6 +5,8 @@ select
         'name', findings.name,
         'level', findings.level,
         'segment', segments.code,
+        'branch', segments.branch,
+        'region', segments.region,
         'channel', findings.channel,
         'date', findings.date,
         'evidence_date', findings.evidence_date,
@@ -12,6 +14,7 @@ select
         'first_seen', findings.first_seen,
         'last_seen', findings.last_seen
     )::text as entry,
+    findings.name,
     findings.subject,
     findings.detail,
     findings.remediation

@@ -11,8 +11,10 @@ select
         'day', entries.day,
         'kind', entries.kind,
         'segment', entries.segment,
+        'branch', named.branch,
+        'region', named.region,
         'channel', entries.channel,
-        'action', entries.action,
+        'action', coalesce(decisions.action, entries.action),
         'old', case when entries.kind = 'limit' then to_json(entries.was) else to_json(trim_scale(entries.old)) end,
         'new', case when entries.kind = 'limit' then to_json(entries.became) else to_json(trim_scale(entries.new)) end,
         'column', case when entries.kind = 'limit' then entries.subject end,
@@ -20,15 +22,21 @@ select
         'status', entries.status,
         'error_code', entries.error_code,
         'who', entries.who,
-        'reasons', coalesce(entries.reasons, '{}'),
-        'target', trim_scale(entries.target),
-        'expected', trim_scale(entries.expected),
-        'low', trim_scale(entries.low),
-        'high', trim_scale(entries.high),
-        'after', trim_scale(round(entries.after, 4)),
-        'r7', trim_scale(entries.r7),
-        'r14', trim_scale(entries.r14),
-        'sentence', entries.sentence,
+        'reasons', coalesce(decisions.reasons, '{}'),
+        'target', trim_scale(round(week.target, 4)),
+        'expected', trim_scale(round(week.expected, 4)),
+        'low', trim_scale(round(week.low, 4)),
+        'high', trim_scale(round(week.high, 4)),
+        'after', trim_scale(round((decisions.inputs ->> 'expected_after')::numeric, 4)),
+        'outcome', outcome.told,
+        'verdict', outcome.verdict,
+        'r7', trim_scale(decisions.realised_leads_7d),
+        'r14', trim_scale(decisions.realised_leads_14d),
+        'sentence', decisions.sentence,
+        'asked_days', case
+            when entries.error_code = 'approval_expired'
+                then 1 + {% set segment, day = 'named.id', 'entries.day' %}{% include 'reading/asked_days.sql' %}
+        end,
         'run_id', entries.run_id,
         'log_id', case
             when
@@ -44,6 +52,14 @@ select
 from (
     {% set page = true %}{% include 'reading/log_entries.sql' %}
 ) as entries
+left join lead_segments as named on entries.segment = named.code
+left join budget_decisions as decisions on entries.decision_id = decisions.id
+left join lateral (
+    {% set decision = 'decisions' %}{% include 'reading/week.sql' %}
+) as week on true
+left join lateral (
+    {% set decision = 'entries.decision_id' %}{% include 'reading/outcome.sql' %}
+) as outcome on entries.kind = 'plan'
 left join lateral (
     {% set change = 'entries.log_id::uuid' %}{% include 'reading/undone.sql' %}
 ) as reverts on true

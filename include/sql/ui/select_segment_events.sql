@@ -1,13 +1,30 @@
 -- Grain: a JSON list, one entry per event of one segment, newest first: a change or revert of a run (all budgets of the segment
 -- together), a change that was decided and not claimed, a hold per day, an edit in the channel, a changed limit, a record made by hand.
 -- Why: the story of a segment is who changed what, why, and what came of it; each kind has its own table.
-with decided as (
+with evaluations as (
     {%- set which %}
         evaluated.segment_id = %(segment)s::uuid
         and evaluated.channel = %(channel)s
         and evaluated.decision_date between %(day)s::date - %(days)s::integer and %(day)s::date
     {%- endset %}
     {% include 'reading/decisions.sql' %}
+),
+
+decided as (
+    select
+        evaluations.*,
+        week.target,
+        week.expected,
+        week.low,
+        week.high,
+        outcome.told as outcome
+    from evaluations
+    cross join lateral (
+        {% set decision = 'evaluations' %}{% include 'reading/week.sql' %}
+    ) as week
+    left join lateral (
+        {% set decision = 'evaluations.id' %}{% include 'reading/outcome.sql' %}
+    ) as outcome on evaluations.action <> 'hold'
 ),
 
 log as (
@@ -90,11 +107,12 @@ events as (
             'reverted_by', case when changes.is_reverted then changes.reverted_by end,
             'may_revert', changes.may_revert,
             'reasons', case when changes.kind = 'plan' then coalesce(decided.reasons, '{}') else '{}' end,
-            'target', trim_scale(case when changes.kind = 'plan' then decided.target_leads_per_day end),
-            'expected', trim_scale(case when changes.kind = 'plan' then decided.expected_leads_per_day end),
-            'low', trim_scale(case when changes.kind = 'plan' then decided.expected_low end),
-            'high', trim_scale(case when changes.kind = 'plan' then decided.expected_high end),
+            'target', trim_scale(round(case when changes.kind = 'plan' then decided.target end, 4)),
+            'expected', trim_scale(round(case when changes.kind = 'plan' then decided.expected end, 4)),
+            'low', trim_scale(round(case when changes.kind = 'plan' then decided.low end, 4)),
+            'high', trim_scale(round(case when changes.kind = 'plan' then decided.high end, 4)),
             'after', trim_scale(round(case when changes.kind = 'plan' then (decided.inputs ->> 'expected_after')::numeric end, 4)),
+            'outcome', case when changes.kind = 'plan' then decided.outcome end,
             'r7', trim_scale(case when changes.kind = 'plan' then decided.realised_leads_7d end),
             'r14', trim_scale(case when changes.kind = 'plan' then decided.realised_leads_14d end),
             'sentence', case when changes.kind = 'plan' then decided.sentence end
@@ -115,10 +133,10 @@ events as (
             'status', case when not_claimed.is_dry_run then 'dry_run' else coalesce(not_claimed.orchestration_status, 'planned') end,
             'run_id', not_claimed.dag_run_id,
             'reasons', not_claimed.reasons,
-            'target', trim_scale(not_claimed.target_leads_per_day),
-            'expected', trim_scale(not_claimed.expected_leads_per_day),
-            'low', trim_scale(not_claimed.expected_low),
-            'high', trim_scale(not_claimed.expected_high),
+            'target', trim_scale(round(not_claimed.target, 4)),
+            'expected', trim_scale(round(not_claimed.expected, 4)),
+            'low', trim_scale(round(not_claimed.low, 4)),
+            'high', trim_scale(round(not_claimed.high, 4)),
             'after', trim_scale(round((not_claimed.inputs ->> 'expected_after')::numeric, 4)),
             'r7', trim_scale(not_claimed.realised_leads_7d),
             'r14', trim_scale(not_claimed.realised_leads_14d),
@@ -137,8 +155,8 @@ events as (
             'is_blocked', decided.is_blocked,
             'run_id', decided.dag_run_id,
             'reasons', decided.reasons,
-            'target', trim_scale(decided.target_leads_per_day),
-            'expected', trim_scale(decided.expected_leads_per_day),
+            'target', trim_scale(round(decided.target, 4)),
+            'expected', trim_scale(round(decided.expected, 4)),
             'r7', trim_scale(decided.realised_leads_7d),
             'sentence', decided.sentence
         )

@@ -164,6 +164,13 @@ class FindingCode(Code):
         "Open the campaign's budget at the channel and correct it, or wait until the source gives it right; then start "
         "lead_budgets again.",
     )
+    LEARNING_LONG = (
+        "learning_long",
+        "Google's bidding has been learning for two weeks, so no budget of the segment could be changed.",
+        "Look at the campaign's bidding strategy and its conversions in Google Ads: learning that does not end has too "
+        "few conversions, or is started again by every edit. Give it a strategy that needs fewer, or steer it by hand "
+        "and set is_automated in lead_segment_channels to false.",
+    )
     EDIT_OVERWRITTEN = (
         "edit_overwritten",
         "Somebody changed a budget in the moment in which it was being set.",

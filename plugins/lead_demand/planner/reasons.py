@@ -377,7 +377,7 @@ class Reason(Code):
     WITHIN_DEAD_BAND = (
         "within_dead_band",
         "the gap is within the dead band",
-        "The expected leads are close enough to the target.",
+        f"Over the week the expected leads are within {Default.dead_band:.0%} of the target.",
         "Nothing.",
     )
     NOT_SIGNIFICANT = (

@@ -15,6 +15,7 @@ from lead_demand.channels.registry import STEERED
 from lead_demand.database import sql
 from lead_demand.planner.reasons import Reason
 from lead_demand.planner.refusals import Refusal
+from lead_demand.planner.responsible import who_acts
 from lead_demand.runs import day
 from lead_demand.text import plain
 from lead_demand.ui.filters import log_cursor
@@ -28,7 +29,11 @@ LOG_ROWS = 50
 FINDINGS = 120
 LONGEST_WORDS = 600  # characters of a text from outside
 
-ALWAYS = {"channel": STEERED, "refusals": [refusal.value for refusal in Refusal]}
+ALWAYS = {
+    "channel": STEERED,
+    "refusals": [refusal.value for refusal in Refusal],
+    "blocking": [reason.value for reason in Reason if reason.blocking],
+}
 
 
 class NoSuchSegment(Exception):
@@ -100,19 +105,20 @@ def health(connection: Connection) -> str:
 
 
 def reasons() -> str:
-    """Every reason code, and every refusal (without a phrase), with what it means and what to do."""
+    """Every reason code, and every refusal (without a phrase): what it means, what to do, and who does it."""
     found: dict[str, dict[str, Any]] = {
         reason.value: {
             "phrase": reason.phrase,
             "meaning": reason.meaning,
             "todo": reason.what_to_do,
+            "who": who_acts(reason),
             "blocking": reason.blocking,
         }
         for reason in Reason
     }
     for refusal in Refusal:
         said = {"phrase": None, "meaning": refusal.meaning, "todo": refusal.what_to_do, "blocking": False}
-        found.setdefault(refusal.value, said)
+        found.setdefault(refusal.value, said | {"who": who_acts(refusal)})
     return json.dumps(found)
 
 
@@ -124,8 +130,12 @@ def _figures(connection: Connection, statement: LiteralString, values: dict[str,
 
 def _findings(connection: Connection, values: dict[str, Any]) -> str:
     rows = sql.read_rows(connection, sql.render("ui/select_findings.sql"), values)
-    entries = [f"{row.pop('entry')[:-1]}, {_words(row)}}}" for row in rows]
+    entries = [f'{row["entry"][:-1]}, "who": "{who_acts(row["name"])}", {_words(_texts(row))}}}' for row in rows]
     return f"[{','.join(entries)}]"
+
+
+def _texts(row: dict[str, Any]) -> dict[str, str | None]:
+    return {name: row[name] for name in ("subject", "detail", "remediation")}
 
 
 def _words(texts: dict[str, str | None]) -> str:

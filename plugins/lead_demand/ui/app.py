@@ -39,8 +39,8 @@ def log_filters(
 ) -> dict[str, Any]:
     """What the log is filtered by, as its statements bind it."""
     since, until = filters.span(first, last)
-    if kind == "change":  # one that took effect, unless another state is asked for
-        kind, status = "plan", status or "success"
+    if kind in ("change", "increase", "decrease"):  # one that took effect, unless another state is asked for
+        kind, status = "plan" if kind == "change" else kind, status or "success"
     given = {"q": q, "kind": kind, "who": who, "status": status}
     chosen = {name: value or None for name, value in given.items()}
     return chosen | {"from": since, "to": until} | filters.log_key(after)

@@ -26,7 +26,11 @@ Action = Annotated[Literal["increase", "decrease", "hold", "short", "over", ""] 
 Sort = Annotated[Literal["gap", "euros", "name"], Query()]
 Group = Annotated[Literal["person", "changed", "held", ""] | None, Query()]
 Kind = Annotated[
-    Literal["change", "plan", "revert", "manual", "edit", "limit", "hold", "approval", "failed", ""] | None, Query()
+    Literal[
+        "change", "increase", "decrease", "plan", "revert", "manual", "edit", "limit", "hold", "approval", "failed", ""
+    ]
+    | None,
+    Query(),
 ]
 Status = Annotated[Literal["pending", "success", "failed", ""] | None, Query()]
 

@@ -96,9 +96,18 @@ export function place(region) {
   return region.split("-").map(capital).join("-");
 }
 
+// Logins that many share: what they did was done by a statement of SQL, and only the database knows by whom.
+const SHARED_LOGINS = new Set(["postgres", "supabase_admin", "service_role", "authenticator"]);
+
 /** The name of a person without the domain of an address. */
 export function person(name) {
+  if (SHARED_LOGINS.has(name)) return say("who.database", { name });
   return name ? name.split("@")[0] : say("who.planner");
+}
+
+/** What a segment is called: { branch, region }. */
+export function segmentName({ branch, region }) {
+  return `${capital(branch)} ${place(region)}`;
 }
 
 /** Without a full stop at the end. */

@@ -9,9 +9,25 @@ const AIRFLOW = location.pathname.replace(/\/lead-demand\/.*$/, "");
 export const dagAddress = (dag) => `${AIRFLOW}/dags/${dag}`;
 export const runAddress = (dag, run) => `${dagAddress(dag)}/runs/${encodeURIComponent(run)}`;
 export const taskAddress = (dag, run, task) => `${runAddress(dag, run)}/tasks/${task}`;
-export const questionAddress = (run) => `${runAddress("lead_budgets", run)}/required_actions`;
+const questionAddress = (run) => `${runAddress("lead_budgets", run)}/required_actions`;
 export const campaignAddress = (account, campaign) =>
   `https://ads.google.com/aw/campaigns?campaignId=${encodeURIComponent(campaign)}&__e=${encodeURIComponent(account)}`;
+
+// Of mornings that `make tomorrow` lived without Airflow (local/plain_morning.py): Airflow has no such run to link to.
+const LIVED = "lived__";
+
+/** Whether Airflow knows the run. */
+export const isInAirflow = (run) => !run.startsWith(LIVED);
+
+/** A link to something of a run; words instead where Airflow does not know it. */
+export function runLink(run, address, ...children) {
+  return isInAirflow(run) ? outLink(address, ...children) : element("span.muted", {}, say("link.lived"));
+}
+
+/** A link to where a question is answered; what to do where it cannot be. */
+export function answerLink(run, ...children) {
+  return isInAirflow(run) ? outLink(questionAddress(run), ...children) : element("span", {}, say("link.lived_question"));
+}
 
 const isFramed = window.parent !== window;
 

@@ -9,6 +9,7 @@ const WIDTH = 190;
 const MIDDLE = WIDTH / 2;
 // The axis shows the target ± 60 %; what lies beyond is an arrow at the edge.
 export const SPAN = 0.6;
+const UNLIKE = 0.05;
 
 /** The target is always in the middle: one look down the column shows who is short and who has too many, at any size. */
 function bullet(row) {
@@ -47,8 +48,15 @@ export function leadsCell(row) {
     { title: interval },
     element("b", {}, tenth(row.expected)),
     element("span.muted", {}, ` ${say("today.of")} ${tenth(row.target)}`),
+    isUnlike(row) ? element("small.muted", {}, say("today.of_day", { expected: tenth(row.of_day.expected), target: tenth(row.of_day.target) })) : null,
   );
   return element("div.leads", {}, value, bullet(row));
+}
+
+/** Whether today alone is another picture than its week, which is what is decided by. */
+function isUnlike({ target, expected, of_day: day }) {
+  if (day.target === null || day.expected === null || target === null || expected === null) return false;
+  return Math.abs(day.target - target) > UNLIKE * target || Math.abs(day.expected - expected) > UNLIKE * expected;
 }
 
 export function gapCell(row) {

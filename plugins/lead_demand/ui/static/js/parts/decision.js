@@ -15,10 +15,9 @@ export function sideOf(row) {
   return row.low > row.target ? "over" : "ok";
 }
 
-/** A hold for a missing input that a person has to repair: no campaign is no work where automation is off. */
+/** A hold for a missing input that a person has to repair. */
 export function needsRepair(row) {
-  const isLeftAlone = row.reasons.includes("no_campaign") && row.reasons.includes("automation_off");
-  return row.is_blocked && !isLeftAlone;
+  return row.is_blocked && row.part === "person";
 }
 
 /** The budget that is in force now. */

@@ -2,7 +2,7 @@
 
 const BLANK = {
   segment: null, old: null, new: null, status: null, error_code: null, error_detail: null, who: null, run_id: null, log_id: null,
-  reasons: [], target: null, expected: null, low: null, high: null, after: null, r7: null, r14: null, reverted_at: null, reverted_by: null,
+  reasons: [], target: null, expected: null, low: null, high: null, after: null, outcome: null, r14: null, asked_days: null, reverted_at: null, reverted_by: null,
 };
 const MOVES = new Set(["plan", "revert", "edit"]);
 const NOT_MADE = new Set(["failed", "rejected", "expired", "refused"]);

@@ -23,11 +23,12 @@ export function reasonLabel(code, reasons) {
   return capital(wordsOf(code, "phrase", reasons));
 }
 
-/** What to do about it; "" where there is nothing to do. */
+/** What to do about it, and who does; "" where there is nothing to do. */
 export function adviceOf(code, reasons) {
   const isWork = reasons[code]?.blocking || ADVISED.has(code);
   if (!isWork) return "";
-  return has(`short.${code}.todo`) ? say(`short.${code}.todo`) : wordsOf(code, "todo", reasons);
+  const what = has(`short.${code}.todo`) ? say(`short.${code}.todo`) : wordsOf(code, "todo", reasons);
+  return say("who.does", { who: say(`who.${reasons[code]?.who || "marketing"}`), what });
 }
 
 function meaningOf(code, reasons) {
@@ -48,10 +49,19 @@ export function why(row, reasons) {
   }
   if (row.action !== "hold") {
     const main = row.reasons.includes("capacity_zero") ? "capacity_zero" : row.action;
-    return { text: `${say(`why.${main}`)}${shapes(row.reasons, reasons)}.`, advice: refusalOf(row, reasons) };
+    const text = [`${say(`why.${main}`)}${shapes(row.reasons, reasons)}.`, costs(row), row.asked_days > 1 ? say("why.asked", { n: row.asked_days }) : ""];
+    return { text: text.filter(Boolean).join(" "), advice: refusalOf(row, reasons) };
   }
-  const first = row.reasons[0];
+  const first = row.cause;
   return { text: first ? heldBecause(first, row, reasons) : say("why.held"), advice: first ? adviceOf(first, reasons) : "" };
+}
+
+/** What a change should bring, and at what price; or what it saves. */
+function costs(row) {
+  const [more, leads] = [row.new - row.old, row.after === null || row.expected === null ? null : row.after - row.expected];
+  if (row.old === null || row.new === null) return "";
+  if (more < 0) return say("why.frees", { cost: euros(-more) });
+  return leads > 0 ? say("why.brings", { leads: tenth(leads), cost: euros(more), each: euros(Math.round(more / leads)) }) : "";
 }
 
 function heldBecause(code, row, reasons) {
@@ -122,7 +132,10 @@ export function eventReason(event, reasons) {
   if (stateOf(event) !== "not_made") return capital(because) + (event.who ? ` ${say("event.approved", { who })}` : "");
   const refused = { approval_rejected: say("event.rejected", { who }), approval_expired: say("event.expired") };
   const answer = refused[event.error_code];
-  if (answer) return `${answer} ${because ? say("event.asked", { because }) : ""}`;
+  if (answer) {
+    const often = event.asked_days > 1 ? say("event.asked_days", { n: event.asked_days }) : answer;
+    return `${often} ${because ? say("event.asked", { because }) : ""}`;
+  }
   const cause = explained(event.error_code, reasons) || event.error_detail || event.error_code || "";
   return `${cause} ${because ? say("event.wanted", { because }) : ""}`;
 }
@@ -135,7 +148,7 @@ export function next(segment, reasons) {
   if (row.outcome === "waiting") {
     return [say("next.waits", { moved: moved(row) }), say("next.waits_why", { until: settings.approval_deadline.slice(0, 5) })];
   }
-  const first = row.reasons[0];
+  const first = row.cause;
   if (row.is_blocked) return [say("next.blocked"), adviceOf(first, reasons) || wordsOf(first, "meaning", reasons)];
   return heading(row, limits, reasons) || staying(row, first, limits, reasons);
 }

@@ -13,13 +13,26 @@ export function answer({ row, changes, days, budget, hasCampaign }) {
   const made = changes.filter(isMove);
   const last = made.find((event) => event.kind === "plan");
   const others = last ? othersWithin(last, made) : 0;
-  const came = last ? outcomeOf(last, others) : null;
+  const came = last ? outcomeOf(last) : null;
+  const before = made.find((event) => event !== last && isJudged(outcomeOf(event)));
   return element("section.answer", { "aria-labelledby": "question" },
     element("h2.question", { id: "question" }, say("answer.question")),
     element("p.reply", {}, last ? reply(last, made, came) : say(untouched({ made, budget, hasCampaign }))),
     came && came.state !== "later" ? element("p", {}, cameChip(came), element("span.muted", {}, came.text)) : null,
-    came && others ? element("p.muted", {}, say("answer.others", { n: others })) : null,
+    came?.state === "unclear" && others ? element("p.muted", {}, say("answer.others", { n: others })) : null,
+    before && !isJudged(came) ? earlier(before) : null,
     overall({ row, made, days, budget }));
+}
+
+function isJudged(came) {
+  return Boolean(came) && !["later", "unclear"].includes(came.state);
+}
+
+/** Whether an earlier change helped, while nobody can say that of the last one. */
+function earlier(event) {
+  const came = outcomeOf(event);
+  const what = say("answer.before", { day: shortDay(event.day), old: euros(event.old), new: euros(event.new) });
+  return element("p", {}, `${what} `, cameChip(came), element("span.muted", {}, came.text));
 }
 
 /** Of a budget that the planner has not changed. */
@@ -36,7 +49,8 @@ function reply(last, made, came) {
   const first = since
     ? [...tell(`answer.since_${since.kind}`, { day: shortDay(since.day), who: person(since.who), old: strong(euros(since.old)), new: strong(euros(since.new)) }), " "]
     : [];
-  return [...first, ...moved, because, " ", whatCame(last, came)];
+  const frees = last.new < last.old && !last.reverted_at ? `${say("answer.frees", { cost: euros(last.old - last.new) })} ` : "";
+  return [...first, ...moved, because, " ", frees, whatCame(last, came)];
 }
 
 function whatCame(last, came) {
@@ -46,7 +60,7 @@ function whatCame(last, came) {
   }
   if (!came) return "";
   if (came.state === "later") return `${came.text}.`;
-  return say("answer.came", { got: tenth(last.r7), after: tenth(last.after) });
+  return say("answer.came", { got: tenth(last.outcome.came), after: tenth(last.after) });
 }
 
 /** From where to where in sixty days, and in how many steps. */

@@ -2,16 +2,17 @@
 import * as api from "../lib/api.js";
 import { segmentHash } from "../lib/address.js";
 import { column, element, unseen } from "../lib/elements.js";
-import { capital, cents, dayOf, daysLater, percent, shortDay, tenth, when, whole } from "../lib/format.js";
+import { capital, cents, dayOf, daysLater, percent, segmentName, shortDay, tenth, when, whole } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { has, say } from "../lib/language.js";
-import { dagAddress, outLink, runAddress } from "../lib/links.js";
+import { dagAddress, outLink, runAddress, runLink } from "../lib/links.js";
 import { channelName, isDeciding } from "../parts/channels.js";
 import { state } from "../parts/controls.js";
 import { chip } from "../parts/decision.js";
 
 const SHOWN_DAYS = 14;
-const WEEKS = 8;
+const WEEKS = 8; // shown one by one
+const HALF_YEAR = 26; // weeks
 const RUNS = 10;
 const NAMES = 12; // segments of one finding that are named
 
@@ -101,15 +102,16 @@ function finding(group, today) {
   const [first] = group;
   const since = group.map((each) => each.first_seen).sort()[0];
   const title = has(`finding.${first.name}`) ? say(`finding.${first.name}`) : capital(first.name.replaceAll("_", " "));
-  const codes = [...new Set(group.map((each) => each.segment).filter(Boolean))];
-  const isList = codes.length > 1;
-  const names = element("p.names", {}, codes.slice(0, NAMES).map((code) => element("a", { href: segmentHash(code) }, code)), codes.length > NAMES ? element("span.muted", {}, say("cluster.more", { n: codes.length - NAMES })) : null);
+  const segments = [...new Map(group.filter((each) => each.segment).map((each) => [each.segment, each])).values()];
+  const isList = segments.length > 1;
+  const link = (each) => element("a", { href: segmentHash(each.segment), title: each.segment }, segmentName(each));
+  const names = element("p.names", {}, segments.slice(0, NAMES).map(link), segments.length > NAMES ? element("span.muted", {}, say("cluster.more", { n: segments.length - NAMES })) : null);
   return element("div.finding", {},
     icon(first.level === "stop" ? "warn" : "ask"),
     element("div", {},
       element("h3", {}, title, group.length > 1 ? element("span.muted", {}, ` ${whole(group.length)}`) : null),
-      isList ? names : group.slice(0, NAMES).map((each) => element("p", { lang: "en" }, each.segment ? [element("a", { href: segmentHash(each.segment) }, each.segment), ": "] : null, each.detail)),
-      element("p.muted", {}, say("health.remedy"), " ", element("span", { lang: "en" }, first.remediation))),
+      isList ? names : group.slice(0, NAMES).map((each) => element("p", { lang: "en" }, each.segment ? [link(each), ": "] : null, each.detail)),
+      element("p.muted", {}, element("b", {}, say(`who.${first.who}`)), ": ", element("span", { lang: "en" }, first.remediation))),
     element("span.muted.nowrap", {}, say("health.since", { day: shortDay(dayOf(since)) }), dayOf(since) === today ? ` (${say("time.today")})` : ""));
 }
 
@@ -121,9 +123,14 @@ function right(list) {
   const actions = ["increase", "decrease", "hold"];
   const head = [column(say("health.week")), ...actions.map((action) => column(say(`filter.${action}`), ".num"))];
   const rows = weeks.map((week) => element("tr", {},
-    element("th.nowrap", { scope: "row" }, week === "all" ? say("health.half_year") : shortDay(week)),
+    element("th.nowrap", { scope: "row" }, week === "all" ? allWeeks(list) : shortDay(week)),
     actions.map((action) => element("td.num", {}, rate(list.find((each) => each.week === week && each.action === action), action)))));
   return [element("table.plain", {}, element("caption.unseen", {}, say("health.right")), element("thead", {}, element("tr", {}, head)), element("tbody", {}, rows)), element("p.legend", {}, say("health.right_key"))];
+}
+
+function allWeeks(list) {
+  const known = new Set(list.filter((each) => each.week !== "all").map((each) => each.week)).size;
+  return known < HALF_YEAR ? say("health.weeks", { n: known }) : say("health.half_year");
 }
 
 /** Of a change: how often leads came nearer to the target, beside luck. Of a hold: how often the promise was kept. */
@@ -165,7 +172,7 @@ function runs(health, today) {
   const latest = [...stats, ...budgets].sort((one, other) => (one[1].started < other[1].started ? 1 : -1)).slice(0, RUNS);
   if (!latest.length) return none("health.none");
   const rows = latest.map(([dag, run, what, isFew]) => element("tr", {},
-    element("td", {}, outLink(runAddress(dag, run.dag_run_id), dag)),
+    element("td", {}, dag, " ", runLink(run.dag_run_id, runAddress(dag, run.dag_run_id), say("link.run_short"))),
     element("td.nowrap", {}, when(run.started, today)),
     element("td.muted", {}, isFew ? [icon("warn", say("health.fewer")), " "] : null, what)));
   return element("table.plain", {}, element("caption.unseen", {}, say("health.runs")), element("tbody", {}, rows));

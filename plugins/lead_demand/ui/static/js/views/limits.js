@@ -31,6 +31,7 @@ function todayCard(row, budget) {
   return card(say("figures.title"), pairs(
     [say("figures.target"), tenth(row.target)],
     [say("figures.expected"), interval],
+    row.of_day.expected !== null && [say("figures.of_day"), `${tenth(row.of_day.target)}, ${tenth(row.of_day.expected)} (${tenth(row.of_day.low)}–${tenth(row.of_day.high)})`],
     [say("figures.yesterday"), whole(row.yesterday)],
     [say("figures.budget"), euros(budget)],
     row.target_source === "admin" && [say("figures.target_set_by"), say("figures.a_person")]));

@@ -3,10 +3,10 @@ import { announce } from "../lib/announce.js";
 import { hashOf, segmentHash } from "../lib/address.js";
 import * as api from "../lib/api.js";
 import { column, element } from "../lib/elements.js";
-import { capital, clock, dayOf, longDay, person, shortDay } from "../lib/format.js";
+import { capital, clock, dayOf, longDay, person, segmentName, shortDay } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { say } from "../lib/language.js";
-import { outLink, questionAddress } from "../lib/links.js";
+import { answerLink } from "../lib/links.js";
 import { budgetCell } from "../parts/cells.js";
 import { choice, dayField, moreButton, searchField } from "../parts/controls.js";
 import { chip } from "../parts/decision.js";
@@ -15,7 +15,7 @@ import { cameChip, outcomeOf } from "../parts/outcome.js";
 import { eventReason, eventTitle } from "../parts/sentences.js";
 import { eventIcon, putBack } from "./story.js";
 
-const KINDS = ["plan", "approval", "revert", "manual", "edit", "limit", "failed", "hold"];
+const KINDS = ["increase", "decrease", "plan", "approval", "revert", "manual", "edit", "limit", "failed", "hold"];
 const COLUMNS = 7;
 const PAGE = 50; // rows that the server adds at once
 
@@ -96,12 +96,12 @@ function logRow(event, reasons) {
   const isWaiting = event.status === "waiting_approval" && event.run_id;
   const actions = [
     event.log_id ? putBack(event.log_id) : null, // only where a revert would be taken
-    isWaiting ? outLink(questionAddress(event.run_id), say("link.answer")) : null,
+    isWaiting ? answerLink(event.run_id, say("link.answer")) : null,
   ].flat().filter(Boolean);
   const text = event.kind === "limit" || event.kind === "manual" ? `${eventTitle(event)}. ` : "";
   return element("tr", {},
     element("td.at-time.muted", {}, clock(event.at)),
-    element("td.at-segment", {}, event.segment ? element("a.name", { href: segmentHash(event.segment) }, event.segment) : element("span.muted", {}, say("log.everything"))),
+    element("td.at-segment", {}, event.segment ? element("a.name", { href: segmentHash(event.segment), title: event.segment }, segmentName(event)) : element("span.muted", {}, say("log.everything"))),
     element("td.at-what", {}, element("span.what", {}, icon(eventIcon(event)), kindOf(event))),
     element("td.at-budget", {}, event.kind === "limit" || event.kind === "manual" ? "" : budgetCell(event)),
     element("td.at-result", {}, resultOf(event)),

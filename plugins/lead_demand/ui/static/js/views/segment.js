@@ -5,11 +5,11 @@ import { column, element } from "../lib/elements.js";
 import { capital, cents, euros, place, shortDay, tenth, whole } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { say } from "../lib/language.js";
-import { campaignAddress, outLink, runAddress, taskAddress } from "../lib/links.js";
+import { campaignAddress, isInAirflow, outLink, runAddress, runLink, taskAddress } from "../lib/links.js";
 import { button, state } from "../parts/controls.js";
 import { budgetInForce, outcomeChip } from "../parts/decision.js";
 import { complete, gatherLimits } from "../parts/events.js";
-import { outcomeOf, othersWithin } from "../parts/outcome.js";
+import { outcomeOf } from "../parts/outcome.js";
 import { eventTitle } from "../parts/sentences.js";
 import { answer } from "./answer.js";
 import { segmentChart } from "./chart.js";
@@ -35,7 +35,7 @@ export async function segmentView(code, parameters, page) {
     heading(segment, budget),
     answer({ row, changes, days, budget, hasCampaign }),
     element("div.columns", {},
-      element("div.wide", {}, chartSection(segment, days, changes, parameters, page), story(events, changes, reasons)),
+      element("div.wide", {}, chartSection(segment, days, changes, parameters, page), story(events, reasons)),
       sidebar(segment, budget, reasons)),
   ];
 }
@@ -66,8 +66,8 @@ function heading(segment, budget) {
       element("div.chips", {},
         outcomeChip(row),
         element("span", {}, budget === null ? say(campaigns.length ? "segment.budget_unknown" : "segment.no_budget") : say("segment.per_day", { amount: euros(budget) })),
-        run ? outLink(taskAddress("lead_budgets", run, "plan_budgets"), say("link.task_log")) : null,
-        run ? outLink(runAddress("lead_budgets", run), say("link.run_short")) : null)),
+        run ? runLink(run, taskAddress("lead_budgets", run, "plan_budgets"), say("link.task_log")) : null,
+        run && isInAirflow(run) ? outLink(runAddress("lead_budgets", run), say("link.run_short")) : null)),
     element("div.links", {}, links));
 }
 
@@ -75,7 +75,7 @@ function chartSection(segment, days, changes, parameters, page) {
   const asked = Number(parameters.range);
   const range = RANGES.includes(asked) ? asked : innerWidth < NARROW ? RANGES[0] : RANGES[1];
   const describe = (event) => {
-    const came = outcomeOf(event, othersWithin(event, changes));
+    const came = outcomeOf(event);
     return came?.label ? `${eventTitle(event)} · ${came.label}` : eventTitle(event);
   };
   const chart = segmentChart({ days, today: todayOf(segment, days), events: changes, range, describe, onPick: showInStory });
@@ -95,7 +95,7 @@ function chartSection(segment, days, changes, parameters, page) {
 
 /** Today's column of the chart: steps of target, band and budget, without leads. */
 function todayOf(segment, days) {
-  const { target, expected, low, high } = segment.today;
+  const { target, expected, low, high } = segment.today.of_day;
   const blank = Object.fromEntries(segment.columns.map((name) => [name, null]));
   const isKnown = days.at(-1)?.date === segment.day;
   return isKnown ? null : { ...blank, date: segment.day, target, expected, low, high, target_any: target, budget: budgetInForce(segment.today) };

@@ -4,10 +4,10 @@ import { element } from "../lib/elements.js";
 import { daysBetween, dayOf, person, shortDay } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { say } from "../lib/language.js";
-import { dagAddress, outLink, runAddress, taskAddress } from "../lib/links.js";
+import { dagAddress, outLink, runAddress, runLink, taskAddress } from "../lib/links.js";
 import { button } from "../parts/controls.js";
 import { stateOf } from "../parts/events.js";
-import { cameChip, othersWithin, outcomeOf } from "../parts/outcome.js";
+import { cameChip, outcomeOf } from "../parts/outcome.js";
 import { eventChange, eventReason, eventTitle } from "../parts/sentences.js";
 
 const AT_FIRST = 14;
@@ -34,11 +34,11 @@ function spells(events) {
   return found;
 }
 
-export function story(events, changes, reasons) {
+export function story(events, reasons) {
   const list = spells(events);
   const entries = element("ol.story");
   const show = (count) => {
-    const shown = list.slice(0, count).map((event) => entry(event, changes, reasons));
+    const shown = list.slice(0, count).map((event) => entry(event, reasons));
     const left = list.length - count;
     const more = button(say("story.more", { n: left }), () => {
       show(count + MORE);
@@ -52,9 +52,8 @@ export function story(events, changes, reasons) {
     list.length ? entries : element("p.muted", {}, say("story.none")));
 }
 
-function entry(event, changes, reasons) {
-  const others = othersWithin(event, changes);
-  const came = outcomeOf(event, others);
+function entry(event, reasons) {
+  const came = outcomeOf(event);
   const days = event.length > 1 ? `${shortDay(event.from)} – ${shortDay(event.day)}` : shortDay(event.day);
   const back = event.reverted_at ? element("b", {}, ` ${say("event.put_back", { day: shortDay(dayOf(event.reverted_at)), who: person(event.reverted_by) })}`) : null;
   const title = element("p", {},
@@ -72,8 +71,8 @@ function entry(event, changes, reasons) {
 function evidence(event) {
   if (event.kind === "hold") return null;
   const links = [];
-  if (event.run_id && event.kind === "revert") links.push(outLink(runAddress("lead_budget_revert", event.run_id), say("link.run_short")));
-  else if (event.run_id) links.push(outLink(taskAddress("lead_budgets", event.run_id, "plan_budgets"), say("link.task_log")));
+  if (event.run_id && event.kind === "revert") links.push(runLink(event.run_id, runAddress("lead_budget_revert", event.run_id), say("link.run_short")));
+  else if (event.run_id) links.push(runLink(event.run_id, taskAddress("lead_budgets", event.run_id, "plan_budgets"), say("link.task_log")));
   if (event.may_revert) links.push(...putBack(event.log_id));
   return links.length ? element("p.evidence", {}, links.flatMap((link, place) => (place ? [" · ", link] : [link]))) : null;
 }

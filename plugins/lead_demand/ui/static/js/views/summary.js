@@ -3,13 +3,13 @@ import { element } from "../lib/elements.js";
 import { capital, clock, daysInMonth, euros, monthName, moreEuros, percent, shortDay, UNKNOWN, whole } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { say, tell } from "../lib/language.js";
-import { outLink, questionAddress, runAddress } from "../lib/links.js";
+import { answerLink, isInAirflow, runAddress, runLink } from "../lib/links.js";
 import { channelName, isDeciding } from "../parts/channels.js";
 import { banner } from "../parts/controls.js";
 
-/** How many segments need a person: an answer, a repair, a failed change, or no decision at all. */
+/** How much needs a person: segments with a question, a repair, a failed change or no decision, and findings beside those. */
 function forPerson(counts) {
-  return counts.waiting + counts.blocked + counts.failed + (counts.segments - counts.decided);
+  return counts.waiting + counts.blocked + counts.failed + (counts.segments - counts.decided) + counts.other_findings;
 }
 
 export function verdict(today) {
@@ -30,7 +30,7 @@ export function underVerdict(today) {
   const { counts, run } = today;
   const at = run?.decided_at ? ` ${say("summary.at", { time: clock(run.decided_at) })}` : "";
   const decided = say("summary.decided", { n: counts.segments, decided: whole(counts.decided) });
-  const link = run?.run_id ? outLink(runAddress("lead_budgets", run.run_id), say("link.run")) : null;
+  const link = run?.run_id ? runLink(run.run_id, runAddress("lead_budgets", run.run_id), say("link.run")) : null;
   return element("p.lead", {}, `${decided}${at}. `, link);
 }
 
@@ -83,13 +83,15 @@ function people(today) {
   const repairs = counts.blocked ? say("summary.repairs", { n: counts.blocked }) : "";
   const approvals = `${say("summary.approvals", { n: counts.waiting })}, ${moreEuros(counts.waiting_eur)}`;
   const until = say("summary.until", { until: settings.approval_deadline.slice(0, 5) });
-  const waits = counts.waiting ? [run ? outLink(questionAddress(run.run_id), approvals) : approvals, ` ${until}`, element("br")] : [];
+  const isAnswered = run && isInAirflow(run.run_id);
+  const waits = counts.waiting ? [isAnswered ? answerLink(run.run_id, approvals) : approvals, ` ${until}`, element("br")] : [];
   const failed = counts.failed ? [say("summary.failed", { n: counts.failed }), element("br")] : [];
+  const others = counts.other_findings ? [element("a", { href: "#/health" }, say("summary.other_findings", { n: counts.other_findings })), element("br")] : [];
   const nothing = person ? "" : say("summary.no_work");
   return tile(
     say("tile.person"),
     big(whole(person), person ? "" : say("summary.nothing"), counts.waiting || counts.failed ? "warn" : ""),
-    element("p.below", {}, waits, failed, repairs || (waits.length || failed.length ? "" : nothing)),
+    element("p.below", {}, waits, failed, others, repairs || (waits.length || failed.length ? "" : nothing)),
   );
 }
 

@@ -3,9 +3,9 @@ import { announce } from "../lib/announce.js";
 import { hashOf, segmentHash } from "../lib/address.js";
 import * as api from "../lib/api.js";
 import { column, element, unseen } from "../lib/elements.js";
-import { capital, euros, place, unended, whole } from "../lib/format.js";
+import { capital, euros, place, segmentName, unended, whole } from "../lib/format.js";
 import { say } from "../lib/language.js";
-import { dagAddress, outLink, questionAddress } from "../lib/links.js";
+import { answerLink, dagAddress, outLink } from "../lib/links.js";
 import { budgetCell, gapCell, leadsCell } from "../parts/cells.js";
 import { button, choice, dayField, moreButton, searchField, state } from "../parts/controls.js";
 import { chip, outcomeChip } from "../parts/decision.js";
@@ -137,7 +137,7 @@ function segmentRow(row, today, reasons) {
   const open = (event) => {
     if (!event.target.closest("a, button") && !String(getSelection())) location.hash = address;
   };
-  const answer = row.outcome === "waiting" && today.is_today ? outLink(questionAddress(row.run_id), say("link.answer")) : null;
+  const answer = row.outcome === "waiting" && today.is_today ? answerLink(row.run_id, say("link.answer")) : null;
   return element(
     "tr.segment",
     { onclick: open },
@@ -153,7 +153,7 @@ function segmentRow(row, today, reasons) {
 /** The same repair for many segments is one line of work; a filter by that reason lists them. */
 function clusterRow(cluster, { change, reasons }) {
   const { reason, n: count, segments: some } = cluster;
-  const names = some.map((code) => element("a", { href: segmentHash(code) }, code));
+  const names = some.map((each) => element("a", { href: segmentHash(each.code) }, segmentName(each)));
   const rest = count - some.length;
   const all = () => change({ reason });
   const title = element("span.name", {}, say("cluster.segments", { n: count }));

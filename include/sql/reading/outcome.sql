@@ -1,0 +1,15 @@
+-- noqa: disable=all
+-- Grain: what came of the decision with the id `decision`, in JSON: leads per day of its seven days, and the verdict.
+-- Why: the badge of a change, its words and how often decisions were right are one rule: that of the view budget_outcomes.
+select
+    json_build_object(
+        'verdict', outcomes.verdict,
+        'is_as_promised', outcomes.is_as_promised,
+        'promised', trim_scale(round(outcomes.promised, 4)),
+        'alone', trim_scale(round(outcomes.alone, 4)),
+        'came', trim_scale(round(outcomes.came, 4)),
+        'target', trim_scale(round(outcomes.target, 4))
+    ) as told,
+    outcomes.verdict
+from budget_outcomes as outcomes
+where outcomes.decision_id = {{ decision }}
