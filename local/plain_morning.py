@@ -92,7 +92,7 @@ def lead_stats(
     from lead_demand.channels import partner_capacity, registry
     from lead_demand.channels.pull import pull
     from lead_demand.database import sql
-    from lead_demand.runs import day, windows
+    from lead_demand.runs import day, window_statements
     from lead_demand.runs.operators import LastDayOperator, LeadsOperator, WindowOperator
 
     now = datetime.now(tz=UTC)
@@ -116,7 +116,7 @@ def lead_stats(
             if isinstance(task, partner_capacity.PartnerCapacityOperator):
                 partner_capacity.pull_partner_capacity(name, statement, covered, given, given, sums)
             else:
-                windows.run_statement(name, statement, covered, given, given, task.counts, sums, task.bound)
+                window_statements.run_statement(name, statement, covered, given, given, task.counts, sums, task.bound)
         elif name.startswith("pull_") and (channel := name.removeprefix("pull_")) in registry.pulled():
             for of_channel, account in accounts:
                 if of_channel == channel:

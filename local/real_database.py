@@ -1,4 +1,5 @@
-"""The company's own database, if the user named one, and what must be in place before the DAGs may run against it.
+"""The company's own database, if the user named one: what must be in place before the DAGs may run against it, and
+what refuses to run beside it.
 
 Reads only. It is neither migrated nor given the sandbox's company: `Services.owns_world` is false with it.
 """
@@ -18,6 +19,13 @@ NEEDED = {
     "AIRFLOW_CONN_GOOGLE_REPORTING": "Search Console and GA4: extra.keyfile_dict and scope",
 }
 OWN_LOGIN = "AIRFLOW_CONN_LEADS_DB"
+# What always comes from the sandbox, unless LEADS_DATABASE_URL names a real one.
+STAND_IN = (
+    OWN_LOGIN,
+    "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT",
+    "AIRFLOW_CONN_GOOGLE_ADS_DEFAULT",
+    "AIRFLOW_CONN_GOOGLE_REPORTING",
+)
 MIGRATE = "run `make migrate` as the database's owner, or `supabase db push`"
 
 
@@ -30,6 +38,19 @@ def real_database() -> str | None:
         except addresses.AddressError as error:
             raise LocalError(str(error)) from None
     return url
+
+
+def refuse_real(what: str) -> None:
+    """Raises LocalError where the environment names a database or an account that is not the sandbox's.
+
+    :param what: the command does that only the sandbox's company may live through.
+    """
+    named = [name for name in ("LEADS_DATABASE_URL", *STAND_IN) if os.environ.get(name)]
+    if real_database() or named:
+        raise LocalError(
+            f"{', '.join(named)} is set. {what}, which only the sandbox's may. Nothing was changed. Unset it to live a "
+            "day of the sandbox."
+        )
 
 
 def refuse_if_incomplete() -> None:

@@ -15,15 +15,8 @@ from local.airflow_api import AirflowApi
 from local.airflow_services import COMPONENTS, AirflowServices
 from local.processes import digests
 from local.progress import step
-from local.real_database import real_database
+from local.real_database import STAND_IN, real_database
 from tools import REPOSITORY, migrate
-
-STAND_IN = (  # what always comes from the sandbox, unless LEADS_DATABASE_URL names a real one
-    "AIRFLOW_CONN_LEADS_DB",
-    "AIRFLOW_CONN_GOOGLE_CLOUD_DEFAULT",
-    "AIRFLOW_CONN_GOOGLE_ADS_DEFAULT",
-    "AIRFLOW_CONN_GOOGLE_REPORTING",
-)
 
 
 class Stack(AirflowServices):

@@ -15,23 +15,13 @@ import sys
 from local import LocalError
 from local.morning import BUDGETS, DAGS, alone, guarded, stopping
 from local.progress import step
-from local.real_database import real_database
+from local.real_database import refuse_real
 from local.report import print_day
 from local.runs import active_runs, close_questions
-from local.stack import STAND_IN, Stack
+from local.stack import Stack
 from tools import REPOSITORY
 
 MOST_DAYS = 365
-
-
-def refuse_real() -> None:
-    """Raises LocalError where the environment names a database or an account that is not the sandbox's."""
-    named = [name for name in ("LEADS_DATABASE_URL", *STAND_IN) if os.environ.get(name)]
-    if real_database() or named:
-        raise LocalError(
-            f"{', '.join(named)} is set. `make tomorrow` moves the history of the whole company back by a day, which "
-            "only the sandbox's may. Nothing was changed. Unset it to live a day of the sandbox."
-        )
 
 
 def days_asked() -> int:
@@ -44,7 +34,7 @@ def days_asked() -> int:
 
 def tomorrow() -> int:
     """Start what is needed, live the days, show the last one, and stop what was started."""
-    refuse_real()
+    refuse_real("`make tomorrow` moves the history of the whole company back by a day")
     days = days_asked()
     stack = Stack("run")
     with alone(stack.home / "run"), stopping(stack):

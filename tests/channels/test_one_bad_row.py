@@ -21,7 +21,7 @@ from lead_demand.channels.metrics import to_metrics
 from lead_demand.channels.whole_numbers import as_numbers, whole
 from lead_demand.database import findings, sql
 from lead_demand.errors import InvalidRange
-from lead_demand.runs import windows
+from lead_demand.runs import window_statements
 from lead_demand.runs.day import Window, latest_whole_day
 from tests.channels.test_contract import CHANNELS, DAYS, PAGES, SOURCES, WINDOW, full, paid
 from tests.fixtures.airflow import use_database
@@ -386,16 +386,16 @@ def test_days_before_the_earliest_are_refused_before_anything_isread(
     use_database(monkeypatch, leads_db)
     early = Window(latest_whole_day().replace(year=1, month=1, day=1), latest_whole_day())
     with pytest.raises(InvalidRange, match=r"start on 0001-01-01; the earliest day is 2015-01-01 \(orchestration_sett"):
-        windows.refuse_too_early(early)
+        window_statements.refuse_too_early(early)
     attempt: Any = {}
     with pytest.raises(InvalidRange):
-        windows.run_statement("attribute_leads", "select 1 / 0", early, attempt, attempt)
+        window_statements.run_statement("attribute_leads", "select 1 / 0", early, attempt, attempt)
     first = Window(early.first.replace(year=2015), early.last)
-    windows.refuse_too_early(first)
+    window_statements.refuse_too_early(first)
     leads_db.fetch("update orchestration_settings set earliest_day = '2020-05-01'")
     with pytest.raises(InvalidRange, match="the earliest day is 2020-05-01"):
-        windows.refuse_too_early(first)
+        window_statements.refuse_too_early(first)
     with pytest.raises(psycopg.errors.CheckViolation):
         leads_db.fetch("update orchestration_settings set earliest_day = '0001-01-01'")
     leads_db.fetch("delete from orchestration_settings")
-    windows.refuse_too_early(first)
+    window_statements.refuse_too_early(first)

@@ -16,7 +16,7 @@ from lead_demand.channels import partner_capacity
 from lead_demand.database import sql
 from lead_demand.errors import CapacitySourceFailed
 from lead_demand.planner.reasons import Reason
-from lead_demand.runs import day, windows
+from lead_demand.runs import day, window_statements
 from sandbox.company.partners import play
 from tests.fixtures.findings import BOUND
 from tests.fixtures.morning import Morning
@@ -47,13 +47,13 @@ def read_partners(morning: Morning) -> None:
     restated = day.Window(YESTERDAY - timedelta(days=29), YESTERDAY)
     capacity = sql.render("lead_stats/upsert_channel_metrics_partner_capacity.sql")
     leads = sql.render("lead_stats/upsert_channel_metrics_leads.sql")
-    windows.run_statement("pull_leads", leads, of_day, task, store)
+    window_statements.run_statement("pull_leads", leads, of_day, task, store)
     try:
         partner_capacity.pull_partner_capacity("pull_partner_capacity", capacity, of_day, task, store)
     finally:
         for name, window in (("upsert_lead_generation_stats", restated), ("insert_pipeline_findings", of_day)):
             statement = sql.render(f"lead_stats/{name}.sql")
-            windows.run_statement(name, statement, window, task, store, bound=BOUND)
+            window_statements.run_statement(name, statement, window, task, store, bound=BOUND)
 
 
 def decide(morning: Morning) -> dict[str, dict[str, Any]]:

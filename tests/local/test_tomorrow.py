@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local import LocalError, passing, plain_morning, tomorrow
+from local import LocalError, passing, plain_morning, real_database, tomorrow
 from sandbox.company.load import load
 from sandbox.world.state import State
 from tests.fixtures.airflow import use_database
@@ -153,12 +153,12 @@ def test_an_interrupted_move_is_ended_and_not_repeated(
 
 @pytest.mark.parametrize("name", ["LEADS_DATABASE_URL", "AIRFLOW_CONN_GOOGLE_ADS_DEFAULT", "AIRFLOW_CONN_LEADS_DB"])
 def test_nothing_of_ones_own_lives_a_day_on_demand(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for known in ("LEADS_DATABASE_URL", *tomorrow.STAND_IN):
+    for known in ("LEADS_DATABASE_URL", *real_database.STAND_IN):
         monkeypatch.delenv(known, raising=False)
-    tomorrow.refuse_real()
+    real_database.refuse_real("It moves days")
     monkeypatch.setenv(name, "postgresql://one@company.example/leads")
     with pytest.raises(LocalError, match=name):
-        tomorrow.refuse_real()
+        real_database.refuse_real("It moves days")
 
 
 @pytest.mark.parametrize("asked", ["0", "-1", "two", "1.5", "9999"])

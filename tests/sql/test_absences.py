@@ -25,7 +25,7 @@ STEPS = (
     "lead_stats/upsert_lead_generation_stats.sql",
 )
 ADAPTER = "sources/partner_capacity.sql"
-READ = "with {% include 'reading/capacity.sql' %} read as (select * from offered) select * from read"
+READ = "with {% include 'reading/partner_capacity.sql' %} read as (select * from offered) select * from read"
 Absence = tuple[int | None, int | None]  # in days from today on
 
 

@@ -1,6 +1,6 @@
 -- Grain: one spelling of (country, branch, region) whose capacity fits no segment, or two, on the latest whole day only.
 -- Why: a partner who is written differently is capacity that is missing somewhere, and a budget that falls for no reason.
-with {% include 'reading/capacity.sql' %}
+with {% include 'reading/partner_capacity.sql' %}
 
 unfit as (
     select

@@ -2,7 +2,7 @@
 -- Why: capacity and what is wrong with it are read by the same rule. What a segment cannot take in a day (less than nothing, no
 -- number, more than the column of the sum holds) is not possible, and is named instead of added up. `daily_leads` is what the
 -- partner takes while it is there; `absent_days` are those of the seven from today on, and `absent_until` NULL = further notice.
-with {% include 'reading/capacity.sql' %}
+with {% include 'reading/partner_capacity.sql' %}
 
 partners as (
     select

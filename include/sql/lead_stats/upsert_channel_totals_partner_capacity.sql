@@ -1,7 +1,7 @@
 -- Grain: the latest whole day, of all partners; runs in the transaction that has just recorded their capacity for the segments.
 -- Why: capacity of segments + capacity that fits none + capacity of segments of which a part is unknown + what is written twice for
 -- one partner, or of one who is away today = capacity in the adapter.
-with {% include 'reading/capacity.sql' %}
+with {% include 'reading/partner_capacity.sql' %}
 
 kept as materialized (
     select

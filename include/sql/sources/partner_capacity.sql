@@ -5,6 +5,7 @@
 -- `absent_from` and `absent_to` are the first and the last day of an absence that the partner announced; NULL as absent_to = until
 -- further notice. Several absences are several rows of the partner; a moment counts as its day in Amsterdam. Tables without them:
 -- write null::date as absent_from and null::date as absent_to; an adapter that lacks the two columns knows of no absence.
+-- What becomes of these rows (segments, absences, a partner written twice) is reading/partner_capacity.sql.
 select
     partners.id as partner_id,
     partner_capacity.country,

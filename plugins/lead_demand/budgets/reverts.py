@@ -1,8 +1,9 @@
 """Putting back what was changed: one row of the log, or every change of a day.
 
 A budget is reverted only while it still is what that change made it: whoever moved it since meant something. The
-revert is a change like any other, with a claim and a row of its own (`budget_revert`); it starts the cool-down
-(`planner/cool_down.py`).
+statement below swaps old and new, and `BudgetProtocol.compare` reads the live budget and sends nothing where it is
+another than the one to be reverted. The revert is a change like any other, with a claim and a row of its own
+(`budget_revert`); it starts the cool-down (`planner/cool_down.py`).
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from lead_demand.planner.finding_codes import ADVICE, FindingCode, what_to_do
 from lead_demand.runs.day import latest_whole_day
 from lead_demand.runs.operators import LastDayOperator
 from lead_demand.runs.progress import Done, in_chunks
-from lead_demand.runs.windows import refuse_too_early
+from lead_demand.runs.window_statements import refuse_too_early
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

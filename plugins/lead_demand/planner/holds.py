@@ -1,8 +1,9 @@
 """Unknown means hold: which segments are not changed, whatever their gap, because an input is missing or unusable.
 
 What only the database knows is found before planning and arrives as `blocks`: a channel that was not fetched this
-morning up to yesterday (`stale_channel`), open changes, foreign edits, states of campaigns. Its rules are in
-`include/sql/lead_budgets/select_segments.sql`; missing days are found by `inputs.read_days`.
+morning up to yesterday (`stale_channel`), sums that contradict each other (`sums_differ`), open changes, foreign edits,
+states of campaigns. Its rules are in `include/sql/lead_budgets/select_segments.sql`; missing, doubled and impossible
+days are found by `inputs.read_days`. All of them come together here.
 """
 
 from __future__ import annotations

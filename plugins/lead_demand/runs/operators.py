@@ -10,7 +10,7 @@ from airflow.sdk import Context
 
 from lead_demand.database.sql import LEADS_CONNECTION
 from lead_demand.runs.day import Window, stats_date, stats_window
-from lead_demand.runs.windows import run_statement
+from lead_demand.runs.window_statements import run_statement
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -29,7 +29,7 @@ class LeadsOperator(BaseSQLOperator):
 class WindowOperator(LeadsOperator):
     """One statement over the run's window, chunk after chunk, each in a transaction of its own.
 
-    A retry goes on after the last chunk that was done. See `lead_demand.runs.windows.run_statement`.
+    A retry goes on after the last chunk that was done. See `lead_demand.runs.window_statements.run_statement`.
 
     :param sql: a file of `include/sql`; binds `first` and `last` (days, both included) and `dag_run_id`.
     :param restated_days: how many days a scheduled run covers.

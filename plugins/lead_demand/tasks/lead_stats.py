@@ -17,7 +17,7 @@ from lead_demand.runs.assets import LATEST_DAY
 from lead_demand.runs.documented import documented
 from lead_demand.runs.progress import Done, in_chunks
 from lead_demand.runs.this_run import fail_for_upstream, say, this_run, this_store, this_task
-from lead_demand.runs.windows import refuse_too_early
+from lead_demand.runs.window_statements import refuse_too_early
 
 log = logging.getLogger("lead_demand")
 

@@ -10,22 +10,16 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Annotated, Any
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from lead_demand.runs import day
-from lead_demand.runs.task_ids import LEAD_BUDGETS
 from lead_demand.ui import answers, files, filters, guard, log_csv
 from lead_demand.ui.asgi import App
 from lead_demand.ui.filters import Action, BadParameter, Cursor, Day, Days, Group, Kind, Sort, Status, Text
 from lead_demand.ui.reading import DatabaseDown, LeadsReader
-
-# Whoever may read the runs of lead_budgets: 401 without a session, 403 without the right.
-may_look = requires_access_dag("GET", DagAccessEntity.RUN, LEAD_BUDGETS)
 
 
 def log_filters(
@@ -57,7 +51,7 @@ def serve() -> App:
 def make_app(reader: LeadsReader) -> FastAPI:
     """The routes, without what stands before them."""
     app = FastAPI(
-        dependencies=[Depends(may_look)],
+        dependencies=[Depends(guard.may_look)],
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

@@ -6,10 +6,15 @@ import asyncio
 from collections.abc import MutableMapping
 from typing import Any
 
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import requires_access_dag
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 
+from lead_demand.runs.task_ids import LEAD_BUDGETS
 from lead_demand.ui.asgi import App, Message, Receive, Send
 
+# Whoever may read the runs of lead_budgets: 401 without a session, 403 without the right. Every route depends on it.
+may_look = requires_access_dag("GET", DagAccessEntity.RUN, LEAD_BUDGETS)
 # A browser runs and shows only what comes from here; Airflow's own pages may frame it.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

@@ -21,7 +21,7 @@ export const isInAirflow = (run) => !run.startsWith(LIVED);
 
 /** A link to something of a run; words instead where Airflow does not know it. */
 export function runLink(run, address, ...children) {
-  return isInAirflow(run) ? outLink(address, ...children) : element("span.muted", {}, say("link.lived"));
+  return isInAirflow(run) ? outLink(address, ...children) : element("span.muted", {}, ...children, ` (${say("link.lived")})`);
 }
 
 /** A link to where a question is answered; what to do where it cannot be. */

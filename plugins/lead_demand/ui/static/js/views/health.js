@@ -172,7 +172,7 @@ function runs(health, today) {
   const latest = [...stats, ...budgets].sort((one, other) => (one[1].started < other[1].started ? 1 : -1)).slice(0, RUNS);
   if (!latest.length) return none("health.none");
   const rows = latest.map(([dag, run, what, isFew]) => element("tr", {},
-    element("td", {}, dag, " ", runLink(run.dag_run_id, runAddress(dag, run.dag_run_id), say("link.run_short"))),
+    element("td", {}, runLink(run.dag_run_id, runAddress(dag, run.dag_run_id), dag)),
     element("td.nowrap", {}, when(run.started, today)),
     element("td.muted", {}, isFew ? [icon("warn", say("health.fewer")), " "] : null, what)));
   return element("table.plain", {}, element("caption.unseen", {}, say("health.runs")), element("tbody", {}, rows));

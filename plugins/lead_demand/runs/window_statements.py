@@ -1,4 +1,8 @@
-"""Statements over a run's window of days, chunk after chunk, each in a transaction of its own."""
+"""Statements over a run's window of days, chunk after chunk, each in a transaction of its own.
+
+Which days a run covers is `runs/day.py` (`stats_window`); how many days back each channel is pulled again, the entries
+of `channels/registry.py` (`restated_days`).
+"""
 
 from __future__ import annotations
 
