@@ -279,23 +279,31 @@ def test_a_text_that_cannot_be_rendered_asks_nobody_and_says_which_line(
     assert_nothing_happened(by_hand)
 
 
+def tenth(leads: Decimal | None) -> str:
+    return "–" if leads is None else f"{leads:.1f}"
+
+
 def test_the_question_reads_like_this(by_hand: DayByHand, asked: Asked) -> None:
     by_hand.db.fetch("alter table limit_changes disable row level security; truncate limit_changes")
     by_hand.set(approvers=["anke", "b|ert"], approval_deadline="23:58:00")
     by_hand.db.fetch("truncate limit_changes")
+    week = '{"expected_week": 4.5, "target_week": 9.25, "expected_after": 6.75}'
+    by_hand.db.restore("update budget_decisions set inputs = %s where expected_leads_per_day is null", [week])
     shown = put("golden").question
     first, other = shown.changes
     total = first.new_budget - first.old_budget + other.new_budget - other.old_budget
     assert shown.subject == f"2 large budget increase(s), together +€{total:.2f} per day"
     rows = [
         f"| {c.segment} | €{c.old_budget:.2f} | **€{c.new_budget:.2f}** | +€{c.new_budget - c.old_budget:.2f} "
-        f"| {'–' if c.expected is None else f'{c.expected:.1f}'} | {'–' if c.target is None else f'{c.target:.1f}'} "
-        f"| {c.sentence} |"
+        f"| {tenth(c.expected)} | {tenth(c.expected_after)} | {tenth(c.target)} "
+        f"| {'–' if c.per_lead is None else f'€{c.per_lead:.2f}'} | {c.sentence} |"
         for c in shown.changes
     ]
+    assert (first.expected, first.target, first.expected_after) == (Decimal("4.5"), Decimal("9.25"), Decimal("6.75"))
+    assert first.per_lead == (first.new_budget - first.old_budget) / Decimal("2.25")
     assert shown.body.splitlines() == [
-        "| segment | now | proposed | step | expected leads | target | why |",
-        "|---|--:|--:|--:|--:|--:|---|",
+        "| segment | now | proposed | step | leads per day now | with it | target | per extra lead | why |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|---|",
         *rows,
         "",
         "**Approve** sends them at once, except the segments under *Leave out*. **Reject**, or no answer by 23:58 "

@@ -236,15 +236,15 @@ def test_learning_that_does_not_end_asks_for_a_person_until_one_steers_it_by_han
             )
         return morning.open_findings("learning_long")
 
-    morning.db.fetch("delete from budget_decisions where segment_id = %s", [segment["segment_id"]])
-    morning.db.fetch(held, [segment["segment_id"], ["learning"], 1, 11])
+    morning.db.restore("delete from budget_decisions where segment_id = %s", [segment["segment_id"]])
+    morning.db.restore(held, [segment["segment_id"], ["learning"], 1, 11])
     assert look() == []
-    morning.db.fetch(held, [segment["segment_id"], ["cool_down", "learning"], 14, 14])
+    morning.db.restore(held, [segment["segment_id"], ["cool_down", "learning"], 14, 14])
     (found,) = look()
     assert (found["segment_id"], found["level"]) == (segment["segment_id"], "stop")
-    morning.db.fetch(held, [segment["segment_id"], ["within_dead_band"], 13, 13])
+    morning.db.restore(held, [segment["segment_id"], ["within_dead_band"], 13, 13])
     assert look() == []
-    morning.db.fetch("delete from budget_decisions where reasons = '{within_dead_band}'")
+    morning.db.restore("delete from budget_decisions where reasons = '{within_dead_band}'")
     assert look()
     morning.db.fetch(
         "update lead_segment_channels set is_automated = false where segment_id = %s", [segment["segment_id"]]

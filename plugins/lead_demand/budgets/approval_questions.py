@@ -29,7 +29,9 @@ LIMIT_CHANGES_SHOWN = 20
 
 @dataclass(frozen=True)
 class LargeChange:
-    """One increase that waits. Money in EUR per day, leads in generated leads per day."""
+    """One increase that waits. Money in EUR per day, leads in generated leads per day over the week: expected without
+    it, wanted, and expected with it; None = not known.
+    """
 
     decision_id: str
     segment: str
@@ -37,7 +39,15 @@ class LargeChange:
     new_budget: Decimal
     expected: Decimal | None
     target: Decimal | None
+    expected_after: Decimal | None
     sentence: str
+
+    @property
+    def per_lead(self) -> Decimal | None:
+        """EUR for each lead more; None where none is expected."""
+        if self.expected is None or self.expected_after is None or self.expected_after <= self.expected:
+            return None
+        return (self.new_budget - self.old_budget) / (self.expected_after - self.expected)
 
 
 def waiting(channel: str) -> list[LargeChange]:
