@@ -16,7 +16,7 @@ from lead_demand.database import sql
 from lead_demand.runs.day import today
 from tests.fixtures.postgres import LeadsDatabase
 from tests.ui.conftest import Served
-from tests.ui.story import WAITING, Story
+from tests.ui.story import HOLDING, WAITING, Story
 
 CODE = "tegelzetter_utrecht"
 # (days ago, old, new, of the week: target, expected without the change and with it, low, high; what came)
@@ -100,11 +100,23 @@ def test_a_question_that_nobody_answers_is_one_entry_of_the_log_and_says_for_how
     assert each["total"] == UNANSWERED - 1 and [row["asked_days"] for row in each["rows"]][-1] == 1
 
 
-def test_what_needs_a_person_is_counted_once_on_today_and_in_health(counted: Served) -> None:
+def test_what_needs_a_person_is_counted_once_on_today_and_in_health(counted: Served, lived: LeadsDatabase) -> None:
+    """A segment that holds for what only a person can end is work, whatever its decision says; so is what Health knows
+    of no segment.
+    """
+    held = HOLDING[0]
+    finding = "insert into pipeline_findings (name, level, segment_id, detail, remediation) "
+    lived.fetch(
+        f"{finding} select 'shared_budget', 'stop', id, 'Shared.', 'Part it.' from lead_segments where code = %s",
+        [held],
+    )
+    lived.fetch(f"{finding} values ('currency_mismatch', 'stop', null, 'Dollars.', 'Move it.')")
+    (row,) = counted.json("api/today", q=held)["groups"][0]["rows"]
+    assert (row["part"], row["outcome"], row["finding"]) == ("person", "held", "shared_budget")
     today_s, health = counted.json("api/today")["counts"], counted.json("api/health")
     stops = [finding for finding in health["findings"] if finding["level"] == "stop"]
     listed = {row["code"] for row in counted.json("api/today", group="person")["groups"][0]["rows"]}
     clustered = {"s10", "s11", "s12", "s13"}
     others = [finding for finding in stops if finding["segment"] not in listed | clustered]
-    assert today_s["other_findings"] == len(others)
+    assert today_s["other_findings"] == len(others) == 1
     assert {finding["who"] for finding in health["findings"]} == {"marketing"}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from lead_demand.planner.finding_codes import FindingCode
 from lead_demand.planner.reasons import Reason
 from lead_demand.planner.refusals import Refusal
 from lead_demand.runs.day import today
@@ -182,10 +183,14 @@ def test_findings_come_worst_first_with_what_to_do_and_where(served: Served) -> 
     assert served.json(f"api/segment/{BLOCKED[0]}")["findings"] == [stop]
 
 
-def test_every_reason_and_refusal_is_explained(served: Served) -> None:
+def test_every_code_is_explained_and_says_who_acts_on_it(served: Served) -> None:
     told = served.json("api/reasons")
-    assert set(told) == {*map(str, Reason), *map(str, Refusal)}
-    assert all(said["meaning"] and said["todo"] for said in told.values())
+    assert set(told) == {*map(str, Reason), *map(str, Refusal), *map(str, FindingCode)}
+    assert all(said["meaning"] and said["who"] in ("marketing", "data_team", "on_call") for said in told.values())
+    assert all(told[code]["todo"] for code in (*Reason, *Refusal))
+    # What stands for a fact of the finding at hand is filled in there, and shown nowhere else.
+    assert not [code for code, said in told.items() if "{" in said["todo"]]
+    assert told[Reason.STALE_CHANNEL]["who"] == "on_call" and told[Reason.SUMS_DIFFER]["who"] == "data_team"
 
 
 def test_no_answer_holds_anything_that_says_who_a_lead_is(served: Served, leads: LeadsDatabase) -> None:

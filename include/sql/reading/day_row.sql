@@ -17,6 +17,7 @@ select
         'new', trim_scale(decisions.new_budget),
         'part', chosen.part,
         'cause', chosen.cause,
+        'finding', chosen.finding,
         'target', trim_scale(round(week.target, 4)),
         'expected', trim_scale(round(week.expected, 4)),
         'low', trim_scale(round(week.low, 4)),

@@ -2,12 +2,14 @@
 -- Grain: one segment that is active, or was decided on, on the bound day and channel.
 -- Why: counts, lists and rows of the page speak of the same segments with the same outcome. `outcome`: held, applied, waiting, refused,
 -- failed, reverted, pending, dry_run, rejected, expired; NULL = not decided. `part`: person (somebody has to do something), changed, held.
--- `cause`: the reason that a person can do something about, else the first. Target and expectation are those of the week.
+-- `cause`: the reason that a person can do something about, else the first; `finding`: what only a person can end, open today. Target and
+-- expectation are those of the week.
 select
     judged.*,
     case
         when judged.action is null
             or judged.outcome in ('waiting', 'refused', 'failed')
+            or judged.finding is not null
             -- Of a segment without a campaign that a person has switched off nobody wants anything.
             or (
                 judged.is_blocked
@@ -50,6 +52,8 @@ from (
         week.high,
         decided.evaluated_at,
         decided.inputs,
+        -- Which were open on a past day is not kept.
+        case when %(day)s::date = lead_today() then findings.name end as finding,
         changes.error_code,
         changes.decided_by,
         changes.reverted_at,
@@ -105,5 +109,13 @@ from (
             and log.error_code is distinct from 'not_of_a_decision'
         group by log.segment_id
     ) as changes on segments.id = changes.segment_id
+    left join (
+        select
+            open_findings.segment_id,
+            min(open_findings.name) as name
+        from pipeline_findings as open_findings
+        where open_findings.level = 'stop' and open_findings.resolved_at is null
+        group by open_findings.segment_id
+    ) as findings on segments.id = findings.segment_id
     where segments.is_active or decided.id is not null
 ) as judged

@@ -14,7 +14,7 @@ counted as (
         count(*) filter (where part = 'held') as held,
         count(*) filter (where outcome = 'waiting') as waiting,
         trim_scale(coalesce(sum(new - old) filter (where outcome = 'waiting'), 0)) as waiting_eur,
-        count(*) filter (where is_blocked and part = 'person') as blocked,
+        count(*) filter (where outcome = 'held' and part = 'person') as repairs,
         count(*) filter (where outcome in ('failed', 'refused')) as failed,
         count(*) filter (where outcome = 'reverted') as reverted,
         count(*) filter (where outcome in ('rejected', 'expired')) as declined,

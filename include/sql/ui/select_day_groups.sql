@@ -33,7 +33,7 @@ keyed as materialized (
         of_day.log_id,
         of_day.part,
         of_day.outcome,
-        of_day.is_blocked,
+        of_day.finding,
         of_day.cause,
         of_day.new,
         -- Who waits for an answer has a deadline.
@@ -52,8 +52,8 @@ keyed as materialized (
             else 0
         end as weight,
         case
-            when %(reason)s::text is null and %(q)s::text is null and is_blocked and part = 'person'
-                then count(*) over (partition by part, is_blocked, cause) > 2
+            when %(reason)s::text is null and %(q)s::text is null and outcome = 'held' and part = 'person'
+                then count(*) over (partition by part, outcome, cause) > 2
             else false
         end as is_clustered
     from of_day

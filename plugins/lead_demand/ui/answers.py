@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 from lead_demand.channels.registry import STEERED
 from lead_demand.database import sql
+from lead_demand.planner.finding_codes import FindingCode
 from lead_demand.planner.reasons import Reason
 from lead_demand.planner.refusals import Refusal
 from lead_demand.planner.responsible import who_acts
@@ -105,7 +106,9 @@ def health(connection: Connection) -> str:
 
 
 def reasons() -> str:
-    """Every reason code, and every refusal (without a phrase): what it means, what to do, and who does it."""
+    """Every code of a reason, refusal or finding: what it means, what to do, and who does it. Only a reason has a phrase,
+    and what to do about a finding whose advice names facts is said beside that finding alone.
+    """
     found: dict[str, dict[str, Any]] = {
         reason.value: {
             "phrase": reason.phrase,
@@ -116,9 +119,10 @@ def reasons() -> str:
         }
         for reason in Reason
     }
-    for refusal in Refusal:
-        said = {"phrase": None, "meaning": refusal.meaning, "todo": refusal.what_to_do, "blocking": False}
-        found.setdefault(refusal.value, said | {"who": who_acts(refusal)})
+    for code in (*Refusal, *FindingCode):
+        todo = "" if "{" in code.what_to_do else code.what_to_do
+        said = {"phrase": None, "meaning": code.meaning, "todo": todo, "blocking": False}
+        found.setdefault(code.value, said | {"who": who_acts(code)})
     return json.dumps(found)
 
 

@@ -15,9 +15,9 @@ export function sideOf(row) {
   return row.low > row.target ? "over" : "ok";
 }
 
-/** A hold for a missing input that a person has to repair. */
+/** A hold that only a person can end. */
 export function needsRepair(row) {
-  return row.is_blocked && row.part === "person";
+  return row.outcome === "held" && row.part === "person";
 }
 
 /** The budget that is in force now. */

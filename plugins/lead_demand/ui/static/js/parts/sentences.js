@@ -25,10 +25,13 @@ export function reasonLabel(code, reasons) {
 
 /** What to do about it, and who does; "" where there is nothing to do. */
 export function adviceOf(code, reasons) {
-  const isWork = reasons[code]?.blocking || ADVISED.has(code);
-  if (!isWork) return "";
+  return reasons[code]?.blocking || ADVISED.has(code) ? doing(code, reasons) : "";
+}
+
+/** What to do about a reason or a finding, whatever it is, and who does. */
+function doing(code, reasons) {
   const what = has(`short.${code}.todo`) ? say(`short.${code}.todo`) : wordsOf(code, "todo", reasons);
-  return say("who.does", { who: say(`who.${reasons[code]?.who || "marketing"}`), what });
+  return say("who.does", { who: say(`who.${reasons[code]?.who || "marketing"}`), what: what || say("why.in_health") });
 }
 
 function meaningOf(code, reasons) {
@@ -53,7 +56,8 @@ export function why(row, reasons) {
     return { text: text.filter(Boolean).join(" "), advice: refusalOf(row, reasons) };
   }
   const first = row.cause;
-  return { text: first ? heldBecause(first, row, reasons) : say("why.held"), advice: first ? adviceOf(first, reasons) : "" };
+  const text = first ? heldBecause(first, row, reasons) : say("why.held");
+  return { text, advice: (first ? adviceOf(first, reasons) : "") || (row.finding ? doing(row.finding, reasons) : "") };
 }
 
 /** What a change should bring, and at what price; or what it saves. */

@@ -9,7 +9,7 @@ import { banner } from "../parts/controls.js";
 
 /** How much needs a person: segments with a question, a repair, a failed change or no decision, and findings beside those. */
 function forPerson(counts) {
-  return counts.waiting + counts.blocked + counts.failed + (counts.segments - counts.decided) + counts.other_findings;
+  return counts.waiting + counts.repairs + counts.failed + (counts.segments - counts.decided) + counts.other_findings;
 }
 
 export function verdict(today) {
@@ -80,7 +80,7 @@ function budgets({ counts, settings }) {
 function people(today) {
   const { counts, settings, run } = today;
   const person = forPerson(counts);
-  const repairs = counts.blocked ? say("summary.repairs", { n: counts.blocked }) : "";
+  const repairs = counts.repairs ? say("summary.repairs", { n: counts.repairs }) : "";
   const approvals = `${say("summary.approvals", { n: counts.waiting })}, ${moreEuros(counts.waiting_eur)}`;
   const until = say("summary.until", { until: settings.approval_deadline.slice(0, 5) });
   const isAnswered = run && isInAirflow(run.run_id);
