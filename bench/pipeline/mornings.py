@@ -36,9 +36,8 @@ WAITING = (
 )
 WORKING = (
     "Nobody says which leads changed, so thirty days of them are counted again; thirty days of every campaign are "
-    "compared with what is stored; the planner reads its whole window; and each budget that changes is claimed and "
-    "closed in transactions of its own, thousands of short statements that only the time of `increase_budgets` and "
-    "`decrease_budgets` shows. A day on which most budgets change is the dearest there is."
+    "compared with what is stored; the planner reads its whole window; and of each budget that changes a claim is "
+    "written, compared, sent and closed. A day on which most budgets change is the dearest there is."
 )
 HOLDING = (
     "A task is forked from a scheduler that has loaded pandas and Google's types, some 270 MB that count for each of "

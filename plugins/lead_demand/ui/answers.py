@@ -106,8 +106,8 @@ def health(connection: Connection) -> str:
 
 
 def reasons() -> str:
-    """Every code of a reason, refusal or finding: what it means, what to do, and who does it. Only a reason has a phrase,
-    and what to do about a finding whose advice names facts is said beside that finding alone.
+    """Every code of a reason, refusal or finding: what it means, what to do, and who does it. Only a reason has a
+    phrase, and what to do about a finding whose advice names facts is said beside that finding alone.
     """
     found: dict[str, dict[str, Any]] = {
         reason.value: {
