@@ -66,6 +66,7 @@ jsonb_build_object(
     'estimate', jsonb_build_object(
         'free_rate', 1.6261177025278841, 'paid_rate', 0.04449664347175308, 'reference', 114.95168379275876,
         'acceptance', 0.6788096812938005, 'elasticity', 0.7, 'free_today', 0.9769484741763543,
+        'free_today_variance', 0.000412, 'paid_today_variance', 0.000531,
         'paid_today', 0.9942263555704172, 'spend_share', 1.0274997410138969, 'recent_spend', 125.87142857142855,
         'free_rate_variance', 0.07379170251544007, 'paid_rate_variance', 0.000014518028445310922,
         'acceptance_variance', 0.0008562520902465343, 'spend_share_variance', 0.0010949037438154785

@@ -42,7 +42,7 @@ def test_a_budget_called_limited_that_misses_nothing_is_not_raised_and_both_are_
     assert (row.action, row.new_budget, row.is_blocked) == ("hold", Decimal(80), False)
     assert row.reasons == [Reason.NOT_BUDGET_LIMITED, Reason.BELOW_CAPACITY]
     assert row.sentence == (
-        "Schilder Utrecht: 4 of 6.7 leads per day expected (3.4–4.6). Budget stays €80: its budget does not limit it. "
+        "Schilder Utrecht: 4 of 6.7 leads per day expected (3.3–4.7). Budget stays €80: its budget does not limit it. "
         "Google calls it limited, but says that hardly a search was missed for want of budget."
     )
 

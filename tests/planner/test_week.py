@@ -69,6 +69,19 @@ def test_the_plan_of_a_saturday_shows_a_saturdays_figures_and_the_weeks() -> Non
     assert "of 6.6 per day over the week" in saturday.sentence
 
 
+def test_a_small_company_learns_its_weekend_and_is_less_sure_of_one_day_than_of_the_week() -> None:
+    """Ten segments that bring two leads per day at most: what they bring on Saturdays is a fifth of their weekdays."""
+    saturday = company((2, 0.4), (2, 0.4), MONDAY + dt.timedelta(days=5))  # type: ignore[arg-type]
+    assert saturday.expected_leads_per_day == pytest.approx(0.4, abs=0.2)
+    scaled = saturday.expected_week / saturday.expected_leads_per_day
+    friday = company((2, 0.4), (2, 0.4), MONDAY + dt.timedelta(days=4))  # type: ignore[arg-type]
+
+    def part(row: pd.Series) -> float:
+        return float((row.expected_high - row.expected_low) / row.expected_leads_per_day)
+
+    assert scaled > 2 and part(saturday) > part(friday)
+
+
 @pytest.mark.parametrize("weekday", range(7))
 def test_partners_who_take_nothing_on_sundays_have_not_left(weekday: int) -> None:
     today = MONDAY + dt.timedelta(days=weekday)

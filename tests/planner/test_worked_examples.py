@@ -38,7 +38,7 @@ def test_partners_get_what_they_take() -> None:
     assert row.target_leads_per_day == pytest.approx(4, rel=0.01)
     assert row.expected_leads_per_day == pytest.approx(4, rel=0.01)
     assert row.sentence == (
-        "Schilder Utrecht: 4 of 4 leads per day expected (3.4–4.6). Budget stays €80: the gap is within the dead band."
+        "Schilder Utrecht: 4 of 4 leads per day expected (3.3–4.7). Budget stays €80: the gap is within the dead band."
     )
 
 
@@ -47,7 +47,7 @@ def test_a_new_partner_wants_more() -> None:
     assert (row.action, row.new_budget) == ("increase", Decimal(96))
     assert row.reasons == [Reason.STEP_LIMIT, Reason.BELOW_CAPACITY]
     assert row.sentence == (
-        "Schilder Utrecht: 4 of 6.7 leads per day expected (3.4–4.6). Budget €80 → €96 (+20%, step limit): should "
+        "Schilder Utrecht: 4 of 6.7 leads per day expected (3.3–4.7). Budget €80 → €96 (+20%, step limit): should "
         "bring 4.4 per day. Once made, the next not before 14 March, unless capacity moves, the month is short or a "
         "full step was not enough."
     )

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
+from scipy.special import gammaln
 
 from lead_demand.planner.arrays import Bools, Floats, Integers, ratio
 from lead_demand.planner.inputs import Days, Segments
@@ -29,7 +30,9 @@ from lead_demand.planner.settings import Assumptions
 from lead_demand.planner.week import Calendar
 
 RECENT_DAYS = 28.0  # half-life of the days that tell the usual spend
-WEEKDAY_PRIOR = 50.0  # leads: with few leads in the pool the weekday factors stay near one
+# How many leads the prior of a weekday's factor, which is one, may be worth: few where weekends differ much from other
+# days, many where all days are alike. A fixed worth would hold the factors of weekends too near one for months.
+WEEKDAY_STRENGTHS = np.array([10.0, 50.0, 250.0])
 # Standard deviations between campaigns of what the counts do not tell: the elasticity, and the share of a budget that
 # is spent.
 ELASTICITY_SPREAD, SPENT_SPREAD = 0.06, 0.05
@@ -53,7 +56,9 @@ KEPT = (
     "spend_share_variance",
     "recent_spend",
     "paid_today",
+    "paid_today_variance",
     "free_today",
+    "free_today_variance",
 )
 
 
@@ -77,7 +82,9 @@ class Estimate:
     spend_share_variance: Floats
     recent_spend: Floats  # EUR per day
     paid_today: Floats  # factor of today's weekday to the mean of the week, for paid and for free leads
+    paid_today_variance: Floats
     free_today: Floats
+    free_today_variance: Floats
     outage: Bools  # money is spent and no lead arrives, up to and including yesterday
     known: Bools  # there was any paid lead to learn from
     acceptance_known: bool
@@ -115,11 +122,25 @@ class Estimate:
         It adds the variance of the rates, of the share of a budget that is spent, and of the elasticity: the last one
         counts more, the further `spend` is from the spend that bought the counts.
         """
+        of_paid, of_free = self._variances(spend)
+        return of_paid + of_free
+
+    def leads_today_variance(self, spend: Floats) -> Floats:
+        """The same of `leads_today`, to which the factors of today's weekday add their own variance."""
+        of_paid, of_free = self._variances(spend)
+        paid, free = self.paid_rate * self._effective(spend), self.free_rate
+        # Of a product of two numbers that are independent of each other: a factor and the leads of the week.
+        of_paid = self.paid_today**2 * of_paid + self.paid_today_variance * (paid**2 + of_paid)
+        of_free = self.free_today**2 * of_free + self.free_today_variance * (free**2 + of_free)
+        return of_paid + of_free
+
+    def _variances(self, spend: Floats) -> tuple[Floats, Floats]:
+        """Of the expected leads per day, paid and free, as the mean of the week."""
         bought = (spend > 0) & (self.reference > 0)
         away = np.log(np.divide(spend, self.reference, out=np.ones_like(spend), where=bought))
         of_spend = self.spend_share_variance * (self.elasticity / self.spend_share) ** 2
         of_paid = self.paid_rate_variance + self.paid_rate**2 * (of_spend + (ELASTICITY_SPREAD * away) ** 2)
-        return of_paid * self._effective(spend) ** 2 + self.free_rate_variance
+        return of_paid * self._effective(spend) ** 2, self.free_rate_variance
 
     def spend_for(self, paid_leads: Floats) -> Floats:
         """EUR per day that bring `paid_leads` per day; infinite where nothing was ever bought."""
@@ -158,16 +179,16 @@ def estimate(segments: Segments, days: Days, calendar: Calendar, today: np.datet
     lost, outage = outages(
         known,
         paid,
-        effective * _weekday_factors(on, paid, effective)[on],
+        effective * _weekday_factors(on, paid, effective).mean[on],
         assume.outage_expected_leads,
         assume.outage_min_days,
     )
     counted = known & ~lost
     paid_factors = _weekday_factors(on, paid * counted, effective * counted)
     free_factors = _weekday_factors(on, free * counted, counted.astype(float))
-    effective *= paid_factors[on]
+    effective *= paid_factors.mean[on]
 
-    free_rate = filtered_rate(counted, free, np.ones_like(free) * free_factors[on], branch)
+    free_rate = filtered_rate(counted, free, np.ones_like(free) * free_factors.mean[on], branch)
     acceptance = filtered_share(known, accepted, decided)
     paid_rate = filtered_rate(counted, paid, effective, branch)
 
@@ -186,8 +207,10 @@ def estimate(segments: Segments, days: Days, calendar: Calendar, today: np.datet
         spend_share=spent.mean,
         spend_share_variance=spent.variance,
         recent_spend=ratio((lately * spend).sum(1), lately.sum(1)),
-        paid_today=np.broadcast_to(paid_factors[now], reference.shape),
-        free_today=np.broadcast_to(free_factors[now], reference.shape),
+        paid_today=np.broadcast_to(paid_factors.mean[now], reference.shape),
+        paid_today_variance=np.broadcast_to(paid_factors.variance[now], reference.shape),
+        free_today=np.broadcast_to(free_factors.mean[now], reference.shape),
+        free_today_variance=np.broadcast_to(free_factors.variance[now], reference.shape),
         outage=outage,
         known=np.full(len(reference), paid_rate.mean.sum() > 0),
         acceptance_known=bool(decided.sum() > 0),
@@ -237,16 +260,31 @@ def _decided_evenly(accepted: Floats, rejected: Floats, generated: Floats) -> tu
     return accepted, accepted + rejected
 
 
-def _weekday_factors(on: Integers, count: Floats, exposure: Floats) -> Floats:
+def _weekday_factors(on: Integers, count: Floats, exposure: Floats) -> Moments:
     """Leads of each weekday per exposure, relative to the mean of the week, of all segments together, shape (7,).
+
+    Each factor has a Gamma prior around one. How much weekdays differ is not known: the answer is the mean over the
+    prior's strengths, weighted by how well each explains the seven counts (empirical Bayes, as in `rate_filter`).
 
     `on` is each day's weekday, shape (segments, days) or (1, days).
     """
     rate = ratio(count.sum(1), exposure.sum(1))
     expected = _by_weekday(on, exposure * rate[:, None])
     seen = _by_weekday(on, np.where(exposure > 0, count, 0))
-    factors = (seen + WEEKDAY_PRIOR) / (expected + WEEKDAY_PRIOR)
-    return np.asarray(factors / factors.mean())
+    prior = WEEKDAY_STRENGTHS[:, None]
+    hits, tries = prior + seen, prior + expected
+    # Negative binomial, up to a constant.
+    fit = (gammaln(hits) - gammaln(prior) + prior * np.log(prior) - hits * np.log(tries)).sum(1)
+    weight = np.exp(fit - fit.max())
+    weight /= weight.sum()
+    each = hits / tries
+    mean = weight @ each
+    variance = np.maximum(weight @ (each / tries + each**2) - mean**2, 0)
+    # Relative to the mean of the week, of which the weekday is itself a part.
+    part = mean / mean.sum()
+    relative = variance / mean**2 * (1 - 2 * part) + variance.sum() / mean.sum() ** 2
+    factor = mean / mean.mean()
+    return Moments(factor, relative * factor**2)
 
 
 def _by_weekday(on: Integers, values: Floats) -> Floats:

@@ -48,8 +48,7 @@ def forecast_of(known: Segments, capacity: Floats, rates: Estimate, interval: fl
     wanted = rates.spend_for(target - rates.free_rate)
     wanted = np.where(known.budget_limited == 1, wanted / rates.spend_share, wanted)
     today = rates.leads_today(spend)
-    part = np.divide(today, expected, out=np.ones_like(expected), where=expected > 0)
-    low, high = (part * bound for bound in _gamma_interval(expected, variance, interval))
+    low, high = _gamma_interval(today, rates.leads_today_variance(spend), interval)
     sd = np.sqrt(variance + target_variance)
     return Forecast(today, low, high, of_today, expected, target, sd, wanted)
 
