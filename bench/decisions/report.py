@@ -209,8 +209,8 @@ def _early_missed(table: Table, tuned: list[str]) -> list[str]:
     seen, wide = (mean(table, tuned, policy, "early")[0] for policy in (ORACLE, PLANNER + LARGE_STEPS))
     return [
         "**Why the first 30 days miss their aim.** The first budgets lie far off, and steps of −30% to +20%, one in "
-        f"three days, take a week to mend that: the oracle, who sees the truth, leaves {seen:.1f} in the same days under the "
-        f"same limits, and the planner with steps of 50% leaves {wide:.1f}. Above the aim are: {above}.",
+        f"three days, take a week to mend that: the oracle, who sees the truth, leaves {seen:.1f} in the same days "
+        f"under the same limits, and the planner with steps of 50% leaves {wide:.1f}. Above the aim are: {above}.",
         "",
     ]
 
