@@ -70,6 +70,8 @@ def add_leads(database: Database, leads: int, window: Window) -> None:
         ).fetchall()
         for name, _ in indexes:
             connection.execute(f"drop index {name}")
+        # Without its size, which autovacuum may not have told yet, each lead is looked for in all segments.
+        connection.execute("analyze lead_segments")
         connection.execute("set session_replication_role = replica")
         connection.execute(
             f"""
