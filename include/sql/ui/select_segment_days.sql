@@ -20,7 +20,8 @@ select
             stats.leads_pending,
             trim_scale(stats.google_ads_spend),
             trim_scale(coalesce(plans.actual_daily_budget_google_ads, metrics.daily_budget)),
-            plans.target_leads_per_day,
+            -- A plan has it in whole leads.
+            trim_scale(coalesce(decisions.target_leads_per_day, plans.target_leads_per_day)),
             metrics.is_final
         )
         order by days.day

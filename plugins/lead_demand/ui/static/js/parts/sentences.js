@@ -1,6 +1,7 @@
 // Sentences from the columns of a decision, so that words and numbers are the reader's. The stored sentence is the record.
 import { capital, change, daysLater, dayOf, decimal, euros, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
 import { has, say } from "../lib/language.js";
+import { isInAirflow } from "../lib/links.js";
 import { stateOf } from "./events.js";
 
 // Reasons that only shaped a change, in the order in which they are told.
@@ -126,10 +127,15 @@ export function eventChange(event) {
   return isMove && event.old > 0 && event.new !== null ? change(event.new / event.old - 1) : "";
 }
 
+/** Of the reasons of a hold, the one that somebody can do something about, else the first: what the server calls its cause. */
+function causeOf(codes, reasons) {
+  return codes.find((code) => reasons[code]?.blocking) || codes[0];
+}
+
 /** Why it happened, in one sentence or two. */
 export function eventReason(event, reasons) {
   const who = person(event.who);
-  if (event.kind === "hold") return event.reasons?.[0] ? meaningOf(event.reasons[0], reasons) : "";
+  if (event.kind === "hold") return event.reasons?.length ? meaningOf(causeOf(event.reasons, reasons), reasons) : "";
   if (event.kind !== "plan") return say(`event.${event.kind}_why`, { who });
   const values = { expected: tenth(event.expected), low: tenth(event.low), high: tenth(event.high), target: tenth(event.target), shapes: shapes(event.reasons, reasons) };
   const because = event.expected === null ? "" : say("event.because", values);
@@ -150,7 +156,8 @@ export function next(segment, reasons) {
   if (settings.kill_switch) return [say("next.stopped"), say("next.stopped_why")];
   if (!row.action) return [say("next.not_evaluated"), say("next.not_evaluated_why")];
   if (row.outcome === "waiting") {
-    return [say("next.waits", { moved: moved(row) }), say("next.waits_why", { until: settings.approval_deadline.slice(0, 5) })];
+    const until = settings.approval_deadline.slice(0, 5);
+    return [say("next.waits", { moved: moved(row) }), isInAirflow(row.run_id) ? say("next.waits_why", { until }) : say("link.lived_question")];
   }
   const first = row.cause;
   if (row.is_blocked) return [say("next.blocked"), adviceOf(first, reasons) || wordsOf(first, "meaning", reasons)];

@@ -1,11 +1,12 @@
 // "Why is the budget what it is, and did it help?", answered in a few sentences above the evidence.
 import { element } from "../lib/elements.js";
-import { daysBetween, euros, person, shortDay, tenth, UNKNOWN } from "../lib/format.js";
+import { daysBetween, daysLater, euros, person, shortDay, tenth, UNKNOWN } from "../lib/format.js";
 import { say, tell } from "../lib/language.js";
 import { isMove } from "../parts/events.js";
 import { cameChip, othersWithin, outcomeOf } from "../parts/outcome.js";
 
 const STORY_DAYS = 60;
+const MOVED = 0.08; // of a target: what is told of it
 const strong = (text) => element("b", {}, text);
 
 /** `changes` are the events but holds, newest first; `days` the days of the chart, oldest first; `budget` what is in force, null = not known. */
@@ -17,7 +18,7 @@ export function answer({ row, changes, days, budget, hasCampaign }) {
   const before = made.find((event) => event !== last && isJudged(outcomeOf(event)));
   return element("section.answer", { "aria-labelledby": "question" },
     element("h2.question", { id: "question" }, say("answer.question")),
-    element("p.reply", {}, last ? reply(last, made, came) : say(untouched({ made, budget, hasCampaign }))),
+    element("p.reply", {}, last ? reply(last, made, came, days) : say(untouched({ made, budget, hasCampaign }))),
     came && came.state !== "later" ? element("p", {}, cameChip(came), element("span.muted", {}, came.text)) : null,
     came?.state === "unclear" && others ? element("p.muted", {}, say("answer.others", { n: others })) : null,
     before && !isJudged(came) ? earlier(before) : null,
@@ -41,7 +42,15 @@ function untouched({ made, budget, hasCampaign }) {
   return made.length ? "answer.by_people" : "answer.unchanged";
 }
 
-function reply(last, made, came) {
+/** Whether the target of that weekday was another one a week before: then partners moved, not the market. */
+function targetMoved(last, days) {
+  const of = (day) => days.find((each) => each.date === day)?.target ?? null;
+  const [from, to] = [of(daysLater(last.day, -7)), of(last.day)];
+  if (from === null || to === null || Math.abs(to - from) < MOVED * from) return "";
+  return `${say("answer.target_moved", { from: tenth(from), to: tenth(to) })} `;
+}
+
+function reply(last, made, came, days) {
   const since = made.filter((event) => event.at > last.at)[0];
   const values = { day: shortDay(last.day), old: strong(euros(last.old)), new: strong(euros(last.new)) };
   const because = last.expected === null ? "" : say("answer.because", { expected: tenth(last.expected), target: tenth(last.target) });
@@ -50,7 +59,7 @@ function reply(last, made, came) {
     ? [...tell(`answer.since_${since.kind}`, { day: shortDay(since.day), who: person(since.who), old: strong(euros(since.old)), new: strong(euros(since.new)) }), " "]
     : [];
   const frees = last.new < last.old && !last.reverted_at ? `${say("answer.frees", { cost: euros(last.old - last.new) })} ` : "";
-  return [...first, ...moved, because, " ", frees, whatCame(last, came)];
+  return [...first, ...moved, because, " ", targetMoved(last, days), frees, whatCame(last, came)];
 }
 
 function whatCame(last, came) {

@@ -136,7 +136,7 @@ function allWeeks(list) {
 /** Of a change: how often leads came nearer to the target, beside luck. Of a hold: how often the promise was kept. */
 function rate(each, action) {
   const part = each && (action === "hold" ? each.as_promised_pct : each.nearer_pct);
-  if (!each || part === null) return element("span.muted", {}, each ? `– /${whole(each.decisions)}` : "–");
+  if (!each || part === null) return element("span.muted", {}, "–");
   const luck = action === "hold" || each.nearer_by_luck_pct === null ? null : say("health.luck", { part: percent(each.nearer_by_luck_pct / 100) });
   return element("span.rate", { title: luck, vars: { "--part": `${part}%` } },
     element("i", { "aria-hidden": "true" }), element("span.part", {}, percent(part / 100)), luck ? unseen(` ${luck}`) : null, element("span.muted", {}, ` /${whole(each.judged ?? each.decisions)}`));

@@ -20,7 +20,10 @@ export function verdict(today) {
   if (settings.kill_switch) return say("verdict.stopped");
   if (!counts.decided) return say(stale.length ? "verdict.not_yet_stale" : "verdict.not_yet");
   if (undecided) return say("verdict.undecided", { n: undecided });
-  if (counts.waiting) return say("verdict.waiting", { n: counts.waiting, until: settings.approval_deadline.slice(0, 5) });
+  if (counts.waiting) {
+    const asked = today.run && isInAirflow(today.run.run_id) ? "verdict.waiting" : "verdict.waiting_unasked";
+    return say(asked, { n: counts.waiting, until: settings.approval_deadline.slice(0, 5) });
+  }
   const person = forPerson(counts);
   if (stale.length) return say("verdict.stale", { names: stale.map((source) => channelName(source.channel)).join(", ") });
   return person ? say("verdict.person", { n: person }) : say("verdict.fine");
@@ -84,7 +87,7 @@ function people(today) {
   const approvals = `${say("summary.approvals", { n: counts.waiting })}, ${moreEuros(counts.waiting_eur)}`;
   const until = say("summary.until", { until: settings.approval_deadline.slice(0, 5) });
   const isAnswered = run && isInAirflow(run.run_id);
-  const waits = counts.waiting ? [isAnswered ? answerLink(run.run_id, approvals) : approvals, ` ${until}`, element("br")] : [];
+  const waits = counts.waiting ? [isAnswered ? [answerLink(run.run_id, approvals), ` ${until}`] : approvals, element("br")] : [];
   const failed = counts.failed ? [say("summary.failed", { n: counts.failed }), element("br")] : [];
   const others = counts.other_findings ? [element("a", { href: "#/health" }, say("summary.other_findings", { n: counts.other_findings })), element("br")] : [];
   const nothing = person ? "" : say("summary.no_work");

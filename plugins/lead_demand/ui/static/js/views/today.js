@@ -93,7 +93,7 @@ function narrowButton() {
 
 function table(today, parameters, change, reasons) {
   const scale = element("span.scale", { "aria-hidden": "true" }, element("span", {}, "−60%"), element("span", {}, say("today.target")), element("span", {}, "+60%"));
-  const leads = element("th", { scope: "col" }, element("div.leads", {}, element("span.value", {}, say("today.leads")), scale));
+  const leads = element("th", { scope: "col" }, element("div.leads", {}, element("span.value", {}, say("today.leads"), element("small.muted", {}, say("today.of_week"))), scale));
   const head = element("tr", {}, column(say("today.segment")), leads, column(say("today.gap"), ".num"), column(say("today.budget"), ".num"), column(say("today.outcome")), column(say("today.why")));
   const context = { today, parameters, change, reasons };
   return element("table.today", {}, element("caption.unseen", {}, say("today.caption")), element("thead", {}, head), today.groups.map((group) => body(group, context)));
