@@ -57,6 +57,9 @@ class Worker:
 
 
 WORKERS = (Worker("worker-1", "127.0.0.11"), Worker("worker-2", "127.0.0.12"))
+# Of a larger fleet; started by the tests that want one.
+MORE_WORKERS = (Worker("worker-3", "127.0.0.13"), Worker("worker-4", "127.0.0.14"))
+TASKS_AT_ONCE = 2  # per worker
 
 
 def redis_program() -> str:
@@ -101,7 +104,7 @@ class FleetStack(SharedStack):
         in Airflow's home.
         """
         found = super().plain_environment(more)
-        addresses = ",".join([found["NO_PROXY"], *(worker.address for worker in WORKERS)])
+        addresses = ",".join([found["NO_PROXY"], *(worker.address for worker in (*WORKERS, *MORE_WORKERS))])
         return found | {"NO_PROXY": addresses, "no_proxy": addresses, "PYTHONPATH": str(REPOSITORY / "config")}
 
     # -- Redis -----------------------------------------------------------------------------------------------------
@@ -155,7 +158,7 @@ class FleetStack(SharedStack):
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(home / "plugins"),
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "machine.address",
             "AIRFLOW__CELERY__CELERY_CONFIG_OPTIONS": "celery_worker.CONFIG",
-            "AIRFLOW__CELERY__WORKER_CONCURRENCY": "2",
+            "AIRFLOW__CELERY__WORKER_CONCURRENCY": str(TASKS_AT_ONCE),
             "FLEET_ADDRESS": worker.address,
             # Of this repository it sees its own copy only.
             "PYTHONSAFEPATH": "1",
@@ -183,7 +186,15 @@ class FleetStack(SharedStack):
             self.signal("redis", signal.SIGCONT)
         else:
             self.start_redis()
-        missing = [worker for worker in WORKERS if not self.processes.find(worker.name)]
+        self.have_workers(len(WORKERS))
+
+    def have_workers(self, count: int) -> None:
+        """Start and end workers, idle ones, until there are so many; then the scheduler, where it is missing."""
+        every = (*WORKERS, *MORE_WORKERS)
+        missing = [worker for worker in every[:count] if not self.processes.find(worker.name)]
+        for worker in every[count:]:
+            if self.processes.find(worker.name):
+                self.kill_tree(worker.name)
         for worker in missing:
             self.start_worker(worker)
         self.start_scheduler()
@@ -223,7 +234,7 @@ class FleetStack(SharedStack):
             os.kill(record.pid, signal.SIGCONT)
         # The scheduler first: it would give the tasks of a worker that ends to the other.
         self.processes.stop(["scheduler"])
-        for worker in WORKERS:
+        for worker in (*WORKERS, *MORE_WORKERS):
             if self.processes.find(worker.name):
                 self.kill_tree(worker.name)
         found = super().stop(owner)

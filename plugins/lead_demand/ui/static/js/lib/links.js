@@ -17,7 +17,7 @@ export const campaignAddress = (account, campaign) =>
 const LIVED = "lived__";
 
 /** Whether Airflow knows the run. */
-export const isInAirflow = (run) => !run.startsWith(LIVED);
+export const isInAirflow = (run) => !run?.startsWith(LIVED);
 
 /** A link to something of a run; words instead where Airflow does not know it. */
 export function runLink(run, address, ...children) {
