@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
-from lead_demand.channels.google_ads import campaigns
+from lead_demand.channels.google_ads import campaign_states
 from lead_demand.channels.google_ads.history import by_others
 from lead_demand.channels.google_ads.hook import GoogleAdsBudgetHook
 from lead_demand.channels.google_ads.messages import Message, enum_name, enum_names, given, moment
@@ -41,7 +41,7 @@ def read_budgets(hook: GoogleAdsBudgetHook, account: str, history: ChangeHistory
     shares = _search_shares(hook, account) if history else {}
     now = datetime.now(tz=AMSTERDAM).replace(tzinfo=None)
     facts = {row.campaign.resource_name: _facts(row) for row in rows}
-    stops = {name: campaigns.not_serving(each, now) for name, each in facts.items()}
+    stops = {name: campaign_states.not_serving(each, now) for name, each in facts.items()}
     copies = {name for name, each in facts.items() if each.experiment_type in ("DRAFT", "EXPERIMENT")}
     tested = {
         row.campaign.base_campaign
@@ -61,7 +61,7 @@ def read_budgets(hook: GoogleAdsBudgetHook, account: str, history: ChangeHistory
             for name, said in (("a start", campaign.start_date_time), ("an end", campaign.end_date_time))
             if said and moment(said) is None
         ]
-        held = campaigns.not_steerable(each, in_experiment=campaign.resource_name in tested)
+        held = campaign_states.not_steerable(each, in_experiment=campaign.resource_name in tested)
         # Whether Google counts a copy as a user of the budget is not said; it is never another segment's campaign.
         regular, copied = on_budget[budget.resource_name][False], on_budget[budget.resource_name][True]
         users = budget.reference_count
@@ -73,10 +73,10 @@ def read_budgets(hook: GoogleAdsBudgetHook, account: str, history: ChangeHistory
                 "campaign_id": str(campaign.id),
                 "campaign_name": campaign.name,
                 "budget_id": budget.resource_name,
-                "amount_micros": campaigns.daily_micros(each),
+                "amount_micros": campaign_states.daily_micros(each),
                 "campaigns_on_budget": max(users - copied, min(regular, users)),
-                "is_budget_limited": campaigns.limited(each),
-                "is_learning": campaigns.learning(each),
+                "is_budget_limited": campaign_states.limited(each),
+                "is_learning": campaign_states.learning(each),
                 "is_serving": stop is None,
                 "not_serving": stop,
                 "not_steerable": held[0] if held and stop is None else None,
@@ -129,9 +129,9 @@ def _search_shares(hook: GoogleAdsBudgetHook, account: str) -> dict[int, tuple[f
         return {}
 
 
-def _facts(row: Message) -> campaigns.Facts:
+def _facts(row: Message) -> campaign_states.Facts:
     campaign, budget = row.campaign, row.campaign_budget
-    return campaigns.Facts(
+    return campaign_states.Facts(
         status=enum_name(campaign, "status"),
         primary_status=enum_name(campaign, "primary_status"),
         reasons=enum_names(campaign, "primary_status_reasons"),

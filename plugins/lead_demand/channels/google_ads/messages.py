@@ -6,7 +6,7 @@ import math
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lead_demand.channels.google_ads import campaigns
+from lead_demand.channels.google_ads import campaign_states
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import EnumDescriptor
@@ -52,4 +52,4 @@ def enum_names(message: Message, field: str) -> tuple[str, ...]:
 def _name_of(enum: EnumDescriptor, number: int) -> str:
     """A number that this version of the API has no name for is unknown."""
     value = enum.values_by_number.get(number)
-    return str(value.name) if value else campaigns.UNKNOWN
+    return str(value.name) if value else campaign_states.UNKNOWN

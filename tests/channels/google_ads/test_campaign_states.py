@@ -10,8 +10,8 @@ from importlib import import_module
 
 import pytest
 
-from lead_demand.channels.google_ads import campaigns
-from lead_demand.channels.google_ads.campaigns import Facts
+from lead_demand.channels.google_ads import campaign_states
+from lead_demand.channels.google_ads.campaign_states import Facts
 from lead_demand.channels.google_ads.hook import API_VERSION
 from lead_demand.planner.reasons import Reason
 
@@ -44,11 +44,11 @@ def values(module: str, name: str) -> set[str]:
 @pytest.mark.parametrize(
     ("table", "module", "name"),
     [
-        (campaigns.LEARNING, "bidding_strategy_system_status", "BiddingStrategySystemStatus"),
-        (campaigns.LIMITED, "bidding_strategy_system_status", "BiddingStrategySystemStatus"),
-        (campaigns.REASONS, "campaign_primary_status_reason", "CampaignPrimaryStatusReason"),
-        (campaigns.STEERABLE, "advertising_channel_type", "AdvertisingChannelType"),
-        (campaigns.PRIMARY, "campaign_primary_status", "CampaignPrimaryStatus"),
+        (campaign_states.LEARNING, "bidding_strategy_system_status", "BiddingStrategySystemStatus"),
+        (campaign_states.LIMITED, "bidding_strategy_system_status", "BiddingStrategySystemStatus"),
+        (campaign_states.REASONS, "campaign_primary_status_reason", "CampaignPrimaryStatusReason"),
+        (campaign_states.STEERABLE, "advertising_channel_type", "AdvertisingChannelType"),
+        (campaign_states.PRIMARY, "campaign_primary_status", "CampaignPrimaryStatus"),
     ],
     ids=["learning", "limited", "reasons", "types", "primary status"],
 )
@@ -57,7 +57,9 @@ def test_every_value_of_the_api_version_is_in_the_table(table: dict[str, object]
 
 
 def test_the_other_enums_are_those_that_the_rules_name() -> None:
-    assert values("campaign_status", "CampaignStatus") - {"UNSPECIFIED", "UNKNOWN"} == campaigns.NOT_SERVING.keys()
+    assert (
+        values("campaign_status", "CampaignStatus") - {"UNSPECIFIED", "UNKNOWN"} == campaign_states.NOT_SERVING.keys()
+    )
     assert values("budget_period", "BudgetPeriod") == {"UNSPECIFIED", "UNKNOWN", "DAILY", "CUSTOM_PERIOD"}
     assert values("campaign_experiment_type", "CampaignExperimentType") == {
         "UNSPECIFIED", "UNKNOWN", "BASE", "DRAFT", "EXPERIMENT",
@@ -65,18 +67,18 @@ def test_the_other_enums_are_those_that_the_rules_name() -> None:
     assert values("customer_status", "CustomerStatus") == {
         "UNSPECIFIED", "UNKNOWN", "ENABLED", "CANCELED", "SUSPENDED", "CLOSED",
     }  # fmt: skip
-    assert values("bidding_strategy_type", "BiddingStrategyType") >= campaigns.MANUAL_BIDDING
+    assert values("bidding_strategy_type", "BiddingStrategyType") >= campaign_states.MANUAL_BIDDING
 
 
 @pytest.mark.parametrize("status", ["UNSPECIFIED", "UNKNOWN", "UNAVAILABLE", "PAUSED", "A_VALUE_OF_NEXT_YEAR"])
 def test_a_bidding_status_that_says_nothing_leaves_learning_and_limited_unknown(status: str) -> None:
     facts = replace(SEARCH, bidding_status=status)
-    assert campaigns.learning(facts) is None and campaigns.limited(facts) is None
+    assert campaign_states.learning(facts) is None and campaign_states.limited(facts) is None
 
 
-@pytest.mark.parametrize("status", sorted(s for s, learns in campaigns.LEARNING.items() if learns))
+@pytest.mark.parametrize("status", sorted(s for s, learns in campaign_states.LEARNING.items() if learns))
 def test_every_kind_of_learning_is_learning(status: str) -> None:
-    assert campaigns.learning(replace(SEARCH, bidding_status=status)) is True
+    assert campaign_states.learning(replace(SEARCH, bidding_status=status)) is True
 
 
 @pytest.mark.parametrize(
@@ -94,19 +96,19 @@ def test_the_reasons_of_a_campaign_say_more_than_its_bidding(
     reasons: tuple[str, ...], learns: bool | None, limits: bool | None
 ) -> None:
     facts = replace(SEARCH, reasons=reasons)
-    assert (campaigns.learning(facts), campaigns.limited(facts)) == (learns, limits)
+    assert (campaign_states.learning(facts), campaign_states.limited(facts)) == (learns, limits)
 
 
 @pytest.mark.parametrize(
     ("status", "limits"), [("MULTIPLE", None), ("MULTIPLE_LIMITED", None), ("LIMITED_BY_DATA", False)]
 )
 def test_several_limits_at_once_may_be_the_budget(status: str, limits: bool | None) -> None:
-    assert campaigns.limited(replace(SEARCH, bidding_status=status)) is limits
+    assert campaign_states.limited(replace(SEARCH, bidding_status=status)) is limits
 
 
 def test_manual_bidding_has_no_status_and_nothing_to_learn() -> None:
     facts = replace(SEARCH, bidding_type="MANUAL_CPC", bidding_status="UNAVAILABLE")
-    assert campaigns.learning(facts) is False and campaigns.limited(facts) is False
+    assert campaign_states.learning(facts) is False and campaign_states.limited(facts) is False
 
 
 @pytest.mark.parametrize(
@@ -125,7 +127,7 @@ def test_manual_bidding_has_no_status_and_nothing_to_learn() -> None:
     ],
 )
 def test_what_costs_nothing_is_told_from_what_may(changed: dict[str, object], why: Reason | None) -> None:
-    assert campaigns.not_serving(replace(SEARCH, **changed), NOW) is why  # type: ignore[arg-type]
+    assert campaign_states.not_serving(replace(SEARCH, **changed), NOW) is why  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -151,12 +153,12 @@ def test_what_costs_nothing_is_told_from_what_may(changed: dict[str, object], wh
 def test_only_a_standard_daily_budget_of_a_known_type_is_steered(
     changed: dict[str, object], why: Reason | None
 ) -> None:
-    found = campaigns.not_steerable(replace(SEARCH, **changed), in_experiment=False)  # type: ignore[arg-type]
+    found = campaign_states.not_steerable(replace(SEARCH, **changed), in_experiment=False)  # type: ignore[arg-type]
     assert (found[0] if found else None) is why
 
 
 def test_the_base_of_a_running_experiment_is_left_alone() -> None:
-    found = campaigns.not_steerable(SEARCH, in_experiment=True)
+    found = campaign_states.not_steerable(SEARCH, in_experiment=True)
     assert found is not None and found[0] is Reason.CAMPAIGN_EXPERIMENT
 
 
@@ -177,4 +179,4 @@ def test_a_total_budget_costs_its_total_over_its_days(starts: datetime, ends: da
     facts = replace(
         SEARCH, period="CUSTOM_PERIOD", amount_micros=0, total_micros=3_000_000_000, starts=starts, ends=ends
     )
-    assert campaigns.daily_micros(facts) == daily
+    assert campaign_states.daily_micros(facts) == daily
