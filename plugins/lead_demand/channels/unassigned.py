@@ -1,8 +1,8 @@
 """What belongs to no segment, or to one that is not active any more: counted nowhere or steered by nobody, so named.
 
 Of the channels with an API. What of leads and of capacity fits no segment is found by statements
-(`include/sql/lead_stats/insert_pipeline_findings_leads.sql`, `…_partners.sql`); how much of everything is in no segment is
-kept in `channel_totals.in_none`.
+(`include/sql/lead_stats/insert_pipeline_findings_leads.sql`, `…_partners.sql`); how much of everything is in no
+segment is kept in `channel_totals.in_none`.
 """
 
 from __future__ import annotations
