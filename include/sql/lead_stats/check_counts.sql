@@ -1,4 +1,4 @@
--- Grain: one row about the window: whether the rule holds, and what breaks it.
+-- Grain: one row about the window: whether no count is negative, and which is.
 -- Why: a negative count of leads cannot be; whatever wrote it may have written more that is wrong.
 select
     count(*) = 0 as ok,

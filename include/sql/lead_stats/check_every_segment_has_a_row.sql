@@ -1,4 +1,4 @@
--- Grain: one row about the last day of the window: whether the rule holds, and what breaks it.
+-- Grain: one row about the window: whether every active segment has its row of each day, and which has not.
 -- Why: an active segment without a row means that its leads were not read; a gap made from that would be made up.
 select
     count(*) = 0 as ok,

@@ -1,4 +1,4 @@
--- Grain: one row about the window: whether the rule holds, and what breaks it.
+-- Grain: one row about the window: whether accepted, rejected and pending leads add up to all leads, and where not.
 -- Why: a lead has one status; where the three do not make all leads, one was counted twice or not at all.
 select
     count(*) = 0 as ok,

@@ -1,4 +1,4 @@
--- Grain: one day of one account that gave no row, although something else says that it was not silent.
+-- Grain: one day of one account that gave no row, and that leads or other channels contradict; to be asked for again.
 -- Why: such a silence is not a zero. Leads speak for a paid channel, clicks for the visits of GA4, visits for Search Console: more
 -- than a tenth of what is usual, because some leads of a night belong to clicks of the evening before. And where the other accounts
 -- were silent too, it is rather the source that failed, unless the same weekday is silent every week.
