@@ -63,6 +63,18 @@ def mark(path: Path) -> Path:
     return CACHE / known.hexdigest()
 
 
+def look_alikes() -> list[str]:
+    """One line for each statement that begins like another one: in PostgreSQL's log nobody could tell them apart.
+    What other files include is no statement of its own, and is left out of the lint.
+    """
+    beginnings: dict[str, list[str]] = {}
+    for path in sorted(INCLUDED_FROM.rglob("*.sql")):
+        line = path.read_text().partition("\n")[0]
+        if not line.startswith("-- noqa"):
+            beginnings.setdefault(line, []).append(str(path.relative_to(REPOSITORY)))
+    return [f"{' and '.join(paths)} begin with the same line" for paths in beginnings.values() if len(paths) > 1]
+
+
 def main(arguments: Sequence[str]) -> int:
     """Lint the paths given, else every SQL file; exits with 1 when there is a fault."""
     given = [Path(argument).resolve() for argument in arguments]
@@ -75,6 +87,7 @@ def main(arguments: Sequence[str]) -> int:
             found += faults
             if not faults:
                 mark(path).touch()
+    found += look_alikes()
     print("\n".join(found) if found else f"{len(paths)} SQL files are in order")
     return 1 if found else 0
 
