@@ -112,3 +112,20 @@ def test_an_admin_may_add_sources_and_is_refused_like_everybody(leads_db: LeadsD
         connection.execute(ADD, ["ga4", "1", "path:/a", segment])
         with pytest.raises(psycopg.errors.ExclusionViolation):
             connection.execute(ADD, ["ga4", "1", "path:/A/", segment])
+
+
+def test_thousands_of_sources_are_taken_in_one_statement_by_a_table_that_was_never_analyzed(
+    leads_db: LeadsDatabase,
+) -> None:
+    """Half a second; compared each with every other one it took four minutes. One more that overlaps is still seen."""
+    segment = leads_db.add_segment()
+    many = (
+        "insert into channel_sources (channel, account, external_id, segment_id) "
+        "select channel, account, prefix || n, %s from generate_series(1, 4000) as n, "
+        "(values ('search_console', 'sc-domain:x.nl', '/'), ('ga4', '1', 'path:/')) as c (channel, account, prefix)"
+    )
+    with leads_db.connect() as connection:
+        connection.execute("set local statement_timeout = '60s'")
+        connection.execute(many, [segment])
+    with pytest.raises(psycopg.errors.ExclusionViolation):
+        add(leads_db, ("search_console", SITE, "/3999"))
