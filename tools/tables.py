@@ -19,9 +19,9 @@ MIGRATIONS = REPOSITORY / "include" / "migrations"
 UNIT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|[();,]|.", re.DOTALL)
 # Statements that change no table, key or foreign key.
 OTHER = re.compile(
-    r"(set local|comment on|grant|revoke|do|create schema"
+    r"(set local|comment on|grant|revoke|do|create schema|create type"
     r"|(create|create or replace) (function|view)|create (constraint )?trigger|(create|alter|drop) policy"
-    r"|drop function|create temporary table|insert into|update|delete from) "
+    r"|(alter|drop) function|create temporary table|insert into|update|delete from) "
 )
 OTHER_ACTION = re.compile(
     r"validate constraint|(enable|force) row level security|alter column \w+ (set|drop) default|owner to"
