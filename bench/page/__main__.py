@@ -107,7 +107,7 @@ def served() -> Iterator[str]:
     from lead_demand.ui.reading import LeadsReader
 
     page = app.make_app(LeadsReader())
-    page.dependency_overrides[app.may_look] = lambda: None  # asked of Airflow, at the same cost on each of its pages
+    page.dependency_overrides[guard.may_look] = lambda: None  # asked of Airflow, at the same cost on each of its pages
     port = free_port()
     config = uvicorn.Config(guard.SecurityHeaders(guard.Gate(page)), host="127.0.0.1", port=port, log_level="warning")
     server = uvicorn.Server(config)

@@ -68,8 +68,9 @@ select * from (
         and (
             %(kind)s::text is not null
             or log.error_code is distinct from 'approval_expired'
-            or not exists (
-                select
+            -- A count and no NOT EXISTS, which would read every such question of all years.
+            or (
+                select count(*)
                 from channel_orchestration_log as later
                 where
                     later.segment_id = log.segment_id
@@ -77,7 +78,7 @@ select * from (
                     and later.error_code = 'approval_expired'
                     and later.decision_date = log.decision_date + 1
                     and later.decision_date <= %(to)s::date
-            )
+            ) = 0
         )
         and (
             %(kind)s::text is distinct from 'approval'

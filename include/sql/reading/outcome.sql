@@ -13,3 +13,5 @@ select
     outcomes.verdict
 from budget_outcomes as outcomes
 where outcomes.decision_id = {{ decision }}
+-- Looked up, row by row.
+limit 1
