@@ -172,7 +172,7 @@ def test_the_log_of_the_month_is_paged_and_handed_out_whole(open_page: Open, bro
         one.tab.click("#csv")
     started.value.save_as(tmp_path / "log.csv")
     lines = (tmp_path / "log.csv").read_text(encoding="utf-8-sig").splitlines()
-    assert len(lines) - 1 == rows.count() > 100
+    assert len(lines) - 1 == rows.count() > 50, "more than one page"
 
 
 def test_health_knows_every_source_and_how_often_decisions_were_right(open_page: Open, browsed: Browsed) -> None:
