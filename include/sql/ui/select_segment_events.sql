@@ -113,7 +113,6 @@ events as (
             'high', trim_scale(round(case when changes.kind = 'plan' then decided.high end, 4)),
             'after', trim_scale(round(case when changes.kind = 'plan' then (decided.inputs ->> 'expected_after')::numeric end, 4)),
             'outcome', case when changes.kind = 'plan' then decided.outcome end,
-            'r7', trim_scale(case when changes.kind = 'plan' then decided.realised_leads_7d end),
             'r14', trim_scale(case when changes.kind = 'plan' then decided.realised_leads_14d end),
             'sentence', case when changes.kind = 'plan' then decided.sentence end
         ) as event
@@ -138,7 +137,6 @@ events as (
             'low', trim_scale(round(not_claimed.low, 4)),
             'high', trim_scale(round(not_claimed.high, 4)),
             'after', trim_scale(round((not_claimed.inputs ->> 'expected_after')::numeric, 4)),
-            'r7', trim_scale(not_claimed.realised_leads_7d),
             'r14', trim_scale(not_claimed.realised_leads_14d),
             'sentence', not_claimed.sentence
         )
@@ -157,7 +155,6 @@ events as (
             'reasons', decided.reasons,
             'target', trim_scale(round(decided.target, 4)),
             'expected', trim_scale(round(decided.expected, 4)),
-            'r7', trim_scale(decided.realised_leads_7d),
             'sentence', decided.sentence
         )
     from decided

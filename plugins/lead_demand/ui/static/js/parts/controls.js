@@ -1,7 +1,6 @@
 // Search, lists and states that several views share.
 import { element } from "../lib/elements.js";
 import { icon } from "../lib/icons.js";
-import { say } from "../lib/language.js";
 
 const TYPING = 220; // milliseconds without a key before the server is asked
 

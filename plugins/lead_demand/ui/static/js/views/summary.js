@@ -2,7 +2,7 @@
 import { element } from "../lib/elements.js";
 import { capital, clock, daysInMonth, euros, monthName, moreEuros, percent, shortDay, UNKNOWN, whole } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
-import { say, tell } from "../lib/language.js";
+import { say } from "../lib/language.js";
 import { answerLink, isInAirflow, runAddress, runLink } from "../lib/links.js";
 import { channelName, isDeciding } from "../parts/channels.js";
 import { banner } from "../parts/controls.js";
