@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from typing import Any
 
 import pytest
 
+from lead_demand import database
 from lead_demand.backtest.run import main
+from lead_demand.ui import answers
 from tests.fixtures.morning import Morning
 
 REPORT = ("backtest_results", "backtest_differences")
@@ -67,6 +70,25 @@ def test_larger_steps_are_tried_beside_todays_and_nothing_but_the_report_is_writ
     assert sums["decided"]["changes"] == 0 < sums["today"]["changes"]
     assert len(rows(morning, "backtest_differences")) == sums["changed"]["differing"] > 0
     assert re.search(r"today's settings +max_increase_pct 50", caplog.text)
+
+
+def test_the_page_says_what_the_table_of_the_log_says(with_capacity: Morning, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="lead_demand")
+    assert replay(with_capacity, max_increase_pct=50, max_decrease_pct=50) == "success"
+    with database.connect() as connection:
+        (told,) = json.loads(answers.health(connection))["backtests"]
+    trials = told["trials"]
+    assert [trial.pop("trial") for trial in trials] == ["decided", "today", "changed"]
+    printed = [line for line in caplog.text.splitlines() if re.search(r"( {2,}(-?[\d,.]+|—|–|-)){3}$", line)]
+    figures = [re.split(r" {2,}", line.strip())[-3:] for line in printed]
+    for place, figure in enumerate(trials[0]):
+        shown = [trial[figure] for trial in trials]
+        assert [_number(text) for text in figures[place]] == pytest.approx(shown, abs=0.5), (figure, figures[place])
+
+
+def _number(printed: str) -> float | None:
+    """A figure of the table; None where there is none."""
+    return float(printed.replace(",", "")) if any(sign.isdigit() for sign in printed) else None
 
 
 def test_each_run_adds_a_report_and_an_unknown_forecast_adds_none(

@@ -154,7 +154,7 @@ ALLOWED = {
         "channel_budgets": "select insert update",
         "budget_edits": "select insert",
         "outcome_weeks": "select insert update",
-        "backtest_results": "insert",
+        "backtest_results": "select insert",
         "backtest_differences": "insert",
         "leads": "update",  # and select of the columns that are no personal data: see test_personal_data.py
     },

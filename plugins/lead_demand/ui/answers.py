@@ -97,6 +97,7 @@ def health(connection: Connection) -> str:
         "finding_counts",
         "unmatched",
         "right",
+        "backtests",
         "stat_runs",
         "budget_runs",
     ):

@@ -126,6 +126,8 @@ def lived(
 ) -> tuple[LeadsDatabase, str]:
     """The database and the id of today's run in it."""
     from lead_demand import database as leads
+    from lead_demand.backtest.run import run
+    from lead_demand.channels.registry import STEERED
     from lead_demand.database import sql
     from lead_demand.runs import day
 
@@ -147,6 +149,8 @@ def lived(
         month_of_budgets = "(select round(31 * sum(amount)) from channel_budgets)"
         found.fetch(f"update orchestration_settings set monthly_budget = {month_of_budgets}, approval_threshold = 20")
         found.fetch("update lead_segment_channels set max_daily_budget = max_daily_budget + 5 where is_automated")
+        for name, tried in {"cooldown_days": 0, "dead_band": 0.5}.items():
+            run(STEERED, f"manual__{name}", changes={name: tried})
     return found, run_id
 
 

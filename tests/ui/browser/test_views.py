@@ -264,6 +264,28 @@ def test_health_shows_each_source_each_finding_and_how_often_decisions_were_righ
     assert one.tab.locator(f"a[href*='{browsed.run_id.split('T')[0]}']").count(), "a link to today's run"
 
 
+def test_health_shows_what_other_settings_would_have_decided_on_past_mornings(
+    open_page: Open, browsed: Browsed
+) -> None:
+    one = open_page(width=1400)
+    one.show("#/health")
+    section = one.tab.locator("section", has=one.tab.get_by_role("heading", name="Backtest"))
+    heads = section.locator("table").first.locator("thead th").all_inner_texts()
+    assert heads[1:] == ["As decided", "Today's settings", "dead_band 0.5"]
+    told = {row.inner_text().split("\t")[0]: row.inner_text().split("\t")[1:] for row in section.locator("tr").all()}
+    changed = browsed.database.value(
+        "select sum(differing) from backtest_results where run_id = 'manual__dead_band' and trial = 'changed'"
+    )
+    assert changed and told["Decisions unlike the column before"][2] == str(changed)
+    assert section.locator("table").nth(1).locator("a[href^='#/segment/']").count(), "where budgets would stand"
+    assert section.locator("a[href$='/dags/lead_backtest/runs/manual__dead_band']").is_visible()
+    earlier = section.locator("details")
+    assert earlier.count() == 1 and not earlier.locator("table").is_visible()
+    earlier.locator("summary").click()
+    assert "cooldown_days 0" in earlier.locator("table").inner_text()
+    assert not one.barriers()
+
+
 def test_every_link_leads_somewhere(open_page: Open, browsed: Browsed) -> None:
     one = open_page()
     addresses = ["#/today", "#/log", "#/health", f"#/segment/{browsed.codes('d.action = $$decrease$$')[0]}"]

@@ -9,6 +9,7 @@ import { dagAddress, outLink, runAddress, runLink } from "../lib/links.js";
 import { channelName, isDeciding } from "../parts/channels.js";
 import { state } from "../parts/controls.js";
 import { chip } from "../parts/decision.js";
+import { backtests } from "./backtest.js";
 
 const SHOWN_DAYS = 14;
 const WEEKS = 8; // shown one by one
@@ -32,7 +33,8 @@ export async function healthView(page) {
       element("div", {},
         section("freshness", freshness(health, today)),
         section("findings_stop", findings(stops, today)),
-        section("findings_other", findings(others, today))),
+        section("findings_other", findings(others, today)),
+        section("backtest", backtests(health.backtests, health.backtest_moves, today))),
       element("div", {},
         section("right", right(health.right)),
         section("sums", sums(health.sums)),
@@ -62,6 +64,8 @@ function lead(health) {
   const spend = health.unmatched.reduce((sum, each) => sum + (each.spend || 0), 0);
   const parts = [say("health.lead_fresh", { n: health.freshness.length, fresh: whole(fresh) }), say("health.lead_stops", { n: stops })];
   if (spend) parts.push(say("health.lead_spend", { spend: cents(spend) }));
+  const held = health.right.find((each) => each.week === "all" && each.action === "hold");
+  if (held && held.as_promised_pct !== null) parts.push(say("health.lead_right", { part: percent(held.as_promised_pct / 100) }));
   return `${parts.join(", ")}.`;
 }
 
