@@ -102,6 +102,7 @@ def lead_stats() -> None:
         task_id="attribute_leads",
         sql="lead_stats/update_leads.sql",
         restated_days=OF_LEADS,
+        whole_sets=True,
         doc_md="Branch and longest postal prefix decide, then the region. Only leads without a segment are touched.",
     )
     with TaskGroup("read_sources") as read_sources:

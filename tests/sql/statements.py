@@ -115,6 +115,7 @@ PAGE_VALUES = {
 }
 # Of each of its statements, how many times a week of rows it may come by.
 PAGE = {
+    "backtests": 1,
     "budget_runs": 1,
     "day_counts": 1,
     "day_groups": 2,
@@ -399,7 +400,9 @@ STATEMENTS = {
     "lead_stats/update_lead_segment_plans.sql": _statement(
         undo=f"update lead_segment_plans set lead_gap = null where date {YESTERDAY}", writes="lead_segment_plans"
     ),
-    "lead_stats/update_leads.sql": _statement(undo="update leads set segment_id = null", writes="leads"),
+    "lead_stats/update_leads.sql": _statement(
+        first=("join_whole_sets.sql",), undo="update leads set segment_id = null", writes="leads"
+    ),
     "lead_stats/upsert_channel_metrics.sql": _statement(
         first=("lead_stats/create_pulled_metrics.sql", PULLED), writes="channel_metrics"
     ),

@@ -1,6 +1,7 @@
 -- Grain: one lead without a segment, created in the window.
 -- Why: within a country, branch and longest postal prefix decide, then the region, also of a lead whose postal code is missing or fits
 -- no prefix; two segments that fit alike are a tie. A lead that fits none stays without a segment, for a person to see.
+-- Needs join_whole_sets.sql before it: on a database without statistics each lead would be compared with each segment, for hours.
 with unmatched as materialized (
     select
         source.lead_id,
@@ -116,8 +117,11 @@ locked as materialized (
         decided.segment_id
     from leads
     inner join decided on leads.id = decided.lead_id
-    -- Written so that no index on segment_id fits: each decided lead is then looked up by its key, not by a scan of all that wait.
-    where (leads.segment_id is null) is true
+    where
+        -- A list of keys is looked up by the index also where no loop is allowed.
+        leads.id = any(array(select lead_id from decided))
+        -- Written so that no index on segment_id fits: a scan of all that wait is none of a day's.
+        and (leads.segment_id is null) is true
     order by leads.id
     for no key update of leads
 )
@@ -126,5 +130,6 @@ update leads
 set segment_id = locked.segment_id
 from locked
 where
-    leads.id = locked.lead_id
+    leads.id = any(array(select lead_id from locked))
+    and leads.id = locked.lead_id
     and (leads.segment_id is null) is true

@@ -36,6 +36,7 @@ class WindowOperator(LeadsOperator):
     :param counts: what the statement counts.
     :param sums: a file whose statement keeps, in the same transaction, what the written rows come to.
     :param bound: further values that `sql` binds.
+    :param whole_sets: join by hash or merge alone, whatever statistics there are.
     """
 
     template_fields: ClassVar[Sequence[str]] = ("sql", "sums", *BaseSQLOperator.template_fields)
@@ -50,6 +51,7 @@ class WindowOperator(LeadsOperator):
         counts: str = "rows new or changed",
         sums: str = "",
         bound: Mapping[str, object] | None = None,
+        whole_sets: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -58,6 +60,7 @@ class WindowOperator(LeadsOperator):
         self.restated_days = restated_days
         self.counts = counts
         self.bound = bound
+        self.whole_sets = whole_sets
 
     def window(self, dag_run: DagRunProtocol) -> Window:
         return stats_window(dag_run, self.restated_days)
@@ -65,7 +68,9 @@ class WindowOperator(LeadsOperator):
     def execute(self, context: Context) -> None:
         window = self.window(context["dag_run"])
         store = context["task_state_store"]
-        run_statement(self.task_id, self.sql, window, context["ti"], store, self.counts, self.sums, self.bound)
+        run_statement(
+            self.task_id, self.sql, window, context["ti"], store, self.counts, self.sums, self.bound, self.whole_sets
+        )
 
 
 class LastDayOperator(WindowOperator):

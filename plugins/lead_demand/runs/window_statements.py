@@ -44,6 +44,7 @@ def run_statement(
     counts: str = "rows new or changed",
     sums: str = "",
     bound: Mapping[str, object] | None = None,
+    whole_sets: bool = False,
 ) -> None:
     """Run a statement over a window, chunk after chunk.
 
@@ -53,12 +54,15 @@ def run_statement(
     :param counts: what is counted.
     :param sums: a statement that is run after it, in its transaction, and keeps what the written rows come to.
     :param bound: further values that the statement binds.
+    :param whole_sets: join by hash or merge alone, whatever statistics there are.
     """
 
     def run(chunk: Window) -> Done:
         values = {"first": chunk.first, "last": chunk.last, "dag_run_id": task_instance.run_id}
         with database.connect() as connection:
             connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": step})
+            if whole_sets:
+                sql.join_whole_sets(connection)
             cursor = connection.execute(statement, values | dict(bound or {}))
             row = cursor.fetchone() if cursor.description else None
             if sums:
