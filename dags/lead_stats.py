@@ -117,6 +117,8 @@ def lead_stats() -> None:
         pull_leads = WindowOperator(
             task_id="pull_leads",
             sql="lead_stats/upsert_channel_metrics_leads.sql",
+            first="lead_stats/create_counted_leads.sql",
+            whole_sets=True,
             sums="lead_stats/upsert_channel_totals_leads.sql",
             restated_days=OF_LEADS,
             doc_md="Counts by day of creation; acceptance comes days later, so the window is counted again every day.",
@@ -183,6 +185,7 @@ def lead_stats() -> None:
             task_id="record_lead_findings",
             sql="lead_stats/insert_pipeline_findings_leads.sql",
             restated_days=OF_LEADS,
+            whole_sets=True,
             **FINDINGS,
             doc_md="Leads of no segment, and statuses and sources that mean nothing, with their number by day.",
         )

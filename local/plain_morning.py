@@ -111,12 +111,15 @@ def lead_stats(
             covered = window or task.window(run)
             if isinstance(task, LastDayOperator):
                 covered = day.Window(covered.last, covered.last)
-            statement, sums = sql.render(task.sql), sql.render(task.sums) if task.sums else ""
+            statement = sql.render(task.sql)
+            first, sums = (sql.render(name) if name else "" for name in (task.first, task.sums))
             given: Any = attempt
             if isinstance(task, partner_capacity.PartnerCapacityOperator):
                 partner_capacity.pull_partner_capacity(name, statement, covered, given, given, sums)
             else:
-                window_statements.run_statement(name, statement, covered, given, given, task.counts, sums, task.bound)
+                window_statements.run_statement(
+                    name, statement, covered, given, given, task.counts, sums, task.bound, task.whole_sets, first
+                )
         elif name.startswith("pull_") and (channel := name.removeprefix("pull_")) in registry.pulled():
             for of_channel, account in accounts:
                 if of_channel == channel:
@@ -147,6 +150,7 @@ def lead_budgets(channel: str, run_id: str) -> None:
             planning.read_budgets(channel, account, run_id)
     planning.plan(channel, run_id)
     with database.connect() as connection:
+        sql.join_whole_sets(connection)
         connection.execute(sql.render("lead_budgets/update_lead_segment_plans_held.sql"), {"channel": channel})
     for action in ("decrease", "increase"):
         decisions.apply_changes(action, channel, run_id, last_try=True)

@@ -25,6 +25,7 @@ from tests.fixtures.findings import BOUND, statement_of
 from tests.fixtures.morning import HISTORY_DAYS, Morning, a_morning
 from tests.fixtures.postgres import LeadsDatabase, drop_database
 from tests.fixtures.sandbox import Sandbox
+from tests.fixtures.steps import execute_step
 
 PAINTERS, ROOFERS = "1234567890", "2345678901"
 UTRECHT, GELDERLAND = "20000001002", "20000001005"  # campaigns
@@ -50,7 +51,7 @@ def restate(window: Window = MONTH, accounts: tuple[str, ...] = (PAINTERS, ROOFE
     for statement in ("upsert_channel_metrics_leads.sql", *STEPS):
         with database.connect() as connection:
             connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": statement})
-            connection.execute(sql.render(f"lead_stats/{statement}"), values)
+            execute_step(connection, f"lead_stats/{statement}", values)
 
 
 @pytest.fixture(scope="module")

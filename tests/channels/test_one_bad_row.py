@@ -28,6 +28,7 @@ from tests.fixtures.airflow import use_database
 from tests.fixtures.findings import BOUND, UNKNOWN
 from tests.fixtures.postgres import LeadsDatabase
 from tests.fixtures.sandbox import Sandbox
+from tests.fixtures.steps import execute_step
 
 PAINTERS = "1234567890"
 # In numbers, as an API's JSON and its clients write them.
@@ -369,7 +370,7 @@ def test_a_lead_with_strange_values_costs_no_other_lead(leads_db: LeadsDatabase)
     values = {"first": latest_whole_day() - timedelta(days=3), "last": latest_whole_day(), "dag_run_id": "test"} | BOUND
     with psycopg.connect(leads_db.pipeline_url) as connection:
         for name in ("update_leads", "upsert_channel_metrics_leads", "upsert_channel_totals_leads"):
-            connection.execute(sql.render(f"lead_stats/{name}.sql"), values)
+            execute_step(connection, f"lead_stats/{name}.sql", values)
         connection.execute(sql.render("lead_stats/insert_pipeline_findings_leads.sql"), values)
     counted = leads_db.value("select sum(leads_generated) from channel_metrics where segment_id = %s", [segment])
     assert counted == 1

@@ -16,7 +16,8 @@ from tests.fixtures.airflow import use_database
 from tests.fixtures.postgres import LeadsDatabase
 
 WINDOW = {"first": day.latest_whole_day(), "last": day.latest_whole_day(), "dag_run_id": "test"}
-ATTRIBUTE, PULL = "lead_stats/update_leads.sql", "lead_stats/upsert_channel_metrics_leads.sql"
+ATTRIBUTE, PULL = "lead_stats/update_leads.sql", "lead_stats/create_counted_leads.sql"
+STATS = "lead_stats/upsert_lead_generation_stats.sql"
 PARTNERS = "lead_stats/upsert_channel_metrics_partner_capacity.sql"
 
 
@@ -45,7 +46,7 @@ def error_of(statement: LiteralString, values: Any = None, run: Callable[..., An
         ),
         ("partners rename to companies", PARTNERS, Failed(PARTNERS, "sources/partner_capacity.sql", "partners")),
         ("lead_segments rename column branch to trade", ATTRIBUTE, Failed(ATTRIBUTE, "", "lead_segments")),
-        ("channel_metrics rename to metrics", PULL, Failed(PULL, "", "channel_metrics")),
+        ("channel_metrics rename to metrics", PARTNERS, Failed(PARTNERS, "", "channel_metrics")),
     ],
 )
 def test_what_was_renamed_names_the_adapter_if_it_is_read_there_and_the_file_and_table_always(
@@ -56,8 +57,8 @@ def test_what_was_renamed_names_the_adapter_if_it_is_read_there_and_the_file_and
 
 
 def test_a_right_that_is_missing_names_the_file_and_the_table(db: LeadsDatabase) -> None:
-    db.fetch("revoke insert on channel_metrics from lead_pipeline")
-    assert error_of(sql.render(PULL), WINDOW) == Failed(PULL, "", "channel_metrics")
+    db.fetch("revoke insert on lead_generation_stats from lead_pipeline")
+    assert error_of(sql.render(STATS), WINDOW) == Failed(STATS, "", "lead_generation_stats")
 
 
 def test_a_statement_that_waits_too_long_names_the_table_that_it_writes(db: LeadsDatabase) -> None:

@@ -14,7 +14,6 @@ from lead_demand import database
 from lead_demand.budgets import planning, segments
 from lead_demand.channels import registry
 from lead_demand.channels.paid import NOT_STEERABLE
-from lead_demand.database import sql
 from lead_demand.planner.finding_codes import WHAT_TO_DO, FindingCode, what_to_do
 from lead_demand.planner.reasons import Reason
 from lead_demand.planner.refusals import Refusal
@@ -23,6 +22,7 @@ from lead_demand.runs import day
 from tests.findings.test_advice import named_in_python, named_in_sql
 from tests.fixtures.findings import BOUND
 from tests.fixtures.morning import Morning
+from tests.fixtures.steps import execute_step
 
 PAINTERS, ROOFERS = "1234567890", "2345678901"
 UTRECHT, OF_UTRECHT = f"customers/{PAINTERS}/campaigns/20000001002", f"customers/{PAINTERS}/campaignBudgets/30000002002"
@@ -200,7 +200,7 @@ def happens(morning: Morning, cause: Reason) -> list[dict[str, Any]]:
     values = {"first": yesterday - timedelta(days=29), "last": yesterday, "dag_run_id": "test-run"} | BOUND
     for step in STEPS:
         with database.connect() as connection:
-            connection.execute(sql.render(f"lead_stats/{step}.sql"), values)
+            execute_step(connection, f"lead_stats/{step}.sql", values)
     for account in (PAINTERS, ROOFERS):
         planning.read_budgets(registry.STEERED, account, "test-run")
     return [row for row in morning.open_findings(cause) if row["id"] not in before]

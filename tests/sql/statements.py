@@ -303,7 +303,9 @@ STATEMENTS = {
         row=ONE_CLAIM,
         writes="channel_orchestration_log",
     ),
-    "lead_budgets/update_lead_segment_plans_held.sql": _statement("decided", writes="lead_segment_plans"),
+    "lead_budgets/update_lead_segment_plans_held.sql": _statement(
+        "decided", first=("join_whole_sets.sql",), writes="lead_segment_plans"
+    ),
     "lead_budgets/update_lead_segment_plans_refused.sql": _statement(
         "decided", row=ONE_PLAN, writes="lead_segment_plans"
     ),
@@ -318,6 +320,7 @@ STATEMENTS = {
     "lead_stats/check_every_segment_has_a_row.sql": _statement(),
     "lead_stats/check_counts.sql": _statement(),
     "lead_stats/check_leads_add_up.sql": _statement(),
+    "lead_stats/create_counted_leads.sql": _statement(times=2),
     "lead_stats/create_pulled_metrics.sql": _statement(),
     "lead_stats/create_pulled_left_out.sql": _statement(),
     "lead_stats/create_pulled_totals.sql": _statement(),
@@ -336,6 +339,7 @@ STATEMENTS = {
         writes="channel_totals",
     ),
     "lead_stats/upsert_channel_totals_leads.sql": _statement(
+        first=("join_whole_sets.sql", "lead_stats/create_counted_leads.sql"),
         undo=f"update channel_totals set in_none = in_none + 1 where channel = 'leads' and date {YESTERDAY}",
         writes="channel_totals",
         times=2,  # as every statement on leads: once to count, once for what was posted twice
@@ -347,7 +351,7 @@ STATEMENTS = {
     "lead_stats/insert_channel_fetches.sql": _statement(values={"rows": 12}),
     "lead_stats/check_channels_usual.sql": _statement(values={"since": "2026-01-01"}),
     "lead_stats/insert_pipeline_findings.sql": _statement(times=4),  # it includes select_capacity_leaps.sql
-    "lead_stats/insert_pipeline_findings_leads.sql": _statement(times=2),
+    "lead_stats/insert_pipeline_findings_leads.sql": _statement(first=("join_whole_sets.sql",), times=3),
     "lead_stats/insert_pipeline_findings_partners.sql": _statement(),
     "lead_stats/insert_pipeline_findings_capacity.sql": _statement(),
     "join_whole_sets.sql": _statement(),
@@ -407,6 +411,7 @@ STATEMENTS = {
         first=("lead_stats/create_pulled_metrics.sql", PULLED), writes="channel_metrics"
     ),
     "lead_stats/upsert_channel_metrics_leads.sql": _statement(
+        first=("join_whole_sets.sql", "lead_stats/create_counted_leads.sql"),
         undo=f"delete from channel_metrics where channel = 'leads' and date {YESTERDAY}",
         writes="channel_metrics",
         times=2,

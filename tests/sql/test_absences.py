@@ -15,6 +15,7 @@ from psycopg.rows import dict_row
 from lead_demand.database import sql
 from lead_demand.runs import day
 from tests.fixtures.postgres import LeadsDatabase
+from tests.fixtures.steps import execute_step
 from tests.sql.statements import window
 
 STEPS = (
@@ -61,7 +62,7 @@ class Painters:
         values = window(self.db.value("select lead_today()"), 1)
         with psycopg.connect(self.db.pipeline_url, row_factory=dict_row) as connection:
             for step in STEPS:
-                connection.execute(sql.render(step), values)
+                execute_step(connection, step, values)
         return self.db.fetch("select * from lead_generation_stats where date = lead_today() - 1")[0]
 
     def capacity(self) -> tuple[int | None, int | None, Decimal | None, int | None]:

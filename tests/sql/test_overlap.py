@@ -16,6 +16,7 @@ from lead_demand.database import sql
 from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.findings import BOUND
 from tests.fixtures.postgres import LeadsDatabase, drop_database
+from tests.fixtures.steps import execute_step
 from tests.sql.statements import ACCOUNT, CHANNEL, FINDING, PULLED, RUN
 
 ROUNDS = 6
@@ -105,7 +106,7 @@ def run(connection: psycopg.Connection[Any], step: str, first: date, last: date)
     checked = [
         {"name": FINDING["name"], "channel": CHANNEL, "account": ACCOUNT, "first": str(first), "last": str(last)}
     ]
-    connection.execute(sql.render(step), values | {"findings": Jsonb(findings), "checked": Jsonb(checked)})
+    execute_step(connection, step, values | {"findings": Jsonb(findings), "checked": Jsonb(checked)})
     connection.commit()
 
 

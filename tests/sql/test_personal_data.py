@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from lead_demand.database import sql
 from local.embedded_postgres import EmbeddedPostgres
 from tests.fixtures.postgres import COMPANY_SQL, PIPELINE_PASSWORD, LeadsDatabase, drop_database
+from tests.fixtures.steps import execute_step
 from tests.sql.statements import STATEMENTS, window
 from tools import adapters
 from tools.migrate import main, migrate
@@ -115,7 +116,7 @@ def test_row_level_security_of_leads_still_decides_what_is_counted(leads_db: Lea
     with psycopg.connect(leads_db.pipeline_url) as connection:
         values = window(leads_db.value("select lead_today()"), 1)
         connection.execute(sql.render("lead_stats/update_leads.sql"), values)
-        connection.execute(sql.render("lead_stats/upsert_channel_metrics_leads.sql"), values)
+        execute_step(connection, "lead_stats/upsert_channel_metrics_leads.sql", values)
     assert leads_db.value("select sum(leads_generated) from channel_metrics") == 1
 
 
@@ -266,6 +267,6 @@ def test_a_hundred_thousand_posts_of_a_window_are_compared_at_once(leads_db: Lea
     with psycopg.connect(leads_db.pipeline_url) as connection:
         # Without statistics: comparing each with each would take hours.
         connection.execute("set statement_timeout = '100s'")
-        connection.execute(sql.render("lead_stats/upsert_channel_metrics_leads.sql"), values)
+        execute_step(connection, "lead_stats/upsert_channel_metrics_leads.sql", values)
     counted = leads_db.value("select sum(leads_generated) from channel_metrics")
     assert 50_000 <= counted <= 50_010

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from lead_demand.database import sql
 from tests.fixtures.findings import BOUND
 from tests.fixtures.postgres import LeadsDatabase
+from tests.fixtures.steps import execute_step
 from tools import adapters
 
 STEPS = (
@@ -92,7 +92,7 @@ class Company:
         } | BOUND
         for step in STEPS:
             with psycopg.connect(self.db.pipeline_url, row_factory=dict_row) as connection:
-                connection.execute(sql.render(step), values)
+                execute_step(connection, step, values)
 
     def segment_of(self, lead: int) -> str | None:
         return self.db.value(
@@ -522,7 +522,7 @@ def test_a_column_without_a_time_zone_is_read_as_the_clock_in_amsterdam(
             connection.execute("set timezone = 'America/Los_Angeles'")
             values = {"first": asked - timedelta(days=2), "last": asked + timedelta(days=2), "dag_run_id": "test"}
             values |= BOUND
-            connection.execute(sql.render(step), values)
+            execute_step(connection, step, values)
     counted = company.db.fetch(
         "select date from lead_generation_stats where leads_generated > 0 and segment_id = %s", [segment]
     )

@@ -9,6 +9,7 @@ dated as materialized (
         counted.*,
         (created_at at time zone 'Europe/Amsterdam')::date as date
     from counted
+    where segment_id is null or meaning is null or not is_source_known
 ),
 
 spelled as (

@@ -1,25 +1,7 @@
 -- Grain: one (segment, day) of the window; of active segments zeros included: the leads were read, so none means none.
 -- Why: counts by day of creation in Amsterdam; acceptance comes later, so the whole window is counted again each time. A status that
 -- is not known is still pending, and counted apart: above a tenth of a segment's leads it holds the budget.
-{% set with_places = false -%}
-with {% include 'reading/leads.sql' %}
-
-by_source as (
-    select
-        segment_id,
-        (created_at at time zone 'Europe/Amsterdam')::date as date,
-        channel as source_channel,
-        count(*) as generated,
-        count(*) filter (where meaning = 'accepted') as accepted,
-        count(*) filter (where meaning = 'rejected') as rejected,
-        count(*) filter (where meaning = 'pending' or meaning is null) as pending,
-        count(*) filter (where meaning is null) as status_unknown
-    from counted
-    where segment_id is not null
-    group by 1, 2, 3
-),
-
-days as (
+with days as (
     select day::date as date
     from generate_series(%(first)s::date, %(last)s::date, interval '1 day') as day
 ),
@@ -40,7 +22,8 @@ by_day as materialized (
             || ',"rejected":' || rejected || ',"pending":' || pending || '}',
             ','
         ) || '}')::jsonb as by_source
-    from by_source
+    from counted_leads
+    where segment_id is not null
     group by segment_id, date
 ),
 

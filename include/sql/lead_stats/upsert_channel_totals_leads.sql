@@ -1,25 +1,24 @@
 -- Grain: one day of the window, of all leads; runs in the transaction that has just counted them for the segments.
 -- Why: leads with a segment + leads without + what is no lead or was posted again = leads in the adapter; a lead that is in none of
 -- them was dropped.
-{% set with_places = false -%}
-with {% include 'reading/leads.sql' %}
-
-source as materialized (
+with source as materialized (
     select
-        (created_at at time zone 'Europe/Amsterdam')::date as date,
+        (posts.created_at at time zone 'Europe/Amsterdam')::date as date,
         count(*) as reported
-    from posted
-    where created_at >= %(first)s::date::timestamp at time zone 'Europe/Amsterdam'
+    from ({% include 'sources/leads.sql' %}) as posts
+    where
+        posts.created_at >= %(first)s::date::timestamp at time zone 'Europe/Amsterdam'
+        and posts.created_at < (%(last)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
     group by 1
 ),
 
 leads as materialized (
     select
-        (created_at at time zone 'Europe/Amsterdam')::date as date,
-        count(*) as counted,
-        count(*) filter (where segment_id is null) as in_none
-    from counted
-    group by 1
+        date,
+        sum(generated) as counted,
+        coalesce(sum(generated) filter (where segment_id is null), 0) as in_none
+    from counted_leads
+    group by date
 ),
 
 kept as materialized (

@@ -2,7 +2,7 @@
 -- Grain: one post of the window, and of the ten minutes before it. The beginning of a statement: gives `posted`, `meant` (what
 -- each pair of status and source channel means; status NULL = not known) and `counted`: the posts that are a lead, once each.
 -- Why: what is no lead, and what was posted twice, is left out in one place; each word is read once, not once per lead.
-posted as materialized (
+posted as not materialized (
     select
         source.lead_id,
         source.created_at,
@@ -35,7 +35,7 @@ meant as materialized (
         on sources.kind = 'source_channel' and lead_slug(words.source_channel) = lead_slug(sources.spelling)
 ),
 
-said as (
+said as not materialized (
     select
         posted.*,
         meant.status as meaning,

@@ -37,11 +37,12 @@ class WindowOperator(LeadsOperator):
     :param sums: a file whose statement keeps, in the same transaction, what the written rows come to.
     :param bound: further values that `sql` binds.
     :param whole_sets: join by hash or merge alone, whatever statistics there are.
+    :param first: a file whose statement is run before it, in the same transaction.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("sql", "sums", *BaseSQLOperator.template_fields)
+    template_fields: ClassVar[Sequence[str]] = ("sql", "first", "sums", *BaseSQLOperator.template_fields)
     template_ext: ClassVar[Sequence[str]] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "sums": "sql"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "first": "sql", "sums": "sql"}
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class WindowOperator(LeadsOperator):
         sums: str = "",
         bound: Mapping[str, object] | None = None,
         whole_sets: bool = False,
+        first: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,6 +63,7 @@ class WindowOperator(LeadsOperator):
         self.counts = counts
         self.bound = bound
         self.whole_sets = whole_sets
+        self.first = first
 
     def window(self, dag_run: DagRunProtocol) -> Window:
         return stats_window(dag_run, self.restated_days)
@@ -69,7 +72,16 @@ class WindowOperator(LeadsOperator):
         window = self.window(context["dag_run"])
         store = context["task_state_store"]
         run_statement(
-            self.task_id, self.sql, window, context["ti"], store, self.counts, self.sums, self.bound, self.whole_sets
+            self.task_id,
+            self.sql,
+            window,
+            context["ti"],
+            store,
+            self.counts,
+            self.sums,
+            self.bound,
+            self.whole_sets,
+            self.first,
         )
 
 

@@ -133,6 +133,7 @@ def hold_budgets(channel: str) -> None:
     """Marks today's holds; no budget is touched."""
     day.require_today(this_run())
     with database.connect() as connection:
+        sql.join_whole_sets(connection)
         statement = sql.render("lead_budgets/update_lead_segment_plans_held.sql")
         held = connection.execute(statement, {"channel": channel}).rowcount
     say(f"{held} segment(s) held; no budget was touched.")
