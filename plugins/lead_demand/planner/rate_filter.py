@@ -63,6 +63,7 @@ SHARED = Grid((*DRIFTS, 0.05), BURSTS, (100.0,))
 # begins, a law changes): the posterior of their level is then discounted to this part. On days with fewer predicted
 # leads than this, chance alone exceeds that distance too often.
 LEAP, LEAP_KEEPS, LEAP_LEADS = 4.0, 0.01, 10.0
+BLOCK = 1000  # segments whose posteriors of all days are held at once: ten thousand would be a hundred megabytes
 ENOUGH_SEGMENTS = 200  # a sample of so many weighs the grid; the other segments use its weights
 # How many leads, or decided leads, the mean of the pool is worth where it is only a starting point.
 PRIOR_LEADS, PRIOR_DECIDED = 5.0, 20.0
@@ -151,10 +152,20 @@ def _filtered(
     # Only those that hold 98% of the weight: the others change nothing and cost time.
     best = best[: 1 + int((weight[best].cumsum() < 0.98 * weight.sum()).sum())]
     weight = weight[best] / weight[best].sum()
-    if len(count) > len(count[sample]):
-        hits, tries = _filter(count, exposure, pool, table[best], is_share, may_leap)
-    else:
-        hits, tries = hits[:, best], tries[:, best]
+    if len(count) == len(count[sample]):
+        return _mixed(hits[:, best], tries[:, best], weight, is_share)
+    parts = []
+    for first in range(0, len(count), BLOCK):
+        block = slice(first, first + BLOCK)
+        parts.append(
+            _mixed(*_filter(count[block], exposure[block], pool, table[best], is_share, may_leap), weight, is_share)
+        )
+    moments = (np.concatenate([getattr(part.now, name) for part in parts]) for name in ("mean", "variance"))
+    return _Filtered(Moments(*moments), np.concatenate([part.path for part in parts]))
+
+
+def _mixed(hits: Floats, tries: Floats, weight: Floats, is_share: bool) -> _Filtered:
+    """The mean over the rows of a grid, of posteriors of shape (days + 1, rows, segments)."""
     means = np.einsum("g,dgs->sd", weight, hits[1:] / tries[1:])
     each = hits[-1] / tries[-1]
     variance = each * (1 - each) / (tries[-1] + 1) if is_share else each / tries[-1]
