@@ -278,7 +278,9 @@ STATEMENTS = {
     "lead_budgets/select_report.sql": _statement("decided"),
     "lead_budgets/select_month_rooms.sql": _statement("claimed", undo=MONTHS, times=5),
     "lead_budgets/select_room.sql": _statement("claimed"),
-    "lead_budgets/select_sendable.sql": _statement("claimed", undo=MONTHS, values=LIMITS, times=5),
+    "lead_budgets/select_sendable.sql": _statement(
+        "claimed", first=("join_whole_sets.sql",), undo=MONTHS, values=LIMITS, times=5
+    ),
     "lead_budgets/select_segments.sql": _statement(
         values={"is_complete": True, "kill_switch": False, "currency": "EUR", "time_zone": "Europe/Amsterdam"}
         | UNKNOWN,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -19,6 +20,7 @@ SEGMENTS, LEADS = 1000, 20_000
 COMPANY = f"""
 alter table leads set (autovacuum_enabled = false);
 alter table lead_segments set (autovacuum_enabled = false);
+alter table channel_orchestration_log set (autovacuum_enabled = false);
 insert into lead_segments (code, branch, region, postal_prefixes)
 select 'b' || n / 50 || '_r' || n % 50, 'b' || n / 50, 'r' || n % 50, array[(1000 + n % 50)::text]
 from generate_series(0, {SEGMENTS} - 1) as n;
@@ -30,14 +32,55 @@ select
 from generate_series(0, {LEADS} - 1) as n
 """
 
+# An increase of each segment, decided and claimed.
+CLAIMS = """
+insert into lead_segment_channels (
+    segment_id, channel, min_daily_budget, max_daily_budget, max_increase_pct, max_decrease_pct, cooldown_days,
+    is_automated
+)
+select id, 'google_ads', 10, 80, 20, 20, 1, true from lead_segments;
+insert into channel_sources (channel, account, external_id, segment_id)
+select 'google_ads', '1234567890', row_number() over (order by code), id from lead_segments;
+insert into channel_budgets (
+    channel, account, campaign_id, budget_id, amount, campaigns_on_budget, is_learning, is_serving, currency, time_zone,
+    dag_run_id
+)
+select
+    'google_ads', '1234567890', external_id, external_id, 50, 1, false, true, 'EUR', 'Europe/Amsterdam', 'run'
+from channel_sources;
+insert into budget_decisions (
+    segment_id, channel, decision_date, action, old_budget, new_budget, is_dry_run, is_blocked
+)
+select id, 'google_ads', lead_today(), 'increase', 50, 60, false, false from lead_segments;
+insert into channel_orchestration_log (
+    segment_id, channel, action_type, old_value, new_value, status, account, external_id, decision_date, kind,
+    decision_id
+)
+select
+    decisions.segment_id, 'google_ads', 'budget_increase', 50, 60, 'pending', '1234567890', sources.external_id,
+    lead_today(), 'plan', decisions.id
+from budget_decisions as decisions inner join channel_sources as sources on decisions.segment_id = sources.segment_id
+"""
+LIMITS = {
+    "channel": "google_ads",
+    "unit": Decimal("0.01"),
+    "total_cap_words": "total_daily_cap",
+    "total_daily_cap": Decimal(100_000),
+    "max_daily_increase": Decimal(100_000),
+    "approval_threshold": Decimal(50),
+    "approve": "Approve",
+}
+
 
 @pytest.fixture(scope="module")
 def never_analyzed(postgres_cluster: EmbeddedPostgres, leads_template: str) -> Iterator[LeadsDatabase]:
     name = "never_analyzed"
     postgres_cluster.create_database(name, template=leads_template)
     database = LeadsDatabase(name, postgres_cluster.url(name))
-    for statement in COMPANY.split(";"):
-        database.fetch(statement)
+    with database.connect() as owner:
+        owner.execute("set session_replication_role = replica")
+        for statement in (*COMPANY.split(";"), *CLAIMS.split(";")):
+            owner.execute(statement)
     yield database
     drop_database(postgres_cluster, name)
 
@@ -57,3 +100,13 @@ def test_a_lead_is_not_compared_with_every_segment(never_analyzed: LeadsDatabase
     assert never_analyzed.value("select count(*) from leads where segment_id is not null") == LEADS
     assert never_analyzed.value("select reltuples from pg_class where relname = 'leads'") == -1
     assert compared_in_vain(planned["Plan"]) < LEADS
+
+
+def test_an_open_change_is_not_compared_with_every_other(never_analyzed: LeadsDatabase) -> None:
+    with psycopg.connect(never_analyzed.pipeline_url, cursor_factory=psycopg.ClientCursor) as connection:
+        sql.join_whole_sets(connection)
+        statement = sql.render("lead_budgets/select_sendable.sql")
+        assert [row[1] for row in connection.execute(statement, LIMITS).fetchall()] == [None] * SEGMENTS
+        (planned,) = connection.execute(f"explain (analyze, format json) {statement}", LIMITS).fetchall()[0][0]
+    assert never_analyzed.value("select reltuples from pg_class where relname = 'channel_orchestration_log'") == -1
+    assert compared_in_vain(planned["Plan"]) < SEGMENTS

@@ -117,6 +117,7 @@ def may_be_sent(connection: psycopg.Connection[Any], channel: PaidChannel, switc
         "approval_threshold": switches.approval_threshold,
         "approve": APPROVE,
     }
+    sql.join_whole_sets(connection)
     rows = connection.execute(sql.render("lead_budgets/select_sendable.sql"), values).fetchall()
     connection.commit()
     return {claim: Verdict(code, detail) for claim, code, detail in rows}
