@@ -98,28 +98,33 @@ class Story:
                 cooldown_days=3,
                 is_automated=code != SWITCHED_OFF,
             )
-            self.insert(
-                "channel_sources",
-                channel=CHANNEL,
-                account=ACCOUNT,
-                external_id=str(900 + number),
-                segment_id=self.segments[code],
-            )
-            self.insert(
-                "channel_budgets",
-                channel=CHANNEL,
-                account=ACCOUNT,
-                campaign_id=str(900 + number),
-                campaign_name=SCRIPT if number == 0 else f"NL {code}",
-                budget_id=f"budget/{code}",
-                amount=50,
-                campaigns_on_budget=1,
-                is_learning=False,
-                is_serving=True,
-                currency="EUR",
-                time_zone="Europe/Amsterdam",
-                dag_run_id="run-0",
-            )
+            self.campaign(code, str(900 + number), f"budget/{code}", SCRIPT if number == 0 else f"NL {code}")
+        self.campaign(TWO_BUDGETS, "990", f"budget/{TWO_BUDGETS}/2", f"NL {TWO_BUDGETS} brand")
+
+    def campaign(self, code: str, campaign: str, budget: str, name: str) -> None:
+        """A campaign of a segment, with a budget of its own."""
+        self.insert(
+            "channel_sources",
+            channel=CHANNEL,
+            account=ACCOUNT,
+            external_id=campaign,
+            segment_id=self.segments[code],
+        )
+        self.insert(
+            "channel_budgets",
+            channel=CHANNEL,
+            account=ACCOUNT,
+            campaign_id=campaign,
+            campaign_name=name,
+            budget_id=budget,
+            amount=50,
+            campaigns_on_budget=1,
+            is_learning=False,
+            is_serving=True,
+            currency="EUR",
+            time_zone="Europe/Amsterdam",
+            dag_run_id="run-0",
+        )
 
     def history(self, day: date) -> None:
         """A day on which every segment held, with what came of it once that is known."""

@@ -15,7 +15,20 @@ from lead_demand.planner.refusals import Refusal
 from lead_demand.runs.day import today
 from tests.fixtures.postgres import LeadsDatabase
 from tests.ui.conftest import Served
-from tests.ui.story import APPLIED, BLOCKED, DAYS, FAILED, FORMULA, MARKER, REVERTED, SCRIPT, SEGMENTS, WAITING, at
+from tests.ui.story import (
+    APPLIED,
+    BLOCKED,
+    DAYS,
+    FAILED,
+    FORMULA,
+    MARKER,
+    REVERTED,
+    SCRIPT,
+    SEGMENTS,
+    TWO_BUDGETS,
+    WAITING,
+    at,
+)
 
 
 def of_kind(served: Served, code: str, kind: str) -> list[dict[str, Any]]:
@@ -157,6 +170,12 @@ def test_the_csv_has_every_entry_once_and_no_cell_that_a_spreadsheet_calculates(
     assert not [cell for row in rows for cell in row.values() if cell.startswith(("=", "+", "@", "\t"))]
     holds = served.get("api/log.csv", params={"kind": "hold"}).content.decode("utf-8-sig")
     assert len(list(csv.reader(StringIO(holds, newline="")))) == len(log(served, kind="hold")) + 1
+
+
+def test_the_log_names_the_campaign_where_the_segment_does_not_say_which_budget(served: Served) -> None:
+    named = {row["budget_id"]: row["campaign"] for row in log(served, q=TWO_BUDGETS, kind="plan")}
+    assert len(named) == 2 and len(set(named.values())) == 2 and all(named.values())
+    assert {row["campaign"] for row in log(served, q=APPLIED)} == {None}
 
 
 def test_the_health_of_the_data_names_what_is_off_with_numbers(served: Served) -> None:

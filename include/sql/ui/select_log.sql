@@ -19,6 +19,8 @@ select
         'new', case when entries.kind = 'limit' then to_json(entries.became) else to_json(trim_scale(entries.new)) end,
         'column', case when entries.kind = 'limit' then entries.subject end,
         'budget_id', case when entries.kind <> 'limit' then entries.subject end,
+        -- Where the segment alone does not say which budget it is.
+        'campaign', case when entries.kind <> 'limit' and (campaigns.n > 1 or budgets_of_segment.n > 1) then campaigns.names end,
         'status', entries.status,
         'error_code', entries.error_code,
         'who', entries.who,
@@ -63,5 +65,22 @@ left join lateral (
 left join lateral (
     {% set change = 'entries.log_id::uuid' %}{% include 'reading/undone.sql' %}
 ) as reverts on true
+left join lateral (
+    select
+        count(*) as n,
+        string_agg(budgets.campaign_name, ', ' order by budgets.campaign_name) as names
+    from channel_budgets as budgets
+    where budgets.channel = entries.channel and budgets.budget_id = entries.subject
+) as campaigns on true
+left join lateral (
+    select count(distinct budgets.budget_id) as n
+    from channel_sources as sources
+    inner join channel_budgets as budgets
+        on
+            sources.channel = budgets.channel
+            and sources.account = budgets.account
+            and sources.external_id = budgets.campaign_id
+    where sources.segment_id = named.id and sources.channel = entries.channel and sources.is_active
+) as budgets_of_segment on true
 order by entries.day desc, entries.at desc, entries.id desc
 limit %(rows)s

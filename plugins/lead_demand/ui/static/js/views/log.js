@@ -101,7 +101,8 @@ function logRow(event, reasons) {
   const text = event.kind === "limit" || event.kind === "manual" ? `${eventTitle(event)}. ` : "";
   return element("tr", {},
     element("td.at-time.muted", {}, clock(event.at)),
-    element("td.at-segment", {}, event.segment ? element("a.name", { href: segmentHash(event.segment), title: event.segment }, segmentName(event)) : element("span.muted", {}, say("log.everything"))),
+    element("td.at-segment", {}, event.segment ? element("a.name", { href: segmentHash(event.segment), title: event.segment }, segmentName(event)) : element("span.muted", {}, say("log.everything")),
+      event.campaign ? element("span.account", {}, event.campaign) : null),
     element("td.at-what", {}, element("span.what", {}, icon(eventIcon(event)), kindOf(event))),
     element("td.at-budget", {}, event.kind === "limit" || event.kind === "manual" ? "" : budgetCell(event)),
     element("td.at-result", {}, resultOf(event)),
