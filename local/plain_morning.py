@@ -19,9 +19,10 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable
+from copy import copy
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 
@@ -89,10 +90,10 @@ def lead_stats(
     Raises what a task would fail with.
     """
     from lead_demand import database
-    from lead_demand.channels import partner_capacity, registry
+    from lead_demand.channels import registry
     from lead_demand.channels.pull import pull
     from lead_demand.database import sql
-    from lead_demand.runs import day, window_statements
+    from lead_demand.runs import day
     from lead_demand.runs.operators import LastDayOperator, LeadsOperator, WindowOperator
 
     now = datetime.now(tz=UTC)
@@ -111,15 +112,10 @@ def lead_stats(
             covered = window or task.window(run)
             if isinstance(task, LastDayOperator):
                 covered = day.Window(covered.last, covered.last)
-            statement = sql.render(task.sql)
-            first, sums = (sql.render(name) if name else "" for name in (task.first, task.sums))
-            given: Any = attempt
-            if isinstance(task, partner_capacity.PartnerCapacityOperator):
-                partner_capacity.pull_partner_capacity(name, statement, covered, given, given, sums)
-            else:
-                window_statements.run_statement(
-                    name, statement, covered, given, given, task.counts, sums, task.bound, task.whole_sets, first
-                )
+            rendered, given = copy(task), cast("Any", attempt)
+            for field in ("sql", "first", "sums"):
+                setattr(rendered, field, sql.render(text) if (text := getattr(task, field)) else "")
+            rendered.run_over(covered, given, given)
         elif name.startswith("pull_") and (channel := name.removeprefix("pull_")) in registry.pulled():
             for of_channel, account in accounts:
                 if of_channel == channel:

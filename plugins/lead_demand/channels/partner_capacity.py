@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     import psycopg
-    from airflow.sdk import Context
     from airflow.sdk.types import RuntimeTaskInstanceProtocol
 
     from lead_demand.runs.day import Window
@@ -138,7 +137,5 @@ def _words(failure: Exception) -> tuple[str, str]:
 class PartnerCapacityOperator(LastDayOperator):
     """What partners take, about the last day alone; fails where the source lost most of what it had."""
 
-    def execute(self, context: Context) -> None:
-        window = self.window(context["dag_run"])
-        store = context["task_state_store"]
-        pull_partner_capacity(self.task_id, self.sql, window, context["ti"], store, self.sums)
+    def run_over(self, window: Window, task_instance: RuntimeTaskInstanceProtocol, store: Store) -> None:
+        pull_partner_capacity(self.task_id, self.sql, window, task_instance, store, self.sums)

@@ -14,7 +14,9 @@ from lead_demand.runs.window_statements import run_statement
 
 if TYPE_CHECKING:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
-    from airflow.sdk.types import DagRunProtocol
+    from airflow.sdk.types import DagRunProtocol, RuntimeTaskInstanceProtocol
+
+    from lead_demand.runs.progress import Store
 
 
 class LeadsOperator(BaseSQLOperator):
@@ -69,19 +71,21 @@ class WindowOperator(LeadsOperator):
         return stats_window(dag_run, self.restated_days)
 
     def execute(self, context: Context) -> None:
-        window = self.window(context["dag_run"])
-        store = context["task_state_store"]
+        self.run_over(self.window(context["dag_run"]), context["ti"], context["task_state_store"])
+
+    def run_over(self, window: Window, task_instance: RuntimeTaskInstanceProtocol, store: Store) -> None:
+        """The rendered statements over these days."""
         run_statement(
             self.task_id,
             self.sql,
             window,
-            context["ti"],
+            task_instance,
             store,
-            self.counts,
-            self.sums,
-            self.bound,
-            self.whole_sets,
-            self.first,
+            counts=self.counts,
+            sums=self.sums,
+            bound=self.bound,
+            whole_sets=self.whole_sets,
+            first=self.first,
         )
 
 
