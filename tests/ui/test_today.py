@@ -110,6 +110,8 @@ def test_the_figures_speak_of_all_segments_whatever_is_filtered(served: Served) 
     assert counts == served.json("api/today")["counts"]
     expected = {"segments": SEGMENTS, "decided": SEGMENTS - 1, "up": 2, "down": 1, "waiting": 1, "waiting_eur": 100}
     assert {name: counts[name] for name in expected} == expected
+    (waiting,) = [row for row in served.json("api/today", q=WAITING)["groups"][0]["rows"] if row["code"] == WAITING]
+    assert counts["waiting_leads"] == pytest.approx(waiting["after"] - waiting["expected"])
     assert (counts["net"], counts["repairs"], counts["failed"], counts["reverted"]) == (10, 5, 3, 2)
     assert (counts["declined"], counts["other_findings"]) == (2, 0), "its one finding is of a segment that is listed"
     assert counts["over"] == 1 and counts["short"] == SEGMENTS - 1 - 5 - 1

@@ -14,6 +14,8 @@ counted as (
         count(*) filter (where part = 'held') as held,
         count(*) filter (where outcome = 'waiting') as waiting,
         trim_scale(coalesce(sum(new - old) filter (where outcome = 'waiting'), 0)) as waiting_eur,
+        -- What a yes to all of them should bring, leads per day.
+        trim_scale(round(sum((inputs ->> 'expected_after')::numeric - expected) filter (where outcome = 'waiting'), 4)) as waiting_leads,
         count(*) filter (where outcome = 'held' and part = 'person') as repairs,
         count(*) filter (where outcome in ('failed', 'refused')) as failed,
         count(*) filter (where outcome = 'reverted') as reverted,

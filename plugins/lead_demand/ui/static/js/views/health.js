@@ -27,7 +27,7 @@ export async function healthView(page) {
   const stops = health.findings.filter((finding) => finding.level === "stop");
   const others = health.findings.filter((finding) => finding.level !== "stop");
   return [
-    element("h1", {}, verdict(health.freshness)),
+    element("h1", {}, verdict(health)),
     element("p.lead", {}, lead(health)),
     element("div.halves", {},
       element("div", {},
@@ -51,18 +51,25 @@ function none(key) {
   return element("p.muted.none", {}, say(key));
 }
 
-function verdict(sources) {
-  const stale = sources.filter((source) => !source.is_fresh);
+function verdict(health) {
+  const stale = health.freshness.filter((source) => !source.is_fresh);
   const names = [...new Set(stale.map((source) => channelName(source.channel)))].join(", ");
   if (stale.some(isDeciding)) return say("health.held", { names });
-  return stale.length ? say("health.safe", { names }) : say("health.fine");
+  if (stale.length) return say("health.safe", { names });
+  const stops = stopsOf(health);
+  return stops ? say("health.fresh_but", { n: stops }) : say("health.fine");
+}
+
+function stopsOf(health) {
+  return health.finding_counts.filter((each) => each.level === "stop").reduce((sum, each) => sum + each.n, 0);
 }
 
 function lead(health) {
   const fresh = health.freshness.filter((source) => source.is_fresh).length;
-  const stops = health.finding_counts.filter((each) => each.level === "stop").reduce((sum, each) => sum + each.n, 0);
+  const stops = stopsOf(health);
   const spend = health.unmatched.reduce((sum, each) => sum + (each.spend || 0), 0);
-  const parts = [say("health.lead_fresh", { n: health.freshness.length, fresh: whole(fresh) }), say("health.lead_stops", { n: stops })];
+  const parts = [say("health.lead_fresh", { n: health.freshness.length, fresh: whole(fresh) })];
+  if (!stops || fresh < health.freshness.length) parts.push(say("health.lead_stops", { n: stops })); // else the heading says it
   if (spend) parts.push(say("health.lead_spend", { spend: cents(spend) }));
   const held = health.right.find((each) => each.week === "all" && each.action === "hold");
   if (held && held.as_promised_pct !== null) parts.push(say("health.lead_right", { part: percent(held.as_promised_pct / 100) }));

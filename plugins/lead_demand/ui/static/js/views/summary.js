@@ -1,6 +1,6 @@
 // The top of Today: one sentence that is enough for most mornings, then five figures.
 import { element } from "../lib/elements.js";
-import { capital, clock, daysInMonth, euros, monthName, moreEuros, percent, shortDay, UNKNOWN, whole } from "../lib/format.js";
+import { capital, clock, daysInMonth, euros, monthName, moreEuros, percent, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { say } from "../lib/language.js";
 import { answerLink, isInAirflow, runAddress, runLink } from "../lib/links.js";
@@ -84,7 +84,8 @@ function people(today) {
   const { counts, settings, run } = today;
   const person = forPerson(counts);
   const repairs = counts.repairs ? say("summary.repairs", { n: counts.repairs }) : "";
-  const approvals = `${say("summary.approvals", { n: counts.waiting })}, ${moreEuros(counts.waiting_eur)}`;
+  const brings = counts.waiting_leads === null ? "" : ` ${say("summary.for_leads", { leads: tenth(counts.waiting_leads) })}`;
+  const approvals = `${say("summary.approvals", { n: counts.waiting })}, ${moreEuros(counts.waiting_eur)}${brings}`;
   const until = say("summary.until", { until: settings.approval_deadline.slice(0, 5) });
   const isAnswered = run && isInAirflow(run.run_id);
   const waits = counts.waiting ? [isAnswered ? [answerLink(run.run_id, approvals), ` ${until}`] : approvals, element("br")] : [];

@@ -51,7 +51,10 @@ function firstMorning(today) {
 
 function nothingMatches(parameters, page) {
   const clear = button(say("filter.clear_all"), () => page.go(hashOf("today", { day: parameters.day })), { id: "clear-all" });
-  return element("div.state", {}, element("h2", {}, say("filter.none")), element("p", {}, say("filter.none_what")), clear);
+  const { action } = parameters;
+  const isChange = action === "increase" || action === "decrease";
+  const earlier = isChange ? element("p", {}, element("a", { href: hashOf("log", { kind: action }) }, say("filter.in_log"))) : null;
+  return element("div.state", {}, element("h2", {}, say("filter.none")), element("p", {}, say("filter.none_what")), earlier, clear);
 }
 
 // -- filters -------------------------------------------------------------------------------------------------------------
