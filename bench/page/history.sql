@@ -148,3 +148,15 @@ insert into outcome_weeks (
 select 'google_ads', week::date, action, 9000, 8000, 8000, 6400, 800, 500, 800, 380, 190, -20
 from generate_series(date_trunc('week', lead_today() - interval '182 days'), lead_today() - 14, interval '7 days') as week
 cross join unnest(array['increase', 'decrease', 'hold']) as action;
+
+insert into backtest_results (
+    run_id, trial, segment_id, date_from, date_to, tried, evaluations, kept, increases, decreases, differing, leads, wanted, target,
+    spend, first_budget, last_budget, judged, held, missed_by, replayed_at
+)
+select
+    'manual__' || report, trial, s.id, lead_today() - 90, lead_today() - 1,
+    case when trial = 'changed' then 'max_increase_pct 50' end,
+    88, 88, 2, 1, 1, 440, 430, 470, 3500, 50, 50 + s.n %% 17 + length(trial), 12, 10, 9, now() - report * interval '1 day'
+from generate_series(1, 4) as report
+cross join unnest(array['decided', 'today', 'changed']) as trial
+cross join s;
