@@ -2,11 +2,15 @@
 -- of the three lists (person, changed, held).
 -- Why: with 10,000 segments equal rows would hide the few that differ, so the same repair for three or more is one line, and rows come by
 -- pages. A page goes on after the key of the last row, so that nothing is shown twice or left out.
-with of_day as (
+with
+-- Materialized: planned for the few segments of a filter, each would be looked for in the whole day's changes again.
+every_segment as materialized (
+    {% include 'reading/segments_of_day.sql' %}
+),
+
+of_day as (
     select *
-    from (
-        {% include 'reading/segments_of_day.sql' %}
-    ) as every_segment
+    from every_segment
     where
         (%(branch)s::text is null or branch = %(branch)s)
         and (%(region)s::text is null or region = %(region)s)
