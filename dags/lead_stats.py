@@ -117,7 +117,7 @@ def lead_stats() -> None:
         pull_leads = WindowOperator(
             task_id="pull_leads",
             sql="lead_stats/upsert_channel_metrics_leads.sql",
-            first="lead_stats/create_counted_leads.sql",
+            before="lead_stats/create_counted_leads.sql",
             whole_sets=True,
             sums="lead_stats/upsert_channel_totals_leads.sql",
             restated_days=OF_LEADS,

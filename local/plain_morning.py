@@ -113,7 +113,7 @@ def lead_stats(
             if isinstance(task, LastDayOperator):
                 covered = day.Window(covered.last, covered.last)
             rendered, given = copy(task), cast("Any", attempt)
-            for field in ("sql", "first", "sums"):
+            for field in ("sql", "before", "sums"):
                 setattr(rendered, field, sql.render(text) if (text := getattr(task, field)) else "")
             rendered.run_over(covered, given, given)
         elif name.startswith("pull_") and (channel := name.removeprefix("pull_")) in registry.pulled():

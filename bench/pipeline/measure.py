@@ -173,19 +173,19 @@ def window_of(days: int, before: int = 0) -> Window:
     return Window(last - timedelta(days=days - 1), last)
 
 
-def run_statement(database: Database, name: str, window: Window, first: str = "") -> int:
+def run_statement(database: Database, name: str, window: Window, before: str = "") -> int:
     """A statement over a window exactly as the DAG's task runs it; returns the rows it wrote.
 
-    :param first: what its task runs before it, where sets are joined whole.
+    :param before: what its task runs before it, where sets are joined whole.
     """
     written = 0
     for chunk in window.chunks():
         with database.pipeline() as connection:
             connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": name})
             values = {"first": chunk.first, "last": chunk.last, "dag_run_id": "bench"}
-            if first:
+            if before:
                 sql.join_whole_sets(connection)
-                connection.execute(sql.render(first), values)
+                connection.execute(sql.render(before), values)
             cursor = connection.execute(sql.render(name), values)
             row = cursor.fetchone() if cursor.description else None
             written += row[0] if row else cursor.rowcount

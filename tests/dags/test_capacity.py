@@ -48,7 +48,7 @@ def read_partners(morning: Morning) -> None:
     restated = day.Window(YESTERDAY - timedelta(days=29), YESTERDAY)
     capacity = sql.render("lead_stats/upsert_channel_metrics_partner_capacity.sql")
     leads = sql.render("lead_stats/upsert_channel_metrics_leads.sql")
-    window_statements.run_statement("pull_leads", leads, of_day, task, store, first=sql.render(COUNTED_LEADS))
+    window_statements.run_statement("pull_leads", leads, of_day, task, store, before=sql.render(COUNTED_LEADS))
     try:
         partner_capacity.pull_partner_capacity("pull_partner_capacity", capacity, of_day, task, store)
     finally:

@@ -39,12 +39,12 @@ class WindowOperator(LeadsOperator):
     :param sums: a file whose statement keeps, in the same transaction, what the written rows come to.
     :param bound: further values that `sql` binds.
     :param whole_sets: join by hash or merge alone, whatever statistics there are.
-    :param first: a file whose statement is run before it, in the same transaction.
+    :param before: a file whose statement is run before it, in the same transaction.
     """
 
-    template_fields: ClassVar[Sequence[str]] = ("sql", "first", "sums", *BaseSQLOperator.template_fields)
+    template_fields: ClassVar[Sequence[str]] = ("sql", "before", "sums", *BaseSQLOperator.template_fields)
     template_ext: ClassVar[Sequence[str]] = (".sql",)
-    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "first": "sql", "sums": "sql"}
+    template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql", "before": "sql", "sums": "sql"}
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class WindowOperator(LeadsOperator):
         sums: str = "",
         bound: Mapping[str, object] | None = None,
         whole_sets: bool = False,
-        first: str = "",
+        before: str = "",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -65,7 +65,7 @@ class WindowOperator(LeadsOperator):
         self.counts = counts
         self.bound = bound
         self.whole_sets = whole_sets
-        self.first = first
+        self.before = before
 
     def window(self, dag_run: DagRunProtocol) -> Window:
         return stats_window(dag_run, self.restated_days)
@@ -85,7 +85,7 @@ class WindowOperator(LeadsOperator):
             sums=self.sums,
             bound=self.bound,
             whole_sets=self.whole_sets,
-            first=self.first,
+            before=self.before,
         )
 
 

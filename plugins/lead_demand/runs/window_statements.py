@@ -45,7 +45,7 @@ def run_statement(
     sums: str = "",
     bound: Mapping[str, object] | None = None,
     whole_sets: bool = False,
-    first: str = "",
+    before: str = "",
 ) -> None:
     """Run a statement over a window, chunk after chunk.
 
@@ -56,7 +56,7 @@ def run_statement(
     :param sums: a statement that is run after it, in its transaction, and keeps what the written rows come to.
     :param bound: further values that the statement binds.
     :param whole_sets: join by hash or merge alone, whatever statistics there are.
-    :param first: a statement that is run before it, in its transaction.
+    :param before: a statement that is run before it, in its transaction.
     """
 
     def run(chunk: Window) -> Done:
@@ -65,8 +65,8 @@ def run_statement(
             connection.execute(sql.render("lead_stats/lock_step.sql"), {"step": step})
             if whole_sets:
                 sql.join_whole_sets(connection)
-            if first:
-                connection.execute(first, values)
+            if before:
+                connection.execute(before, values)
             cursor = connection.execute(statement, values | dict(bound or {}))
             row = cursor.fetchone() if cursor.description else None
             if sums:
