@@ -46,7 +46,7 @@ group by 1, 2
 
 def measure(server: Server, scale: Scale, folder: Path) -> Findings:
     """Both statements that take a lead to `lead_generation_stats`; what they write is written to two tables."""
-    year = window_of(scale.days, before=1)  # the day after it is measured alone, with the year in place
+    year = window_of(scale.days, earlier=1)  # the day after it is measured alone, with the year in place
     with server.database() as database:
         add_segments(database, scale.segments)
         add_leads(database, scale.leads, Window(year.first, year.last + timedelta(days=1)))

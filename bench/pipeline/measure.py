@@ -167,16 +167,16 @@ class Server:
         self.postgres.remove()
 
 
-def window_of(days: int, before: int = 0) -> Window:
-    """The last `days` whole days, or those that end `before` days earlier."""
-    last = latest_whole_day() - timedelta(days=before)
+def window_of(days: int, earlier: int = 0) -> Window:
+    """The last `days` whole days, or those that end so many days earlier."""
+    last = latest_whole_day() - timedelta(days=earlier)
     return Window(last - timedelta(days=days - 1), last)
 
 
 def run_statement(database: Database, name: str, window: Window, before: str = "") -> int:
-    """A statement over a window exactly as the DAG's task runs it; returns the rows it wrote.
+    """A statement over a window as the DAG's task runs it, without its sums; returns the rows it wrote.
 
-    :param before: what its task runs before it, where sets are joined whole.
+    :param before: what its task runs before it, which joins sets whole.
     """
     written = 0
     for chunk in window.chunks():

@@ -16,7 +16,7 @@ from tests.fixtures.airflow import use_database
 from tests.fixtures.postgres import LeadsDatabase
 
 WINDOW = {"first": day.latest_whole_day(), "last": day.latest_whole_day(), "dag_run_id": "test"}
-ATTRIBUTE, PULL = "lead_stats/update_leads.sql", "lead_stats/create_counted_leads.sql"
+ATTRIBUTE, COUNT = "lead_stats/update_leads.sql", "lead_stats/create_counted_leads.sql"
 STATS = "lead_stats/upsert_lead_generation_stats.sql"
 PARTNERS = "lead_stats/upsert_channel_metrics_partner_capacity.sql"
 
@@ -38,7 +38,7 @@ def error_of(statement: LiteralString, values: Any = None, run: Callable[..., An
     ("renamed", "statement", "found"),
     [
         ("leads rename column region to area", ATTRIBUTE, Failed(ATTRIBUTE, "sources/leads.sql", "leads")),
-        ("leads rename column status to state", PULL, Failed(PULL, "sources/leads.sql", "leads")),
+        ("leads rename column status to state", COUNT, Failed(COUNT, "sources/leads.sql", "leads")),
         (
             "partner_capacity rename column daily_leads to leads",
             PARTNERS,

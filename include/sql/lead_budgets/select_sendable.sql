@@ -1,7 +1,7 @@
 -- Grain: one open change of today; `error_code` says why it may not be sent now, NULL = it may.
 -- Why: a pending row is a claim and no order. Right before each send it is compared with its decision (or the change that it reverts)
--- and the limits of this moment, whatever the row says; what is not known lets nothing through. After join_whole_sets.sql: of claims
--- just written there are no statistics, and thousands would be compared with each other.
+-- and the limits of this moment, whatever the row says; what is not known lets nothing through.
+-- Planned after join_whole_sets.sql: of claims just written there are no statistics, and thousands would be compared with each other.
 with open_changes as (
     select
         log.id,

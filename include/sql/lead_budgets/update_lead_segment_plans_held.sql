@@ -1,5 +1,5 @@
 -- Grain: one plan of today whose decision is to hold.
--- Why: 'held' tells marketing that the segment was evaluated and left as it is.
+-- Why: 'held' tells marketing that the segment was evaluated and left as it is. Planned after join_whole_sets.sql, for rows just written.
 update lead_segment_plans as plans
 set orchestration_status = 'held'
 from budget_decisions as decisions

@@ -1,5 +1,6 @@
 -- Grain: one (segment or none, day, source channel) of the window's leads; gone with the transaction.
--- Why: what is written for the segments and what it must add up to are counted in one pass over the posts, which takes longest.
+-- Why: what is written for the segments and what it must add up to are counted once: reading the posts takes longest.
+-- Planned after join_whole_sets.sql, for tables without statistics.
 {% set with_places = false -%}
 create temporary table counted_leads on commit drop as
 with {% include 'reading/leads.sql' %}

@@ -1,7 +1,7 @@
 -- Grain: one lead without a segment, created in the window.
 -- Why: within a country, branch and longest postal prefix decide, then the region, also of a lead whose postal code is missing or fits
 -- no prefix; two segments that fit alike are a tie. A lead that fits none stays without a segment, for a person to see.
--- Needs join_whole_sets.sql before it: on a database without statistics each lead would be compared with each segment, for hours.
+-- Planned after join_whole_sets.sql: on a database without statistics each lead would be compared with each segment, for hours.
 with unmatched as materialized (
     select
         source.lead_id,

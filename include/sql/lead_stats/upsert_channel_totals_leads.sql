@@ -1,6 +1,6 @@
 -- Grain: one day of the window, of all leads; runs in the transaction that has just counted them for the segments.
 -- Why: leads with a segment + leads without + what is no lead or was posted again = leads in the adapter; a lead that is in none of
--- them was dropped.
+-- them was dropped. A lead that arrives between the count and this is not counted until the next run.
 with source as materialized (
     select
         (posts.created_at at time zone 'Europe/Amsterdam')::date as date,

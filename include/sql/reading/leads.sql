@@ -1,7 +1,8 @@
 -- noqa: disable=all
 -- Grain: one post of the window, and of the ten minutes before it. The beginning of a statement: gives `posted`, `meant` (what
 -- each pair of status and source channel means; status NULL = not known) and `counted`: the posts that are a lead, once each.
--- Why: what is no lead, and what was posted twice, is left out in one place; each word is read once, not once per lead.
+-- Why: what is no lead, and what was posted twice, is left out in one place; each word is read once, not once per lead. The posts are
+-- read up to three times: written down once and read from there, a month of ten thousand segments would go to disk.
 posted as not materialized (
     select
         source.lead_id,

@@ -14,8 +14,11 @@ counted as (
         count(*) filter (where part = 'held') as held,
         count(*) filter (where outcome = 'waiting') as waiting,
         trim_scale(coalesce(sum(new - old) filter (where outcome = 'waiting'), 0)) as waiting_eur,
-        -- What a yes to all of them should bring, leads per day.
-        trim_scale(round(sum((inputs ->> 'expected_after')::numeric - expected) filter (where outcome = 'waiting'), 4)) as waiting_leads,
+        -- What a yes to all of them should bring, leads per day; unknown where it is of one of them.
+        case
+            when bool_and((inputs ->> 'expected_after') is not null and expected is not null) filter (where outcome = 'waiting')
+                then trim_scale(round(sum((inputs ->> 'expected_after')::numeric - expected) filter (where outcome = 'waiting'), 4))
+        end as waiting_leads,
         count(*) filter (where outcome = 'held' and part = 'person') as repairs,
         count(*) filter (where outcome in ('failed', 'refused')) as failed,
         count(*) filter (where outcome = 'reverted') as reverted,

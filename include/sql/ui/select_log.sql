@@ -68,7 +68,8 @@ left join lateral (
 left join lateral (
     select
         count(*) as n,
-        string_agg(budgets.campaign_name, ', ' order by budgets.campaign_name) as names
+        array_to_string((array_agg(budgets.campaign_name order by budgets.campaign_name))[1:3], ', ')
+        || case when count(*) > 3 then ' + ' || count(*) - 3 else '' end as names
     from channel_budgets as budgets
     where budgets.channel = entries.channel and budgets.budget_id = entries.subject
 ) as campaigns on true

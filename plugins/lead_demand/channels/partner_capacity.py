@@ -135,7 +135,10 @@ def _words(failure: Exception) -> tuple[str, str]:
 
 
 class PartnerCapacityOperator(LastDayOperator):
-    """What partners take, about the last day alone; fails where the source lost most of what it had."""
+    """What partners take, about the last day alone; fails where the source lost most of what it had.
+
+    Nothing runs before its statement.
+    """
 
     def run_over(self, window: Window, task_instance: RuntimeTaskInstanceProtocol, store: Store) -> None:
         pull_partner_capacity(self.task_id, self.sql, window, task_instance, store, self.sums)

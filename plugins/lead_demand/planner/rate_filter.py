@@ -63,7 +63,7 @@ SHARED = Grid((*DRIFTS, 0.05), BURSTS, (100.0,))
 # begins, a law changes): the posterior of their level is then discounted to this part. On days with fewer predicted
 # leads than this, chance alone exceeds that distance too often.
 LEAP, LEAP_KEEPS, LEAP_LEADS = 4.0, 0.01, 10.0
-BLOCK = 1000  # segments whose posteriors of all days are held at once: ten thousand would be a hundred megabytes
+CHUNK = 1000  # segments whose posteriors of all days are held at once: ten thousand would be a hundred megabytes
 ENOUGH_SEGMENTS = 200  # a sample of so many weighs the grid; the other segments use its weights
 # How many leads, or decided leads, the mean of the pool is worth where it is only a starting point.
 PRIOR_LEADS, PRIOR_DECIDED = 5.0, 20.0
@@ -155,13 +155,13 @@ def _filtered(
     if len(count) == len(count[sample]):
         return _mixed(hits[:, best], tries[:, best], weight, is_share)
     parts = []
-    for first in range(0, len(count), BLOCK):
-        block = slice(first, first + BLOCK)
+    for first in range(0, len(count), CHUNK):
+        part = slice(first, first + CHUNK)
         parts.append(
-            _mixed(*_filter(count[block], exposure[block], pool, table[best], is_share, may_leap), weight, is_share)
+            _mixed(*_filter(count[part], exposure[part], pool, table[best], is_share, may_leap), weight, is_share)
         )
-    moments = (np.concatenate([getattr(part.now, name) for part in parts]) for name in ("mean", "variance"))
-    return _Filtered(Moments(*moments), np.concatenate([part.path for part in parts]))
+    moments = (np.concatenate([getattr(each.now, name) for each in parts]) for name in ("mean", "variance"))
+    return _Filtered(Moments(*moments), np.concatenate([each.path for each in parts]))
 
 
 def _mixed(hits: Floats, tries: Floats, weight: Floats, is_share: bool) -> _Filtered:

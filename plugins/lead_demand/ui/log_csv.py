@@ -14,7 +14,7 @@ from lead_demand.ui.reading import LeadsReader
 COLUMNS = (
     "at", "day", "segment", "kind", "channel", "action", "old", "new", "column", "status", "error_code", "error_detail",
     "who", "reasons", "target", "expected", "low", "high", "after", "r7", "r14", "verdict", "asked_days", "sentence",
-    "reverted_at", "reverted_by", "run_id", "log_id", "reverts",
+    "reverted_at", "reverted_by", "run_id", "log_id", "reverts", "campaign",
 )  # fmt: skip
 ROWS_AT_ONCE = 1000
 BOM = "\ufeff"

@@ -39,6 +39,9 @@ def test_today_says_first_whether_anybody_is_needed(open_page: Open, browsed: Br
     )
     assert waiting and heading.startswith(f"Today ran. {waiting} increase"), heading
     assert len(one.tab.locator(".strip .tile").all()) == 5
+    assert re.search(
+        r"\+€[\d.,]+ per day, for \d+\.\d more leads per day expected", one.tab.locator(".strip").inner_text()
+    )
     groups = one.tab.locator("tr.group th").all_inner_texts()
     assert [text.split("\n")[0].split(" ")[0] for text in groups] == ["Needs", "Changed", "Held"]
     assert counted(one) == browsed.database.value("select count(*) from lead_segments where is_active")
@@ -261,6 +264,8 @@ def test_health_shows_each_source_each_finding_and_how_often_decisions_were_righ
     assert (stops and f"{stops} finding" in text) or "findings need a person" in text
     assert one.tab.locator(".finding b", has_text=re.compile("^(Marketing|Data team|On call)$")).count()
     assert one.tab.locator(".rate").count(), "weeks that were judged"
+    assert re.match(r"The data is fresh; \d+ findings need a person\.", one.tab.locator("h1").inner_text())
+    assert re.search(r"what was expected came in \d+% of \d+ weeks", one.tab.locator(".lead").inner_text())
     assert one.tab.locator(f"a[href*='{browsed.run_id.split('T')[0]}']").count(), "a link to today's run"
 
 
@@ -284,6 +289,14 @@ def test_health_shows_what_other_settings_would_have_decided_on_past_mornings(
     earlier.locator("summary").click()
     assert "cooldown_days 0" in earlier.locator("table").inner_text()
     assert not one.barriers()
+
+
+def test_a_filter_that_finds_no_change_leads_to_the_log(open_page: Open, browsed: Browsed) -> None:
+    one = open_page()
+    one.show("#/today?action=decrease&q=nowhere")
+    one.tab.get_by_role("link", name="Earlier ones are in the log").click()
+    assert one.settled().inner_text() == "Log"
+    assert "kind=decrease" in one.tab.url
 
 
 def test_every_link_leads_somewhere(open_page: Open, browsed: Browsed) -> None:

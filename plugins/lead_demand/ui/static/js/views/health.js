@@ -72,7 +72,7 @@ function lead(health) {
   if (!stops || fresh < health.freshness.length) parts.push(say("health.lead_stops", { n: stops })); // else the heading says it
   if (spend) parts.push(say("health.lead_spend", { spend: cents(spend) }));
   const held = health.right.find((each) => each.week === "all" && each.action === "hold");
-  if (held && held.as_promised_pct !== null) parts.push(say("health.lead_right", { part: percent(held.as_promised_pct / 100) }));
+  if (held && held.as_promised_pct !== null) parts.push(say("health.lead_right", { part: percent(held.as_promised_pct / 100), n: whole(held.judged ?? held.decisions) }));
   return `${parts.join(", ")}.`;
 }
 
