@@ -65,8 +65,8 @@ def revert_changes(
         connection.commit()
         if not rows:
             raise NothingToRevert(
-                f"{'Row ' + str(log_id) if log_id else of_day} is no change of {channel} that took effect: nothing to "
-                "reverted."
+                f"{'Row ' + str(log_id) if log_id else of_day} is no change of {channel} that took effect: there is "
+                "nothing to revert."
             )
         cap_words, cap = switches.total_cap
         left = None if cap is None else cap - room_taken(connection, channel).total

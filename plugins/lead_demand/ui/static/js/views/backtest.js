@@ -10,7 +10,7 @@ const FIGURES = { changes: tenth, leads: decimal, wanted: decimal, filled_pct: p
 const BY_HAND = "make backtest"; // began in a terminal, so Airflow has no run of it
 
 export function backtests([newest, ...earlier], moves, today) {
-  const another = element("p", {}, outLink(dagAddress("lead_backtest"), say("backtest.another")));
+  const another = element("p.another", {}, outLink(dagAddress("lead_backtest"), say("backtest.another")));
   if (!newest) return [element("p.muted.none", {}, say("backtest.none")), another];
   return [...report(newest, today), element("p.legend", {}, say("backtest.key")), moved(moves, newest), ...earlier.map((each) => folded(each, today)), another];
 }
