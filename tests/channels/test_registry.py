@@ -70,13 +70,6 @@ def raised_by_statement(file: str) -> set[str]:
     )
 
 
-def test_every_column_of_the_statistics_comes_from_exactly_one_channel() -> None:
-    statement = (SQL_FOLDER / "lead_stats" / "upsert_lead_generation_stats.sql").read_text()
-    (columns,) = re.findall(r"insert into lead_generation_stats \((.*?)\)", statement, flags=re.DOTALL)
-    filled = sorted({name.strip() for name in columns.split(",")} - {"segment_id", "date"})
-    assert sorted(column for spec in registry.OURS for column in spec.stats_columns) == filled
-
-
 def test_every_finding_that_a_channel_makes_is_in_its_entry() -> None:
     own = {spec.channel: {name for path in files_of(spec) for name in raised_in(path)} for spec in registry.OURS}
     for channel, files in OF_TABLES.items():

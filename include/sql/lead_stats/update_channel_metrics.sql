@@ -2,6 +2,7 @@
 -- Why: what was re-mapped must not show in two segments. A row goes once the account was read under the new sources, which is
 -- when another segment has its figures; or at once where the account has no source on that day any more, and is not read. A table
 -- without any active source is a mistake, which the run is refused for, and takes nothing away.
+{%- from 'lead_stats/figures.jinja' import pulled %}
 with open_days as (
     select distinct
         changes.segment_id,
@@ -32,10 +33,11 @@ left_over as materialized (
             and open_days.date = metrics.date
             and metrics.date between %(first)s::date and %(last)s::date
     where
-        coalesce(
-            metrics.spend, metrics.daily_budget, metrics.conversions, metrics.impressions, metrics.clicks, metrics.visits,
-            metrics.microsite_visits, metrics.microsite_leads
-        ) is not null
+        num_nonnulls(
+            {%- for figure in pulled %}
+            metrics.{{ figure }}{{ '' if loop.last else ',' }}
+            {%- endfor %}
+        ) > 0
         and exists (select 1 from channel_sources where is_active)
         {%- set segment, channel = 'metrics.segment_id', 'metrics.channel' %}
         {%- set account, day = 'metrics.account', 'metrics.date' %}
@@ -70,14 +72,9 @@ released as materialized (
 -- NULL and not 0: the channel is not the segment's on that day, and a day that cost nothing would be believed.
 update channel_metrics as metrics
 set
-    spend = null,
-    daily_budget = null,
-    conversions = null,
-    impressions = null,
-    clicks = null,
-    visits = null,
-    microsite_visits = null,
-    microsite_leads = null,
+    {%- for figure in pulled %}
+    {{ figure }} = null,
+    {%- endfor %}
     is_empty = false,
     is_final = true
 from released

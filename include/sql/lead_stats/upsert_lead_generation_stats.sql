@@ -1,5 +1,11 @@
 -- Grain: one (segment, day) whose leads were read in the window.
 -- Why: one row per segment per day with every channel; a channel with an account missing that day is NULL, never a partial sum.
+{%- from 'lead_stats/figures.jinja' import channels, columns, given, of_accounts, of_tables %}
+{%- macro each(row) %}
+{%- for column in columns %}
+        {{ row }}.{{ column }}{{ '' if loop.last else ',' }}
+{%- endfor %}
+{%- endmacro %}
 with spans as materialized (
     select
         segment_id,
@@ -10,7 +16,7 @@ with spans as materialized (
     from channel_sources
     where
         is_active
-        and channel in ('google_ads', 'search_console', 'ga4')
+        and channel in ('{{ of_accounts | join("', '") }}')
         and coalesce(valid_from, '-infinity') <= %(last)s::date
         and coalesce(valid_to, 'infinity') >= %(first)s::date
 ),
@@ -24,10 +30,10 @@ moving as materialized (
 -- How many accounts have to be there: on every day alike, which is nearly always so, or day by day.
 expected as (
     select
-        segment_id,
-        count(distinct account) filter (where channel = 'google_ads') as google_ads,
-        count(distinct account) filter (where channel = 'search_console') as search_console,
-        count(distinct account) filter (where channel = 'ga4') as ga4
+        segment_id
+        {%- for channel in of_accounts %},
+        count(distinct account) filter (where channel = '{{ channel }}') as {{ channel }}
+        {%- endfor %}
     from spans
     where segment_id not in (select moving.segment_id from moving)
     group by segment_id
@@ -36,10 +42,10 @@ expected as (
 expected_daily as (
     select
         spans.segment_id,
-        day::date as date,
-        count(distinct spans.account) filter (where spans.channel = 'google_ads') as google_ads,
-        count(distinct spans.account) filter (where spans.channel = 'search_console') as search_console,
-        count(distinct spans.account) filter (where spans.channel = 'ga4') as ga4
+        day::date as date
+        {%- for channel in of_accounts %},
+        count(distinct spans.account) filter (where spans.channel = '{{ channel }}') as {{ channel }}
+        {%- endfor %}
     from spans
     inner join moving on spans.segment_id = moving.segment_id
     cross join lateral generate_series(spans.first, spans.last, interval '1 day') as day
@@ -56,36 +62,25 @@ doubtful as materialized (
     ) as doubtful_days
 ),
 
--- Each channel's rows are read once. A column that one channel alone fills needs no FILTER, and leads that were read are
--- never NULL. A row without figures was re-mapped, and is no account of the segment.
+-- Each channel's rows are read once, and leads that were read are never NULL. A row without a figure is of an account that was
+-- re-mapped, or whose amounts or days do not compare: it is no account of the segment, or asked and not known.
 daily as (
     select
         segment_id,
-        date,
-        -- A row without a figure is of an account whose amounts or days do not compare: asked, and not known.
-        count(spend) filter (where channel = 'google_ads') as google_ads,
-        count(clicks) filter (where channel = 'search_console') as search_console,
-        count(visits) filter (where channel = 'ga4') as ga4,
-        max(leads_generated) as leads_generated,
-        max(leads_accepted) as leads_accepted,
-        max(leads_rejected) as leads_rejected,
-        max(leads_pending) as leads_pending,
-        sum(spend) as google_ads_spend,
-        sum(clicks) filter (where channel = 'google_ads') as google_ads_clicks,
-        sum(impressions) filter (where channel = 'google_ads') as google_ads_impressions,
-        sum(clicks) filter (where channel = 'search_console') as seo_clicks,
-        sum(visits) as seo_visits,
-        sum(microsite_visits) as microsite_visits,
-        sum(microsite_leads) as microsite_leads,
-        max(capacity_partners) as capacity_partners,
-        max(capacity_total_leads) as capacity_total_leads,
-        max(capacity_absent_leads) as capacity_absent_leads,
-        max(capacity_absent_week) as capacity_absent_week,
-        max(capacity_absent_until) as capacity_absent_until
+        date
+        {%- for channel, figures in of_accounts.items() %},
+        count({{ figures.values() | first }}) filter (where channel = '{{ channel }}') as {{ channel }}
+        {%- for column, figure in figures.items() %},
+        sum({{ figure }}) filter (where channel = '{{ channel }}') as {{ column }}
+        {%- endfor %}
+        {%- endfor %}
+        {%- for column in given %},
+        max({{ column }}) as {{ column }}
+        {%- endfor %}
     from channel_metrics
     where
         date between %(first)s::date and %(last)s::date
-        and channel in ('google_ads', 'search_console', 'ga4', 'leads', 'partner_capacity')
+        and channel in ('{{ channels | join("', '") }}')
         and (
             not is_empty
             or not exists (
@@ -103,31 +98,18 @@ daily as (
 known as (
     select
         daily.segment_id,
-        daily.date,
-        daily.leads_generated,
-        daily.leads_accepted,
-        daily.leads_rejected,
-        daily.leads_pending,
+        daily.date
+        {%- for column in given %},
+        daily.{{ column }}
+        {%- endfor %}
+        {%- for channel, figures in of_accounts.items() %}
+        {%- for column in figures %},
         case
-            when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_spend
-        end as google_ads_spend,
-        case
-            when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_clicks
-        end as google_ads_clicks,
-        case
-            when daily.google_ads >= coalesce(expected_daily.google_ads, expected.google_ads, 0) then daily.google_ads_impressions
-        end as google_ads_impressions,
-        case
-            when daily.search_console >= coalesce(expected_daily.search_console, expected.search_console, 0) then daily.seo_clicks
-        end as seo_clicks,
-        case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.seo_visits end as seo_visits,
-        case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.microsite_visits end as microsite_visits,
-        case when daily.ga4 >= coalesce(expected_daily.ga4, expected.ga4, 0) then daily.microsite_leads end as microsite_leads,
-        daily.capacity_partners,
-        daily.capacity_total_leads,
-        daily.capacity_absent_leads,
-        daily.capacity_absent_week,
-        daily.capacity_absent_until
+            when daily.{{ channel }} >= coalesce(expected_daily.{{ channel }}, expected.{{ channel }}, 0)
+                then daily.{{ column }}
+        end as {{ column }}
+        {%- endfor %}
+        {%- endfor %}
     from daily
     -- FULL and COALESCE leave no nested loop to choose: of rows just written there are no statistics, and it expects one.
     full join expected on daily.segment_id = expected.segment_id
@@ -135,32 +117,11 @@ known as (
     where coalesce(daily.leads_generated, -1) >= 0
 )
 
-insert into lead_generation_stats (
-    segment_id, date,
-    leads_generated, leads_accepted, leads_rejected, leads_pending,
-    google_ads_spend, google_ads_clicks, google_ads_impressions,
-    seo_clicks, seo_visits, microsite_visits, microsite_leads,
-    capacity_partners, capacity_total_leads, capacity_absent_leads, capacity_absent_week, capacity_absent_until
-)
+insert into lead_generation_stats as kept (segment_id, date, {{ columns | join(', ') }})
 select
     known.segment_id,
     known.date,
-    known.leads_generated,
-    known.leads_accepted,
-    known.leads_rejected,
-    known.leads_pending,
-    known.google_ads_spend,
-    known.google_ads_clicks,
-    known.google_ads_impressions,
-    known.seo_clicks,
-    known.seo_visits,
-    known.microsite_visits,
-    known.microsite_leads,
-    known.capacity_partners,
-    known.capacity_total_leads,
-    known.capacity_absent_leads,
-    known.capacity_absent_week,
-    known.capacity_absent_until
+    {{- each('known') }}
 from known
 -- ON CONFLICT locks a row before it compares: what is unchanged is left out first.
 left join lead_generation_stats as stats
@@ -170,55 +131,15 @@ left join lead_generation_stats as stats
         and stats.date between %(first)s::date and %(last)s::date
 where
     stats.segment_id is null
-    or (
-        stats.leads_generated, stats.leads_accepted, stats.leads_rejected, stats.leads_pending,
-        stats.google_ads_spend, stats.google_ads_clicks, stats.google_ads_impressions,
-        stats.seo_clicks, stats.seo_visits, stats.microsite_visits, stats.microsite_leads,
-        stats.capacity_partners, stats.capacity_total_leads,
-        stats.capacity_absent_leads, stats.capacity_absent_week, stats.capacity_absent_until
-    ) is distinct from (
-        known.leads_generated, known.leads_accepted, known.leads_rejected, known.leads_pending,
-        known.google_ads_spend, known.google_ads_clicks, known.google_ads_impressions,
-        known.seo_clicks, known.seo_visits, known.microsite_visits, known.microsite_leads,
-        known.capacity_partners, known.capacity_total_leads,
-        known.capacity_absent_leads, known.capacity_absent_week, known.capacity_absent_until
+    or ({{ each('stats') }}
+    ) is distinct from ({{ each('known') }}
     )
 order by known.segment_id, known.date
 on conflict (segment_id, date) do update
 set
-    leads_generated = excluded.leads_generated,
-    leads_accepted = excluded.leads_accepted,
-    leads_rejected = excluded.leads_rejected,
-    leads_pending = excluded.leads_pending,
-    google_ads_spend = excluded.google_ads_spend,
-    google_ads_clicks = excluded.google_ads_clicks,
-    google_ads_impressions = excluded.google_ads_impressions,
-    seo_clicks = excluded.seo_clicks,
-    seo_visits = excluded.seo_visits,
-    microsite_visits = excluded.microsite_visits,
-    microsite_leads = excluded.microsite_leads,
-    capacity_partners = excluded.capacity_partners,
-    capacity_total_leads = excluded.capacity_total_leads,
-    capacity_absent_leads = excluded.capacity_absent_leads,
-    capacity_absent_week = excluded.capacity_absent_week,
-    capacity_absent_until = excluded.capacity_absent_until
+    ({{ columns | join(', ') }}) = row({{ each('excluded') }}
+    )
 where
-    (
-        lead_generation_stats.leads_generated, lead_generation_stats.leads_accepted,
-        lead_generation_stats.leads_rejected, lead_generation_stats.leads_pending,
-        lead_generation_stats.google_ads_spend, lead_generation_stats.google_ads_clicks,
-        lead_generation_stats.google_ads_impressions, lead_generation_stats.seo_clicks,
-        lead_generation_stats.seo_visits, lead_generation_stats.microsite_visits,
-        lead_generation_stats.microsite_leads, lead_generation_stats.capacity_partners,
-        lead_generation_stats.capacity_total_leads, lead_generation_stats.capacity_absent_leads,
-        lead_generation_stats.capacity_absent_week, lead_generation_stats.capacity_absent_until
-    ) is distinct from (
-        excluded.leads_generated, excluded.leads_accepted,
-        excluded.leads_rejected, excluded.leads_pending,
-        excluded.google_ads_spend, excluded.google_ads_clicks,
-        excluded.google_ads_impressions, excluded.seo_clicks,
-        excluded.seo_visits, excluded.microsite_visits,
-        excluded.microsite_leads, excluded.capacity_partners,
-        excluded.capacity_total_leads, excluded.capacity_absent_leads,
-        excluded.capacity_absent_week, excluded.capacity_absent_until
+    ({{ each('kept') }}
+    ) is distinct from ({{ each('excluded') }}
     )

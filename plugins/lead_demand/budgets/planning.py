@@ -157,8 +157,8 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
 
 def _history(connection: psycopg.Connection[Any], channel: str, settings: PlannerSettings) -> pd.DataFrame:
     first = day.today() - timedelta(days=settings.window_days)
-    in_stats = "google_ads_spend" in registry.CHANNELS[channel].stats_columns
-    statement = sql.render("lead_budgets/select_history.sql", spend_is_in_stats=in_stats)
+    # The statistics have a column of spend, and it is of Google Ads alone.
+    statement = sql.render("lead_budgets/select_history.sql", spend_is_in_stats=channel == "google_ads")
     return sql.read_numbers(connection, statement, {"channel": channel, "first": first})
 
 

@@ -33,7 +33,6 @@ OURS = (
         channel="leads",
         module=None,
         restated_days=30,  # partners accept or refuse a lead days after it came in
-        stats_columns=("leads_generated", "leads_accepted", "leads_rejected", "leads_pending"),
         findings=("lead_status_unknown", "lead_source_unknown", "leads_without_segment", "leads_without_source"),
     ),
     ChannelSpec(
@@ -42,7 +41,6 @@ OURS = (
         is_paid=True,
         restated_days=30,  # a conversion counts on the day of its click, up to a month back
         read_at_once=4,
-        stats_columns=("google_ads_spend", "google_ads_clicks", "google_ads_impressions"),
         findings=(*OF_ROWS, *OF_BUDGETS),
     ),
     ChannelSpec(
@@ -50,7 +48,6 @@ OURS = (
         module="lead_demand.channels.search_console",
         restated_days=10,  # complete after two or three days, corrected for some more
         read_at_once=2,  # grouping by page costs most of its load quota
-        stats_columns=("seo_clicks",),
         findings=(*OF_ROWS, *OF_DOUBTS),
     ),
     ChannelSpec(
@@ -58,20 +55,12 @@ OURS = (
         module="lead_demand.channels.ga4",
         restated_days=3,  # grows for two days
         read_at_once=4,  # ten requests of a property at once are refused
-        stats_columns=("seo_visits", "microsite_visits", "microsite_leads"),
         findings=(*OF_ROWS, *OF_DOUBTS, "property_time_zone", "host_not_stated"),
     ),
     ChannelSpec(
         channel="partner_capacity",
         module=None,
         restated_days=1,  # known only as it is now
-        stats_columns=(
-            "capacity_partners",
-            "capacity_total_leads",
-            "capacity_absent_leads",
-            "capacity_absent_week",
-            "capacity_absent_until",
-        ),
         findings=(
             "capacity_source_failed",
             "segment_without_partners",

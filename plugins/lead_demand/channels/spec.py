@@ -16,7 +16,7 @@ class ChannelSpec:
     `restated_days`: how many days a scheduled run of `lead_stats` restates, because the source corrects its own past. A
     longer window costs reading, never a rewrite: rows that did not change are left alone.
     `read_at_once`: how many of its accounts are read at once, over all runs: an API's quota is one for all of them.
-    `stats_columns`: the columns of `lead_generation_stats` that come from it; none where `channel_metrics` is enough.
+    Which columns of the tables it fills: `include/sql/lead_stats/figures.jinja`.
     `findings`: the names of what reading it may leave in `pipeline_findings`. A pull closes those that it does not find
     again, so a name that is missing here would stay open.
     """
@@ -27,7 +27,6 @@ class ChannelSpec:
     findings: tuple[str, ...]
     is_paid: bool = False
     read_at_once: int = 1
-    stats_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError for what Airflow or a run could not use."""

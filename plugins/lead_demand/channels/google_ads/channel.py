@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import ClassVar
 
 import pandas as pd
@@ -25,6 +26,14 @@ from lead_demand.database import sql
 from lead_demand.database.findings import Level
 from lead_demand.runs.day import Window, today
 
+# Each metric, by its field of the API's `metrics`.
+FIELDS = {
+    "spend_micros": "cost_micros",
+    "impressions": "impressions",
+    "clicks": "clicks",
+    "conversions_micros": "conversions",
+}
+_metrics_of = attrgetter(*FIELDS.values())
 # How many names one query may list.
 NAMES_PER_QUERY = 1_000
 
@@ -33,7 +42,7 @@ class GoogleAds:
     """Campaigns of Google Ads accounts; `external_id` is the campaign id, an account is a ten-digit customer id."""
 
     channel: ClassVar[str] = "google_ads"
-    metrics: ClassVar[tuple[str, ...]] = ("spend_micros", "impressions", "clicks", "conversions_micros")
+    metrics: ClassVar[tuple[str, ...]] = tuple(FIELDS)
     empty_day: ClassVar[Level] = "stop"
     late_days: ClassVar[int] = 1
     unmatched: ClassVar[str | None] = None
@@ -54,19 +63,12 @@ class GoogleAds:
         """One row per (campaign, day) that had any activity, whatever became of the campaign since: the API leaves out
         days on which every metric is zero, and gives paused and removed campaigns where the query names no status.
         """
-        query = sql.render_gaql("campaign_metrics.gaql", first=window.first, last=window.last)
+        query = sql.render_gaql("campaign_metrics.gaql", fields=FIELDS.values(), first=window.first, last=window.last)
         records = [
-            (
-                str(row.campaign.id),
-                row.segments.date,
-                row.metrics.cost_micros,
-                row.metrics.impressions,
-                row.metrics.clicks,
-                whole_micros(row.metrics.conversions),
-            )
+            (str(row.campaign.id), row.segments.date, *_metrics_of(row.metrics))
             for row in self.hook.rows(account, query)
         ]
-        frame = pd.DataFrame(records, columns=["external_id", "date", *self.metrics])
+        frame = _whole(pd.DataFrame(records, columns=["external_id", "date", *self.metrics]))
         # Conversions land on the day of the click for up to a month, so nothing younger is final.
         settled = (today() - timedelta(days=30)).isoformat()
         return Fetched(frame.assign(is_final=frame["date"] < settled))
@@ -75,18 +77,9 @@ class GoogleAds:
         """The account's own row of each day: every campaign is in it, also one that is removed or of a kind that the
         list of campaigns lacks.
         """
-        query = sql.render_gaql("account_metrics.gaql", first=window.first, last=window.last)
-        records = [
-            (
-                row.segments.date,
-                row.metrics.cost_micros,
-                row.metrics.impressions,
-                row.metrics.clicks,
-                whole_micros(row.metrics.conversions),
-            )
-            for row in self.hook.rows(account, query)
-        ]
-        return pd.DataFrame(records, columns=["date", *self.metrics])
+        query = sql.render_gaql("account_metrics.gaql", fields=FIELDS.values(), first=window.first, last=window.last)
+        records = [(row.segments.date, *_metrics_of(row.metrics)) for row in self.hook.rows(account, query)]
+        return _whole(pd.DataFrame(records, columns=["date", *self.metrics]))
 
     def match(self, raw: pd.DataFrame, sources: pd.DataFrame) -> pd.DataFrame:
         return raw.assign(segment_id=match_exactly(raw, sources))
@@ -136,6 +129,11 @@ class GoogleAds:
         if micros:
             outcomes |= self.hook.set_amounts(account, micros, validate_only=validate_only)
         return outcomes
+
+
+def _whole(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with conversions, which have fractions, as whole micros."""
+    return frame.assign(conversions_micros=[whole_micros(amount) for amount in frame["conversions_micros"]])
 
 
 CHANNEL = GoogleAds
