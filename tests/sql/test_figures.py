@@ -29,9 +29,6 @@ def columns(db: LeadsDatabase, table: str) -> list[str]:
         "select column_name from information_schema.columns where table_name = %(table)s and is_generated = 'NEVER'",
         {"table": table},
     )
-        "select column_name from information_schema.columns where table_name = %(table)s and is_generated = 'NEVER'",
-        {"table": table},
-    )
     return sorted({row["column_name"] for row in rows} - KEYS)
 
 
