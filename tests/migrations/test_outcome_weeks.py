@@ -21,7 +21,9 @@ select
     count(*) filter (where is_nearer) as came_nearer, count(nearer_by_luck) as by_chance,
     round(coalesce(sum(nearer_by_luck), 0)::numeric, 6) as luck,
     round(coalesce(sum(nearer_by_luck * (1 - nearer_by_luck)), 0)::numeric, 6) as luck_variance,
-    round(coalesce(sum(came - target) filter (where is_judged), 0), 4) as leads_over_target
+    round(coalesce(sum(came - target) filter (where is_judged), 0), 4) as leads_over_target,
+    round(coalesce(sum(promised) filter (where is_as_promised is not null), 0), 4) as leads_promised,
+    round(coalesce(sum(came) filter (where is_as_promised is not null), 0), 4) as leads_came
 from budget_outcomes
 where came is not null
 group by 1, 2, 3
@@ -30,7 +32,7 @@ order by 1, 2, 3
 KEPT = """
 select
     channel, week, action, decisions, judged, promises, promises_kept, changes, came_nearer, by_chance, luck,
-    luck_variance, leads_over_target
+    luck_variance, leads_over_target, leads_promised, leads_came
 from outcome_weeks
 where decisions > 0
 order by 1, 2, 3
@@ -112,3 +114,12 @@ def test_the_question_of_a_person_and_of_the_page_is_answered_from_the_weeks(db:
     asked = db.fetch(QUESTION)
     assert [row["week"] for row in asked[:2]] == ["all", "all"] and len(asked) > 2
     assert sum(row["decisions"] for row in asked if row["week"] == "all") == 15
+
+
+def test_what_came_is_set_against_what_was_promised_over_all_decisions(db: SeededDatabase) -> None:
+    # A hold promises what was expected if left alone. Of the third it is not known yet what came.
+    for weeks, came in ((0, 7), (1, 6), (2, None)):
+        decide(db, FIRST - timedelta(7 * weeks), "hold", 6, None, realised=came)
+    count(db, FIRST - timedelta(60), FIRST + timedelta(6))
+    (row,) = [row for row in db.fetch(QUESTION) if row["week"] == "all"]
+    assert row["came_of_promised_pct"] == round(100 * 13 / 12)

@@ -16,7 +16,7 @@ from lead_demand.database import sql
 from lead_demand.runs.day import today
 from tests.fixtures.postgres import LeadsDatabase
 from tests.ui.conftest import Served
-from tests.ui.story import HOLDING, WAITING, Story
+from tests.ui.story import HOLDING, SEGMENTS, WAITING, Story
 
 CODE = "tegelzetter_utrecht"
 # (days ago, old, new, of the week: target, expected without the change and with it, low, high; what came)
@@ -120,3 +120,27 @@ def test_what_needs_a_person_is_counted_once_on_today_and_in_health(counted: Ser
     others = [finding for finding in stops if finding["segment"] not in listed | clustered]
     assert today_s["other_findings"] == len(others) == 1
     assert {finding["who"] for finding in health["findings"]} == {"marketing"}
+
+
+def test_limits_of_a_company_that_is_loaded_are_one_entry_of_the_log(counted: Served, lived: LeadsDatabase) -> None:
+    before = counted.json("api/log")["total"]
+    lived.fetch(
+        "insert into lead_segment_channels (segment_id, channel, min_daily_budget, max_daily_budget, cooldown_days)"
+        " select id, 'bing_ads', 10, 80, 3 from lead_segments"
+    )
+    first = lived.fetch("select count(*) as n from limit_changes where channel = 'bing_ads'")[0]["n"]
+    assert first > SEGMENTS
+    log = counted.json("api/log")
+    assert log["total"] == before + 1 and log["rows"][0]["together"] == first
+    assert counted.json("api/log", kind="limit")["total"] >= first
+    # A limit that somebody changes later is told by itself, and so are the first ones of a segment that is looked for.
+    lived.fetch(
+        "update lead_segment_channels set max_daily_budget = 90 where channel = 'bing_ads'"
+        " and segment_id = (select id from lead_segments where code = %s)",
+        [CODE],
+    )
+    changed, set_together = counted.json("api/log")["rows"][:2]
+    assert (changed["segment"], float(changed["new"]), changed["together"]) == (CODE, 90, None)
+    assert set_together["together"] == first
+    own = [row for row in counted.json("api/log", q=CODE)["rows"] if row["kind"] == "limit"]
+    assert len(own) > 3 and all(row["together"] is None for row in own)

@@ -117,6 +117,19 @@ def test_the_figures_speak_of_all_segments_whatever_is_filtered(served: Served) 
     assert counts["over"] == 1 and counts["short"] == SEGMENTS - 1 - 5 - 1
 
 
+def test_the_segments_and_branches_that_miss_most_leads_are_named_whatever_was_decided(served: Served) -> None:
+    counts = served.json("api/today")["counts"]
+    short = {
+        code: row["target"] - row["expected"]
+        for code, row in everything(served, q="s").items()
+        if row["high"] is not None and row["high"] < row["target"]
+    }
+    named = {each["code"]: each["missing"] for each in counts["most_missing"]}
+    assert list(named) == sorted(short, key=lambda code: (-short[code], code))[:3]
+    assert named == pytest.approx({code: short[code] for code in named})
+    assert sum(each["missing"] for each in counts["branches_missing"]) == pytest.approx(sum(short.values()))
+
+
 def test_unknown_is_null_and_never_zero(served: Served) -> None:
     rows = everything(served, q="s")
     for name in ("target", "expected", "low", "high", "stake"):

@@ -16,7 +16,9 @@ with counted as (
         count(nearer_by_luck) as by_chance,
         coalesce(sum(nearer_by_luck), 0)::numeric as luck,
         coalesce(sum(nearer_by_luck * (1 - nearer_by_luck)), 0)::numeric as luck_variance,
-        coalesce(sum(came - target) filter (where is_judged), 0) as leads_over_target
+        coalesce(sum(came - target) filter (where is_judged), 0) as leads_over_target,
+        coalesce(sum(promised) filter (where is_as_promised is not null), 0) as leads_promised,
+        coalesce(sum(came) filter (where is_as_promised is not null), 0) as leads_came
     from budget_outcomes as outcomes
     -- By a person, on that day (which makes the change a hold) or later.
     cross join lateral (
@@ -50,7 +52,7 @@ known as (
 
 insert into outcome_weeks (
     channel, week, action, decisions, judged, reverted, promises, promises_kept, changes, came_nearer, by_chance, luck, luck_variance,
-    leads_over_target
+    leads_over_target, leads_promised, leads_came
 )
 select
     coalesce(counted.channel, known.channel) as channel,
@@ -66,7 +68,9 @@ select
     coalesce(counted.by_chance, 0),
     round(coalesce(counted.luck, 0), 6),
     round(coalesce(counted.luck_variance, 0), 6),
-    round(coalesce(counted.leads_over_target, 0), 4)
+    round(coalesce(counted.leads_over_target, 0), 4),
+    round(coalesce(counted.leads_promised, 0), 4),
+    round(coalesce(counted.leads_came, 0), 4)
 from counted
 full join known on counted.channel = known.channel and counted.week = known.week and counted.action = known.action
 order by 1, 2, 3
@@ -82,4 +86,6 @@ set
     by_chance = excluded.by_chance,
     luck = excluded.luck,
     luck_variance = excluded.luck_variance,
-    leads_over_target = excluded.leads_over_target
+    leads_over_target = excluded.leads_over_target,
+    leads_promised = excluded.leads_promised,
+    leads_came = excluded.leads_came

@@ -44,6 +44,34 @@ counted as (
                 )
             else 0
         end as other_findings,
+        -- Where they are missing most, whatever was decided of them.
+        (
+            select coalesce(json_agg(to_json(most) order by most.missing desc, most.code), '[]')
+            from (
+                select
+                    code,
+                    branch,
+                    region,
+                    trim_scale(target - expected) as missing
+                from of_day
+                where side = 'short'
+                order by target - expected desc, code
+                limit 3
+            ) as most
+        ) as most_missing,
+        (
+            select coalesce(json_agg(to_json(most) order by most.missing desc, most.branch), '[]')
+            from (
+                select
+                    branch,
+                    trim_scale(sum(target - expected)) as missing
+                from of_day
+                where side = 'short'
+                group by branch
+                order by sum(target - expected) desc, branch
+                limit 3
+            ) as most
+        ) as branches_missing,
         array_agg(distinct branch order by branch) as branches,
         array_agg(distinct region order by region) as regions
     from of_day

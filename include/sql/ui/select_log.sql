@@ -39,6 +39,18 @@ select
             when entries.error_code = 'approval_expired'
                 then 1 + {% set segment, day = 'named.id', 'entries.day' %}{% include 'reading/asked_days.sql' %}
         end,
+        -- First values of the minute before, by the same person, that stand in no entry of their own.
+        'together', case
+            when entries.kind = 'limit' and entries.was is null and %(kind)s::text is null and %(q)s::text is null
+                then (
+                    select count(*)
+                    from limit_changes as before
+                    where
+                        before.changed_at between entries.at - interval '1 minute' and entries.at
+                        and before.changed_by = entries.who
+                        and before.old_value is null
+                )
+        end,
         'run_id', entries.run_id,
         'log_id', case
             when

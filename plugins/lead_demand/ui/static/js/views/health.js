@@ -133,9 +133,16 @@ function right(list) {
   if (!weeks.length) return none("health.right_later");
   const actions = ["increase", "decrease", "hold"];
   const head = [column(say("health.week")), ...actions.map((action) => column(say(`filter.${action}`), ".num"))];
+  const of = (week, action) => list.find((each) => each.week === week && each.action === action);
   const rows = weeks.map((week) => element("tr", {},
     element("th.nowrap", { scope: "row" }, week === "all" ? allWeeks(list) : shortDay(week)),
-    actions.map((action) => element("td.num", {}, rate(list.find((each) => each.week === week && each.action === action), action)))));
+    actions.map((action) => element("td.num", {}, rate(of(week, action), action)))));
+  const came = actions.map((action) => of("all", action)?.came_of_promised_pct ?? null);
+  if (came.some((part) => part !== null)) {
+    rows.splice(1, 0, element("tr", {},
+      element("th", { scope: "row" }, say("health.came"), element("span.account", {}, say("health.came_what"))),
+      came.map((part) => element("td.num", {}, part === null ? element("span.muted", {}, "–") : percent(part / 100)))));
+  }
   return [element("table.plain", {}, element("caption.unseen", {}, say("health.right")), element("thead", {}, element("tr", {}, head)), element("tbody", {}, rows)), element("p.legend", {}, say("health.right_key"))];
 }
 

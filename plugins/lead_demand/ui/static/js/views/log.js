@@ -94,20 +94,23 @@ function logRow(event, reasons) {
   const back = event.reverted_at ? element("b", {}, ` ${say("event.put_back", { day: shortDay(dayOf(event.reverted_at)), who: person(event.reverted_by) })}`) : null;
   const outcome = came ? element("span.advice", {}, came.state === "later" ? came.text : [cameChip(came), ` ${came.text}`]) : null;
   const isWaiting = event.status === "waiting_approval" && event.run_id;
+  const isTogether = event.together > 1;
   const actions = [
+    isTogether ? element("a", { href: hashOf("log", { kind: "limit" }) }, say("event.together_list")) : null,
     event.log_id ? putBack(event.log_id) : null, // only where a revert would be taken
     isWaiting ? answerLink(event.run_id, say("link.answer")) : null,
   ].flat().filter(Boolean);
-  const text = event.kind === "limit" || event.kind === "manual" ? `${eventTitle(event)}. ` : "";
+  const isSaid = event.kind === "limit" || event.kind === "manual";
+  const text = isTogether ? say("event.together", { n: event.together }) : isSaid ? `${eventTitle(event)}.` : "";
   return element("tr", {},
     element("td.at-time.muted", {}, clock(event.at)),
-    element("td.at-segment", {}, event.segment ? element("a.name", { href: segmentHash(event.segment), title: event.segment }, segmentName(event)) : element("span.muted", {}, say("log.everything")),
+    element("td.at-segment", {}, event.segment && !isTogether ? element("a.name", { href: segmentHash(event.segment), title: event.segment }, segmentName(event)) : element("span.muted", {}, say("log.everything")),
       event.campaign ? element("span.account", {}, event.campaign) : null),
     element("td.at-what", {}, element("span.what", {}, icon(eventIcon(event)), kindOf(event))),
-    element("td.at-budget", {}, event.kind === "limit" || event.kind === "manual" ? "" : budgetCell(event)),
+    element("td.at-budget", {}, isSaid ? "" : budgetCell(event)),
     element("td.at-result", {}, resultOf(event)),
     element("td.at-who", {}, person(event.who)),
-    element("td.at-why", {}, element("div.why", {}, text, eventReason(event, reasons), back, outcome,
+    element("td.at-why", {}, element("div.why", {}, text, text ? " " : "", eventReason(event, reasons), back, outcome,
       actions.length ? element("span.advice", {}, actions.flatMap((action, place) => (place ? [" · ", action] : [action]))) : null)));
 }
 

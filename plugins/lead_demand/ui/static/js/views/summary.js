@@ -1,6 +1,7 @@
 // The top of Today: one sentence that is enough for most mornings, then five figures.
+import { segmentHash } from "../lib/address.js";
 import { element } from "../lib/elements.js";
-import { capital, clock, daysInMonth, euros, monthName, moreEuros, percent, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
+import { capital, clock, daysInMonth, euros, monthName, moreEuros, percent, segmentName, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { say } from "../lib/language.js";
 import { answerLink, isInAirflow, runAddress, runLink } from "../lib/links.js";
@@ -63,8 +64,23 @@ export function strip(today, chosen, filter) {
       big(whole(leads), say(`today.${name}`), name),
       element("p.below", {}, say("summary.per_day_in", { n: segments })),
     );
-  const gaps = tile(say("tile.gap"), element("div.two", {}, side("short", counts.short_leads, counts.short), side("over", counts.over_leads, counts.over)));
+  const sides = element("div.two", {}, side("short", counts.short_leads, counts.short), side("over", counts.over_leads, counts.over));
+  const gaps = tile(say("tile.gap"), sides, ...missing(counts));
   return element("div.strip", {}, gaps, budgets(today), people(today), sources(today), month(today));
+}
+
+/** Where leads are missing most: segments, whatever list they stand in below, and the sums of their branches. */
+function missing({ most_missing: segments, branches_missing: branches }) {
+  if (!segments.length) return [];
+  const link = (each) => element("a", { href: segmentHash(each.code) }, segmentName(each));
+  const listed = (rows, name) => rows.flatMap((row, place) => [place ? ", " : " ", name(row), ` ${less(row.missing)}`]);
+  const lines = [element("p.below", {}, `${say("summary.most_missing")}:`, listed(segments, link))];
+  if (branches.length > 1) lines.push(element("p.below", {}, `${say("summary.by_branch")}:`, listed(branches, (row) => capital(row.branch))));
+  return lines;
+}
+
+function less(leads) {
+  return `\u2212${tenth(leads)}`;
 }
 
 function budgets({ counts, settings }) {
