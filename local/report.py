@@ -112,6 +112,6 @@ def compare_budgets(url: str, control: str) -> tuple[str, bool]:
             ["The live budgets and the log DISAGREE (a person may have changed them since):", *wrong]
         ), False
     return (
-        f"The live budgets agree with the log: {len(logged)} of {len(live)} were changed by it at some time.",
+        f"The live budgets agree with the log: {len(logged)} of {len(live)} budgets were changed by it at some time.",
         True,
     )

@@ -28,6 +28,12 @@ def put_back(ten_percent: Morning) -> dict[str, Any]:
         "where id = %s", [back["id"]])}  # fmt: skip
 
 
+def test_what_was_put_back_before_is_not_counted_as_done_now(ten_percent: Morning, put_back: dict[str, Any]) -> None:
+    report = reverts.revert_changes(put_back["id"], None, "google_ads", "by hand again", "marieke")
+    assert str(report) == "0 applied, 0 refused, 1 done earlier, 0 without a definite answer"
+    assert f"was already reverted on {ten_percent.db.value('select lead_today()')}" in "\n".join(report.lines())
+
+
 def of_day(morning: Morning, code: str, days_ago: int = 0) -> dict[str, Any]:
     day = morning.db.value("select lead_today()") - timedelta(days=days_ago)
     (row,) = [row for row in report.day_rows(morning.db.owner_url, day) if row["segment"] == code]

@@ -1,5 +1,7 @@
 """What `make run` prints and concludes, apart from the services it starts."""
 
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
@@ -75,3 +77,17 @@ def test_a_change_is_told_in_words(leads_db: LeadsDatabase) -> None:
         [leads_db.add_segment()],
     )
     assert changes(url, before) == "This run: 1 rows of statistics written."
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word() -> None:
+    tell = "[print('decided', number) for number in range(100_000)]"
+    command = f"from local.morning import guarded; import sys; sys.exit(guarded(lambda: {tell}, ''))"
+    telling = subprocess.Popen(
+        [sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert telling.stdout is not None and telling.stderr is not None
+    assert telling.stdout.readline() == "decided 0\n"
+    telling.stdout.close()
+    assert telling.wait(timeout=60) == 0
+    assert telling.stderr.read() == ""
+    telling.stderr.close()

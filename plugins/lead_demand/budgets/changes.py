@@ -65,11 +65,13 @@ class Change(BudgetStep):
 class ChangeReport:
     """Changes by what became of them, each with a few words.
 
-    `stopped`: claimed, and held back by the settings before they were sent. `declined`: not approved, so never sent.
-    `unclaimed`: decisions that could not be claimed. `refusing`: accounts that refused to be read.
+    `earlier`: done by an earlier run, so there was nothing to do. `stopped`: claimed, and held back by the settings
+    before they were sent. `declined`: not approved, so never sent. `unclaimed`: decisions that could not be claimed.
+    `refusing`: accounts that refused to be read.
     """
 
     success: list[tuple[BudgetStep, str]] = field(default_factory=list)
+    earlier: list[tuple[BudgetStep, str]] = field(default_factory=list)
     failed: list[tuple[BudgetStep, str]] = field(default_factory=list)
     pending: list[tuple[BudgetStep, str]] = field(default_factory=list)
     stopped: list[tuple[BudgetStep, str]] = field(default_factory=list)
@@ -82,6 +84,7 @@ class ChangeReport:
     def __str__(self) -> str:
         done = "would be accepted (dry run: nothing was sent)" if self.dry_run else "applied"
         text = f"{len(self.success)} {done}, {len(self.failed) + len(self.unclaimed)} refused"
+        text += f", {len(self.earlier)} done earlier" if self.earlier else ""
         text += f", {len(self.pending)} without a definite answer"
         text += f", {len(self.declined)} not approved" if self.declined else ""
         return text + (", nothing more was sent: the settings stop it" if self.switched_off else "")
@@ -95,6 +98,7 @@ class ChangeReport:
         """What became of each change, as a table for the log."""
         groups = (
             ("accepted, not sent" if self.dry_run else "applied", self.success),
+            ("done earlier", self.earlier),
             ("REFUSED", self.failed),
             ("OPEN", self.pending),
             ("STOPPED", self.stopped),

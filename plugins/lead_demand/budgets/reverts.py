@@ -115,7 +115,7 @@ def _claims(
             decided_by=decided_by,
         )
         if row["revert_status"] == "success":
-            report.success.append((change, f"was already reverted on {row['revert_date']}"))
+            report.earlier.append((change, f"was already reverted on {row['revert_date']}"))
         elif row["revert_status"] == "pending" and row["revert_date"] != day.today():
             report.unclaimed.append(
                 f"{row['segment']}: the revert of {row['revert_date']} is still open, for its account cannot be read; "
