@@ -4,7 +4,7 @@ select
     to_json(
         array[
             'date', 'target', 'expected', 'low', 'high', 'leads', 'accepted', 'rejected', 'pending', 'spend', 'budget', 'target_any',
-            'final'
+            'final', 'capacity', 'partners'
         ]
     )::text as columns,
     json_agg(
@@ -22,7 +22,9 @@ select
             trim_scale(coalesce(plans.actual_daily_budget_google_ads, metrics.daily_budget)),
             -- A plan has it in whole leads.
             trim_scale(coalesce(decisions.target_leads_per_day, plans.target_leads_per_day)),
-            metrics.is_final
+            metrics.is_final,
+            stats.capacity_total_leads,
+            stats.capacity_partners
         )
         order by days.day
     )::text as days

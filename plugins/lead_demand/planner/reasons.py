@@ -199,7 +199,8 @@ class Reason(Code):
         "the partners' capacity is not known",
         "What partners can take each day is missing for this segment.",
         "Fill in the daily capacity of the segment's partners, 0 for one that takes none, or make a partner that has "
-        "left inactive; then clear pull_partner_capacity and what comes after it, and start lead_budgets again.",
+        "left inactive: tomorrow's run reads it. For today already, clear pull_partner_capacity and what comes after "
+        "it, and start lead_budgets again.",
         True,
     )
     CAPACITY_LEAP = (

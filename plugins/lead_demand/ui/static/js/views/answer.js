@@ -1,6 +1,6 @@
 // "Why is the budget what it is, and did it help?", answered in a few sentences above the evidence.
 import { element } from "../lib/elements.js";
-import { daysBetween, daysLater, euros, person, shortDay, tenth, UNKNOWN } from "../lib/format.js";
+import { daysBetween, daysLater, euros, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
 import { say, tell } from "../lib/language.js";
 import { isMove } from "../parts/events.js";
 import { cameChip, othersWithin, outcomeOf } from "../parts/outcome.js";
@@ -42,12 +42,21 @@ function untouched({ made, budget, hasCampaign }) {
   return made.length ? "answer.by_people" : "answer.unchanged";
 }
 
-/** Whether the target of that weekday was another one a week before: then partners moved, not the market. */
+/** Whether the target of that weekday was another one a week before, and what of the partners had moved: then it was not the market. */
 function targetMoved(last, days) {
-  const of = (day) => days.find((each) => each.date === day)?.target ?? null;
-  const [from, to] = [of(daysLater(last.day, -7)), of(last.day)];
+  const of = (day) => days.find((each) => each.date === day) ?? {};
+  const [from, to] = [of(daysLater(last.day, -7)).target ?? null, of(last.day).target ?? null];
   if (from === null || to === null || Math.abs(to - from) < MOVED * from) return "";
-  return `${say("answer.target_moved", { from: tenth(from), to: tenth(to) })} `;
+  // A morning knows the capacity of the evening before.
+  const partners = partnersMoved(of(daysLater(last.day, -8)), of(daysLater(last.day, -1)));
+  return `${say("answer.target_moved", { from: tenth(from), to: tenth(to) })}${partners}. `;
+}
+
+function partnersMoved(before, after) {
+  if (before.capacity == null || after.capacity == null) return "";
+  const many = before.partners === after.partners ? "" : ` (${say("answer.partners", { n: before.partners })} → ${whole(after.partners)})`;
+  if (before.capacity === after.capacity) return many ? "" : `: ${say("answer.share_moved", { capacity: whole(after.capacity) })}`;
+  return `: ${say("answer.capacity_moved", { from: whole(before.capacity), to: whole(after.capacity) })}${many}`;
 }
 
 function reply(last, made, came, days) {
