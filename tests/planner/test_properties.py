@@ -94,6 +94,15 @@ def test_the_order_of_rows_does_not_matter(company: Company, shuffle: Any) -> No
 
 
 @settings(max_examples=40, deadline=None)
+@given(companies(), st.integers(1, 200))
+def test_a_history_in_parts_decides_as_it_does_in_one(company: Company, rows: int) -> None:
+    history, segments = company
+    parts = (history.iloc[start : start + rows] for start in range(0, len(history), rows))
+    in_parts = LeadDemandPlanner().plan(parts, segments, TODAY).set_index("segment_id")
+    pd.testing.assert_frame_equal(plan(company), in_parts)
+
+
+@settings(max_examples=40, deadline=None)
 @given(companies(), st.integers(0, 4), st.integers(1, 30))
 def test_more_capacity_never_lowers_the_target_nor_the_budget(company: Company, which: int, more: int) -> None:
     history, segments = company

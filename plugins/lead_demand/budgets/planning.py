@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -137,7 +138,6 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
         holidays = public_holidays(segments["country"], first, day.today())
         months = branch_month_room(segments)
         settings = replace(settings, holidays=holidays, branch_month_room=months, dry_run=switches.dry_run)
-        # The history gets no name here: the planner lets go of it before it estimates.
         planned = LeadDemandPlanner(settings).plan(_history(connection, channel, settings), segments, day.today())
         _write(connection, decision_rows(planned, segments), key | {"dry_run": switches.dry_run})
         looked_for = [findings.Checked(code) for code in sorted(set(UNREADABLE.values()))]
@@ -155,11 +155,11 @@ def plan(channel: str, dag_run_id: str, settings: PlannerSettings | None = None)
     )
 
 
-def _history(connection: psycopg.Connection[Any], channel: str, settings: PlannerSettings) -> pd.DataFrame:
+def _history(connection: psycopg.Connection[Any], channel: str, settings: PlannerSettings) -> Iterator[pd.DataFrame]:
     first = day.today() - timedelta(days=settings.window_days)
     # The statistics have a column of spend, and it is of Google Ads alone.
     statement = sql.render("lead_budgets/select_history.sql", spend_is_in_stats=channel == "google_ads")
-    return sql.read_numbers(connection, statement, {"channel": channel, "first": first})
+    return sql.numbers_in_parts(connection, statement, {"channel": channel, "first": first})
 
 
 def _with_limits(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, LiteralString
 import jinja2
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pandas as pd
     import psycopg
     from psycopg.types.json import Jsonb
@@ -22,7 +24,7 @@ SQL_FOLDER = INCLUDE / "sql"
 GAQL_FOLDER = INCLUDE / "gaql"
 
 LEADS_CONNECTION = "leads_db"
-# Of `read_numbers`: how many rows are text at a time, and what is no number.
+# Of `numbers_in_parts`: how many rows there are at a time, and what is no number.
 _ROWS_AT_ONCE = 50_000
 _KEYS = ("segment_id", "date")
 
@@ -75,37 +77,51 @@ def read_frame(
     return pd.DataFrame(cursor.fetchall(), columns=columns, dtype=object)
 
 
-def read_numbers(
+def numbers_in_parts(
     connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
-) -> pd.DataFrame:
-    """The rows of a large query, which gives `segment_id`, `date` and numbers, at 8 bytes per number.
+) -> Iterator[pd.DataFrame]:
+    """The rows of a large query, which gives `segment_id`, `date` and numbers, some at a time: a million of them would
+    be a tenth of a gigabyte.
 
-    Returns `segment_id` as category, `date` as datetime64, every other column as float64 with NaN for NULL: for
-    estimates, never for an amount that is set. Raises ValueError where another column is no number.
+    Each part has `segment_id` as category, `date` as datetime64, every other column as float64 with NaN for NULL: for
+    estimates, never for an amount that is set. There is at least one, which may be empty. Raises ValueError where
+    another column is no number.
     """
-    import numpy as np
     import pandas as pd
-    from pandas.api.types import union_categoricals
 
     query = f"copy (\n{statement}\n) to stdout (format csv, header)"
     with connection.cursor() as cursor, cursor.copy(query, values) as copy:
         rows = iter(copy)  # COPY sends them one by one, the names first
         columns = bytes(next(rows)).decode().strip().split(",")
         dtypes = dict.fromkeys(columns, "float64") | dict.fromkeys(_KEYS, "category")
-        keys: dict[str, list[Any]] = {key: [] for key in _KEYS}
-        numbers = {column: array("d") for column in columns if column not in _KEYS}  # they grow where they lie
-        while text := b"".join(islice(rows, _ROWS_AT_ONCE)):
+        is_first = True
+        while (text := b"".join(islice(rows, _ROWS_AT_ONCE))) or is_first:
             part = pd.read_csv(BytesIO(text), names=columns, dtype=dtypes)
-            for key in _KEYS:
-                keys[key].append(part[key])
-            for column, cells in numbers.items():
-                cells.frombytes(part[column].to_numpy().tobytes())
-    if not keys["date"]:
-        return pd.DataFrame(columns=columns).astype(dtypes | {"date": "datetime64[us]"})
-    segment_id, dates = (union_categoricals(parts) for parts in keys.values())
-    date = pd.to_datetime(dates.categories).take(dates.codes)
-    found = {column: np.frombuffer(cells) for column, cells in numbers.items()}
-    return pd.DataFrame({"segment_id": segment_id, "date": date} | found, copy=False)
+            date = part["date"].cat
+            days = pd.to_datetime(date.categories.astype(str)).as_unit("us")
+            yield part.assign(date=days.take(date.codes.to_numpy()))
+            is_first = False
+
+
+def read_numbers(
+    connection: psycopg.Connection[Any], statement: LiteralString, values: dict[str, Any] | None = None
+) -> pd.DataFrame:
+    """All parts of `numbers_in_parts` as one frame, at 8 bytes per number."""
+    import numpy as np
+    import pandas as pd
+    from pandas.api.types import union_categoricals
+
+    ids: list[Any] = []
+    cells: dict[str, array[float]] = {}
+    dates: list[Any] = []
+    for part in numbers_in_parts(connection, statement, values):
+        ids.append(part["segment_id"])
+        dates.append(part["date"].to_numpy())
+        for column in part.columns.drop(list(_KEYS)):
+            # They grow where they lie.
+            cells.setdefault(column, array("d")).frombytes(part[column].to_numpy().tobytes())
+    keys = {"segment_id": union_categoricals(ids), "date": np.concatenate(dates)}
+    return pd.DataFrame(keys | {column: np.frombuffer(found) for column, found in cells.items()}, copy=False)
 
 
 def join_whole_sets(connection: psycopg.Connection[Any]) -> None:

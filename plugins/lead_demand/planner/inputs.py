@@ -252,48 +252,42 @@ def lost_share(known: Segments, days: Days) -> tuple[Floats, Floats]:
 
 
 def read_days(
-    frame: pd.DataFrame, ids: Objects, today: np.datetime64, window: int, min_days: int, may_miss: int
+    parts: Iterable[pd.DataFrame], ids: Objects, today: np.datetime64, window: int, min_days: int, may_miss: int
 ) -> Days:
     """The last whole days before `today`, at most `window`, of the segments `ids`; other rows are ignored.
 
-    A day is complete when every column of `NEEDED` is known (that of `MAY_BE_ABSENT` only if the frame has it). What
-    lies before a segment's first complete day is "not there yet"; a hole after it is a missing day. Of the last 28
-    days `may_miss` may be missing, but not yesterday; earlier ones are only left out.
+    The rows may come in parts, each of which is let go of when the next is there. A day is complete when every
+    column of `NEEDED` is known (that of `MAY_BE_ABSENT` only if the rows have it). What lies before a segment's first
+    complete day is "not there yet"; a hole after it is a missing day. Of the last 28 days `may_miss` may be missing,
+    but not yesterday; earlier ones are only left out.
     """
-    segment_codes, found = pd.factorize(frame["segment_id"]) if len(frame) else (np.empty(0, int), np.empty(0, object))
     position = {str(segment_id): index for index, segment_id in enumerate(ids)}
-    row = np.array([position.get(str(value), -1) for value in found] + [-1], dtype=np.int32)[segment_codes]
-    day = dates(frame, "date") if len(frame) else np.empty(0, "datetime64[D]")
-    column = (day - (today - np.timedelta64(window, "D"))).astype("timedelta64[D]")
-    undated = np.isnat(day)
-    column = np.where(undated, -1, column.astype(int)).astype(np.int32)
-
-    known_segment = row >= 0
-    bad = np.zeros(len(ids), dtype=bool)
-    bad[row[known_segment & undated]] = True
-    inside = known_segment & (column >= 0) & (column < window)
-    row, column = row[inside], column[inside]
-    del segment_codes, day, undated, known_segment  # each as large as a column; frees memory for the grids
-    unused = int(column.min()) if len(column) else window - 1
-    window, column = window - unused, column - unused  # a shorter history is a smaller grid
     shape = (len(ids), window)
-    count = np.bincount(row * window + column, minlength=len(ids) * window).reshape(shape)
-
-    values: dict[str, Floats] = {}
-    wrong = np.zeros(shape, dtype=bool)
-    for name in (*NEEDED, *OPTIONAL):
-        cells = numbers(frame, name)[inside]
-        impossible = (cells < 0) | np.isinf(cells)
-        wrong[row[impossible], column[impossible]] = True
-        grid = np.full(shape, np.nan)
-        grid[row, column] = np.where(impossible, np.nan, cells)
+    values = {name: np.full(shape, np.nan) for name in (*NEEDED, *OPTIONAL)}
+    count, wrong = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=bool)
+    bad = np.zeros(len(ids), dtype=bool)
+    named: set[str] = set()
+    for part in parts:
+        named.update(part.columns)
+        row, column, inside = _cells(part, position, today, window, bad)
+        np.add.at(count, (row, column), 1)
+        for name, grid in values.items():
+            cells = numbers(part, name)[inside]
+            impossible = (cells < 0) | np.isinf(cells)
+            wrong[row[impossible], column[impossible]] = True
+            grid[row, column] = np.where(impossible, np.nan, cells)
+    has_rows = count.any(axis=0)
+    unused = int(has_rows.argmax()) if has_rows.any() else window - 1
+    if unused:  # a shorter history is a smaller grid
+        window, count, wrong = window - unused, count[:, unused:].copy(), wrong[:, unused:].copy()
+        values = {name: grid[:, unused:].copy() for name, grid in values.items()}
+    for grid in values.values():
         grid[count > 1] = np.nan
-        values[name] = grid
     decided = values["leads_accepted"] + values["leads_rejected"]
     wrong |= decided > values["leads_generated"]
     wrong |= values["google_ads_leads"] > values["leads_generated"]
 
-    needed = {name: reason for name, reason in NEEDED.items() if name != MAY_BE_ABSENT or name in frame}
+    needed = {name: reason for name, reason in NEEDED.items() if name != MAY_BE_ABSENT or name in named}
     complete = np.logical_and.reduce([~np.isnan(values[name]) for name in needed]) & ~wrong
     started = np.logical_or.accumulate(complete, axis=1)
     hole = started & ~complete & ~wrong & (count < 2)
@@ -307,3 +301,21 @@ def read_days(
         missing = (count[:, -1] == 1) & np.isnan(values[name][:, -1]) & ~wrong[:, -1]
         flags[reason] = flags.get(reason, np.zeros(len(ids), dtype=bool)) | missing
     return Days(values, complete, hole, np.arange(today - np.timedelta64(window, "D"), today), flags)
+
+
+def _cells(
+    part: pd.DataFrame, position: dict[str, int], today: np.datetime64, window: int, bad: Bools
+) -> tuple[Integers, Integers, Bools]:
+    """Where in the grid the rows of a part lie: row and column of those that lie in it, and which rows these are. A
+    segment with a row of no day is marked in `bad`.
+    """
+    if part.empty:
+        return np.empty(0, int), np.empty(0, int), np.empty(0, bool)
+    codes, found = pd.factorize(part["segment_id"])
+    row = np.array([position.get(str(value), -1) for value in found] + [-1])[codes]
+    day = dates(part, "date")
+    undated = np.isnat(day)
+    bad[row[(row >= 0) & undated]] = True
+    column = np.where(undated, -1, (day - (today - np.timedelta64(window, "D"))).astype("timedelta64[D]").astype(int))
+    inside = (row >= 0) & (column >= 0) & (column < window)
+    return row[inside], column[inside], inside

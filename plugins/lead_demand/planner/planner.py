@@ -20,6 +20,7 @@ Pure: two frames and a date in, one frame out; no I/O, no clock. The rule, in th
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,10 +60,13 @@ class LeadDemandPlanner:
         self.settings = settings or PlannerSettings()
         self.estimator = estimator or estimate
 
-    def plan(self, history: pd.DataFrame, segments: pd.DataFrame, today: dt.date) -> pd.DataFrame:
+    def plan(
+        self, history: pd.DataFrame | Iterable[pd.DataFrame], segments: pd.DataFrame, today: dt.date
+    ) -> pd.DataFrame:
         """Decide every segment's budget for `today`.
 
-        `history`: one row per (segment_id, date), as known this morning; rows of today and later are ignored.
+        `history`: one row per (segment_id, date), as known this morning, in one frame or in parts that need not be in
+          memory together; rows of today and later are ignored.
           Needed: leads_generated, leads_accepted, leads_rejected, leads_pending, google_ads_leads (leads per day),
           google_ads_spend (EUR), and leads_without_source where the frame has that column: without it the caller
           guarantees that every lead has a source. Used where known: google_ads_budget (EUR in force that day),
@@ -96,16 +100,14 @@ class LeadDemandPlanner:
         Raises KeyError where a frame that has rows lacks the key columns segment_id or date.
         """
         morning = self.read(history, segments, today)
-        del history  # a caller that kept none gets the memory of 10,000 segments back before the estimates need it
         return self.decide(morning, self.estimate(morning))
 
-    def read(self, history: pd.DataFrame, segments: pd.DataFrame, today: dt.date) -> Morning:
+    def read(self, history: pd.DataFrame | Iterable[pd.DataFrame], segments: pd.DataFrame, today: dt.date) -> Morning:
         """The two frames of `plan` as arrays, with capacity as the level of the week."""
         day, settings = np.datetime64(pd.Timestamp(today).date(), "D"), self.settings
         known = read_segments(segments, day)
-        days = read_days(
-            history, known.ids, day, settings.window_days, settings.min_history_days, settings.missing_days
-        )
+        parts = [history] if isinstance(history, pd.DataFrame) else history
+        days = read_days(parts, known.ids, day, settings.window_days, settings.min_history_days, settings.missing_days)
         calendar = Calendar.of(known.country, settings.holidays)
         return Morning(day, calendar, known.capacity, *coming_week(known, days, calendar))
 
