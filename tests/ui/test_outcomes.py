@@ -83,6 +83,17 @@ def test_the_badge_of_a_change_is_what_health_counts(counted: Served) -> None:
     assert (right["judged"], right["nearer_pct"]) == (2, 50)
 
 
+def test_today_says_whether_changes_helped_with_the_figures_of_health(counted: Served) -> None:
+    trust, health = counted.json("api/today")["trust"], counted.json("api/health")["right"]
+    changes = [row for row in health if row["week"] == "all" and row["action"] != "hold"]
+    assert trust["changes"] == sum(row["judged"] for row in changes if row["nearer_pct"] is not None) > 1
+    assert trust["nearer"] == round(
+        sum(row["judged"] * row["nearer_pct"] / 100 for row in changes if row["nearer_pct"])
+    )
+    holds = [row for row in health if row["week"] == "all" and row["action"] == "hold"]
+    assert trust["weeks"] == sum(row["judged"] for row in holds)
+
+
 def test_a_change_is_told_with_the_week_that_it_was_decided_by(counted: Served) -> None:
     (decrease,) = counted.json("api/log", q=CODE, kind="decrease", **SINCE)["rows"]
     assert (decrease["expected"], decrease["target"], decrease["low"], decrease["high"]) == (12, 9.4, 11, 13)
@@ -122,24 +133,26 @@ def test_what_needs_a_person_is_counted_once_on_today_and_in_health(counted: Ser
     assert {finding["who"] for finding in health["findings"]} == {"marketing"}
 
 
-def test_limits_of_a_company_that_is_loaded_are_one_entry_of_the_log(counted: Served, lived: LeadsDatabase) -> None:
+def test_limits_that_are_set_together_are_one_entry_of_the_log(counted: Served, lived: LeadsDatabase) -> None:
     before = counted.json("api/log")["total"]
     lived.fetch(
         "insert into lead_segment_channels (segment_id, channel, min_daily_budget, max_daily_budget, cooldown_days)"
         " select id, 'bing_ads', 10, 80, 3 from lead_segments"
     )
+    lived.fetch("update limit_changes set changed_at = changed_at - interval '2 minutes' where channel = 'bing_ads'")
     first = lived.fetch("select count(*) as n from limit_changes where channel = 'bing_ads'")[0]["n"]
     assert first > SEGMENTS
     log = counted.json("api/log")
-    assert log["total"] == before + 1 and log["rows"][0]["together"] == first
+    assert log["total"] == before + 1
+    assert [row["together"] for row in log["rows"] if row["channel"] == "bing_ads"] == [first]
     assert counted.json("api/log", kind="limit")["total"] >= first
-    # A limit that somebody changes later is told by itself, and so are the first ones of a segment that is looked for.
+    # A limit that somebody changes later is told by itself, and so are those of a segment that is looked for.
     lived.fetch(
         "update lead_segment_channels set max_daily_budget = 90 where channel = 'bing_ads'"
         " and segment_id = (select id from lead_segments where code = %s)",
         [CODE],
     )
-    changed, set_together = counted.json("api/log")["rows"][:2]
+    changed, set_together = [row for row in counted.json("api/log")["rows"] if row["channel"] == "bing_ads"]
     assert (changed["segment"], float(changed["new"]), changed["together"]) == (CODE, 90, None)
     assert set_together["together"] == first
     own = [row for row in counted.json("api/log", q=CODE)["rows"] if row["kind"] == "limit"]

@@ -128,6 +128,19 @@ def test_the_segments_and_branches_that_miss_most_leads_are_named_whatever_was_d
     assert list(named) == sorted(short, key=lambda code: (-short[code], code))[:3]
     assert named == pytest.approx({code: short[code] for code in named})
     assert sum(each["missing"] for each in counts["branches_missing"]) == pytest.approx(sum(short.values()))
+    rows = everything(served, q="s").values()
+    assert counts["unknown"] == sum(
+        row["action"] is not None and None in (row["target"], row["expected"]) for row in rows
+    )
+
+
+def test_repairs_are_counted_by_their_cause(served: Served) -> None:
+    counts = served.json("api/today")["counts"]
+    causes = counts["repairs_by_cause"]
+    assert sum(causes.values()) == counts["repairs"] == 5
+    assert causes == {served.json("api/today")["clusters"][0]["reason"]: 4} | {
+        code: 1 for code in causes if causes[code] == 1
+    }
 
 
 def test_unknown_is_null_and_never_zero(served: Served) -> None:

@@ -146,19 +146,12 @@ select * from (
         and (%(status)s::text is null or %(status)s = 'success')
         and (%(who)s::text is null or found.changed_by = %(who)s)
         and {{ is_of_the_segment() }}
-        -- First values that were set together, as when a company is loaded, are told once; `limit`, or a segment, lists each.
+        -- Many values that one person set together, as when a company is loaded or all caps are raised, are told once, by the last of
+        -- them; `limit`, or a segment, lists each.
         and (
             %(kind)s::text is not null
             or %(q)s::text is not null
-            or found.old_value is not null
-            or not exists (
-                select from limit_changes as next
-                where
-                    next.changed_at > found.changed_at
-                    and next.changed_at < found.changed_at + interval '1 second'
-                    and next.changed_by = found.changed_by
-                    and next.old_value is null
-            )
+            or not {% set of, after = 'found', true %}{% include 'reading/set_together.sql' %}
         )
         {{ one_page("(found.changed_at at time zone 'Europe/Amsterdam')::date", 'found.changed_at', "'limit ' || found.id", by_index=true) }}
 ) as limited

@@ -28,6 +28,18 @@ counted as (
         trim_scale(coalesce(sum(target - expected) filter (where side = 'short'), 0)) as short_leads,
         count(*) filter (where side = 'over') as over,
         trim_scale(coalesce(sum(expected - target) filter (where side = 'over'), 0)) as over_leads,
+        -- Of the repairs, how many have which cause: whose work they are follows from it.
+        (
+            select coalesce(json_object_agg(work.code, work.n), '{}')
+            from (
+                select
+                    coalesce(case when is_blocked then cause end, finding, cause) as code,
+                    count(*) as n
+                from of_day
+                where outcome = 'held' and part = 'person'
+                group by 1
+            ) as work
+        ) as repairs_by_cause,
         -- Beside the segments that are counted as work already. Which findings were open on a past day is not kept.
         case
             when %(day)s::date = lead_today()
@@ -44,6 +56,7 @@ counted as (
                 )
             else 0
         end as other_findings,
+        count(*) filter (where decision_id is not null and (target is null or expected is null)) as unknown,
         -- Where they are missing most, whatever was decided of them.
         (
             select coalesce(json_agg(to_json(most) order by most.missing desc, most.code), '[]')

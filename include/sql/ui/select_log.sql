@@ -39,16 +39,15 @@ select
             when entries.error_code = 'approval_expired'
                 then 1 + {% set segment, day = 'named.id', 'entries.day' %}{% include 'reading/asked_days.sql' %}
         end,
-        -- First values of the minute before, by the same person, that stand in no entry of their own.
+        -- Values of the minute before, by the same person, that stand in no entry of their own.
         'together', case
-            when entries.kind = 'limit' and entries.was is null and %(kind)s::text is null and %(q)s::text is null
+            when
+                entries.kind = 'limit' and %(kind)s::text is null and %(q)s::text is null
+                and {% set of, after = 'at_once', false %}{% include 'reading/set_together.sql' %}
                 then (
                     select count(*)
                     from limit_changes as before
-                    where
-                        before.changed_at between entries.at - interval '1 minute' and entries.at
-                        and before.changed_by = entries.who
-                        and before.old_value is null
+                    where before.changed_at between entries.at - interval '1 minute' and entries.at and before.changed_by = entries.who
                 )
         end,
         'run_id', entries.run_id,
@@ -66,6 +65,11 @@ select
 from (
     {% set page = true %}{% include 'reading/log_entries.sql' %}
 ) as entries
+left join lateral (
+    select
+        entries.at as changed_at,
+        entries.who as changed_by
+) as at_once on true
 left join lead_segments as named on entries.segment = named.code
 left join budget_decisions as decisions on entries.decision_id = decisions.id
 left join lateral (

@@ -47,7 +47,7 @@ def today(connection: Connection, of_day: date, lists: dict[str, Any]) -> str:
     values = ALWAYS | lists | {"day": of_day}
     parts = {"day": json.dumps(of_day.isoformat()), "today": json.dumps(now.isoformat())}
     parts["is_today"] = json.dumps(of_day == now)
-    for name in ("settings", "day_runs", "month", "freshness", "day_counts", "day_groups"):
+    for name in ("settings", "day_runs", "month", "freshness", "trust", "day_counts", "day_groups"):
         parts |= _figures(connection, f"ui/select_{name}.sql", values)
     return _object(parts)
 

@@ -1,5 +1,5 @@
 // Sentences from the columns of a decision, so that words and numbers are the reader's. The stored sentence is the record.
-import { capital, change, daysLater, dayOf, decimal, euros, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
+import { capital, change, daysBetween, daysLater, dayOf, decimal, euros, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
 import { has, say } from "../lib/language.js";
 import { isInAirflow } from "../lib/links.js";
 import { stateOf } from "./events.js";
@@ -10,6 +10,7 @@ const SHAPING = [
   "branch_month_budget", "total_cap", "month_budget",
   "daily_increase_limit", "below_floor", "above_cap", "partners_absent", "target_set_by_person",
 ];
+const LATELY = 14; // days
 // Holds where a person can do something although nothing is missing.
 const ADVISED = new Set(["not_budget_limited", "at_cap", "at_floor", "shared_budget", "total_cap", "smaller_than_unit"]);
 
@@ -57,7 +58,7 @@ export function why(row, reasons) {
     return { text: text.filter(Boolean).join(" "), advice: refusalOf(row, reasons) };
   }
   const first = row.cause;
-  const text = first ? heldBecause(first, row, reasons) : say("why.held");
+  const text = (first ? heldBecause(first, row, reasons) : say("why.held")) + changedLately(first, row);
   return { text, advice: (first ? adviceOf(first, reasons) : "") || (row.finding ? doing(row.finding, reasons) : "") };
 }
 
@@ -67,6 +68,13 @@ function costs(row) {
   if (row.old === null || row.new === null) return "";
   if (more < 0) return say("why.frees", { cost: euros(-more) });
   return leads > 0 ? say("why.brings", { leads: tenth(leads), cost: euros(more), each: euros(Math.round(more / leads)) }) : "";
+}
+
+/** Of a budget that stays: when it moved last, if that is not long ago. */
+function changedLately(code, row) {
+  const isTold = code === "cool_down" || code === "foreign_edit";
+  if (isTold || !row.last_change || !row.evaluated_at || daysBetween(row.last_change, dayOf(row.evaluated_at)) > LATELY) return "";
+  return ` ${say("why.changed", { day: shortDay(row.last_change) })}`;
 }
 
 function heldBecause(code, row, reasons) {
@@ -180,7 +188,8 @@ function heading(row, limits, reasons) {
 
 function staying(row, first, limits, reasons) {
   if (["within_dead_band", "not_significant"].includes(first)) {
-    return [say("next.stays"), say("next.stays_why", { target: tenth(row.target) })];
+    const edge = row.new === row.floor ? ` ${say("next.at_floor")}` : row.new === row.cap ? ` ${say("next.at_cap")}` : "";
+    return [say("next.stays"), say("next.stays_why", { target: tenth(row.target) }) + edge];
   }
   if (first === "cool_down" && row.last_change) {
     return [say("next.free_from", { day: shortDay(freeFrom(row.last_change, limits?.cooldown_days)) }), say("next.cool_down_why")];

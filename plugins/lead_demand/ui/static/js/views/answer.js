@@ -1,12 +1,14 @@
 // "Why is the budget what it is, and did it help?", answered in a few sentences above the evidence.
 import { element } from "../lib/elements.js";
-import { daysBetween, daysLater, euros, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
+import { daysBetween, daysLater, euros, percent, person, shortDay, tenth, UNKNOWN, whole } from "../lib/format.js";
 import { say, tell } from "../lib/language.js";
 import { isMove } from "../parts/events.js";
 import { cameChip, othersWithin, outcomeOf } from "../parts/outcome.js";
 
 const STORY_DAYS = 60;
 const MOVED = 0.08; // of a target: what is told of it
+const NEXT_STEP = 7; // days: a further step within them belongs to the same movement
+const LATELY = 30; // days
 const strong = (text) => element("b", {}, text);
 
 /** `changes` are the events but holds, newest first; `days` the days of the chart, oldest first; `budget` what is in force, null = not known. */
@@ -48,27 +50,50 @@ function targetMoved(last, days) {
   const [from, to] = [of(daysLater(last.day, -7)).target ?? null, of(last.day).target ?? null];
   if (from === null || to === null || Math.abs(to - from) < MOVED * from) return "";
   // A morning knows the capacity of the evening before.
-  const partners = partnersMoved(of(daysLater(last.day, -8)), of(daysLater(last.day, -1)));
+  const partners = partnersMoved(of(daysLater(last.day, -8)), of(daysLater(last.day, -1)), to);
   return `${say("answer.target_moved", { from: tenth(from), to: tenth(to) })}${partners}. `;
 }
 
-function partnersMoved(before, after) {
+function partnersMoved(before, after, target) {
   if (before.capacity == null || after.capacity == null) return "";
   const many = before.partners === after.partners ? "" : ` (${say("answer.partners", { n: before.partners })} → ${whole(after.partners)})`;
   if (before.capacity === after.capacity) return many ? "" : `: ${say("answer.share_moved", { capacity: whole(after.capacity) })}`;
-  return `: ${say("answer.capacity_moved", { from: whole(before.capacity), to: whole(after.capacity) })}${many}`;
+  const part = after.capacity > 0 && after.capacity < target ? say("answer.accepted", { part: percent(after.capacity / target) }) : "";
+  return `: ${say("answer.capacity_moved", { from: whole(before.capacity), to: whole(after.capacity) })}${many}${part}`;
+}
+
+/** The steps of the planner that led here in one direction, the first first: nobody else moved it between them. */
+function movement(last, made) {
+  const steps = [last];
+  for (const event of made.slice(made.indexOf(last) + 1)) {
+    const next = steps[0];
+    const isStep = event.kind === "plan" && !event.reverted_at && event.new > event.old === next.new > next.old;
+    if (!isStep || event.new !== next.old || daysBetween(event.day, next.day) > NEXT_STEP) break;
+    steps.unshift(event);
+  }
+  return steps;
+}
+
+/** A change that a person put back shortly before. */
+function revertedBefore(first, made) {
+  const back = made.find((event) => event.kind === "revert" && event.at < first.at && daysBetween(event.day, first.day) <= LATELY);
+  return back ? `${say("answer.reverted_before", { day: shortDay(back.day), who: person(back.who), old: euros(back.old), new: euros(back.new) })} ` : "";
 }
 
 function reply(last, made, came, days) {
   const since = made.filter((event) => event.at > last.at)[0];
-  const values = { day: shortDay(last.day), old: strong(euros(last.old)), new: strong(euros(last.new)) };
-  const because = last.expected === null ? "" : say("answer.because", { expected: tenth(last.expected), target: tenth(last.target) });
-  const moved = tell(last.new > last.old ? "answer.raised" : "answer.lowered", values);
-  const first = since
+  const steps = movement(last, made);
+  const [first] = steps;
+  const direction = last.new > last.old ? "raised" : "lowered";
+  const values = { first: shortDay(first.day), day: shortDay(last.day), n: steps.length, old: strong(euros(first.old)), new: strong(euros(last.new)) };
+  const edge = ["at_floor", "at_cap"].find((code) => last.reasons?.includes(code));
+  const because = first.expected === null ? "." : say("answer.because", { expected: tenth(first.expected), target: tenth(first.target) });
+  const moved = [...tell(steps.length > 1 ? `answer.${direction}_steps` : `answer.${direction}`, values), edge ? say(`answer.${edge}`) : ""];
+  const later = since
     ? [...tell(`answer.since_${since.kind}`, { day: shortDay(since.day), who: person(since.who), old: strong(euros(since.old)), new: strong(euros(since.new)) }), " "]
     : [];
-  const frees = last.new < last.old && !last.reverted_at ? `${say("answer.frees", { cost: euros(last.old - last.new) })} ` : "";
-  return [...first, ...moved, because, " ", targetMoved(last, days), frees, whatCame(last, came)];
+  const frees = last.new < last.old && !last.reverted_at ? `${say("answer.frees", { cost: euros(first.old - last.new) })} ` : "";
+  return [...later, ...moved, because, " ", targetMoved(first, days), revertedBefore(first, made), frees, whatCame(last, came)];
 }
 
 function whatCame(last, came) {

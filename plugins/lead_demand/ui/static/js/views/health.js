@@ -10,6 +10,7 @@ import { channelName, isDeciding } from "../parts/channels.js";
 import { state } from "../parts/controls.js";
 import { chip } from "../parts/decision.js";
 import { backtests } from "./backtest.js";
+import { FEW } from "./summary.js";
 
 const SHOWN_DAYS = 14;
 const WEEKS = 8; // shown one by one
@@ -73,7 +74,7 @@ function lead(health) {
   if (spend) parts.push(say("health.lead_spend", { spend: cents(spend) }));
   const held = health.right.find((each) => each.week === "all" && each.action === "hold");
   if (held && held.as_promised_pct !== null) parts.push(say("health.lead_right", { part: percent(held.as_promised_pct / 100), n: whole(held.judged ?? held.decisions) }));
-  return `${parts.join(", ")}.`;
+  return `${parts.join("; ")}.`;
 }
 
 // -- freshness -----------------------------------------------------------------------------------------------------------
@@ -155,9 +156,12 @@ function allWeeks(list) {
 function rate(each, action) {
   const part = each && (action === "hold" ? each.as_promised_pct : each.nearer_pct);
   if (!each || part === null) return element("span.muted", {}, "–");
+  const judged = each.judged ?? each.decisions;
+  // A bar of two or three would look like knowledge.
+  if (judged < FEW) return element("span", {}, say("health.of", { n: judged, k: whole(Math.round((part * judged) / 100)) }));
   const luck = action === "hold" || each.nearer_by_luck_pct === null ? null : say("health.luck", { part: percent(each.nearer_by_luck_pct / 100) });
   return element("span.rate", { title: luck, vars: { "--part": `${part}%` } },
-    element("i", { "aria-hidden": "true" }), element("span.part", {}, percent(part / 100)), luck ? unseen(` ${luck}`) : null, element("span.muted", {}, ` /${whole(each.judged ?? each.decisions)}`));
+    element("i", { "aria-hidden": "true" }), element("span.part", {}, percent(part / 100)), luck ? unseen(` ${luck}`) : null, element("span.muted", {}, ` /${whole(judged)}`));
 }
 
 // -- sums, unmatched spend, runs -------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ import { answerLink, isInAirflow, runAddress, runLink } from "../lib/links.js";
 import { channelName, isDeciding } from "../parts/channels.js";
 import { banner } from "../parts/controls.js";
 
+export const FEW = 20; // changes: of fewer, what came of them is said, and nothing concluded
+
 /** How much needs a person: segments with a question, a repair, a failed change or no decision, and findings beside those. */
 function forPerson(counts) {
   return counts.waiting + counts.repairs + counts.failed + (counts.segments - counts.decided) + counts.other_findings;
@@ -35,7 +37,18 @@ export function underVerdict(today) {
   const at = run?.decided_at ? ` ${say("summary.at", { time: clock(run.decided_at) })}` : "";
   const decided = say("summary.decided", { n: counts.segments, decided: whole(counts.decided) });
   const link = run?.run_id ? runLink(run.run_id, runAddress("lead_budgets", run.run_id), say("link.run")) : null;
-  return element("p.lead", {}, `${decided}${at}. `, link);
+  return element("p.lead", {}, `${decided}${at}. `, link, trusted(today));
+}
+
+/** Whether the planner was right so far: how often a change helped, and how often a week without one came as expected. */
+function trusted({ trust, is_today: isToday }) {
+  if (!isToday || !trust.weeks) return null;
+  const changes = trust.changes
+    ? say("summary.helped", { n: trust.changes, nearer: whole(trust.nearer), luck: trust.by_luck === null ? UNKNOWN : tenth(trust.by_luck) })
+    : say("summary.not_judged");
+  const few = trust.changes && trust.changes < FEW ? ` ${say("summary.few")}` : "";
+  const expected = say("summary.as_expected", { part: percent(trust.kept / trust.weeks), n: whole(trust.weeks) });
+  return [element("br"), `${changes}${few}; ${expected}. `, element("a", { href: "#/health" }, say("summary.how_right"))];
 }
 
 export function banners(today) {
@@ -55,7 +68,7 @@ function big(text, unit, tone = "") {
 }
 
 /** The five figures. `filter` changes the filters of the table below, `chosen` is the direction it shows now. */
-export function strip(today, chosen, filter) {
+export function strip(today, chosen, filter, reasons) {
   const { counts } = today;
   const side = (name, leads, segments) =>
     element(
@@ -66,17 +79,18 @@ export function strip(today, chosen, filter) {
     );
   const sides = element("div.two", {}, side("short", counts.short_leads, counts.short), side("over", counts.over_leads, counts.over));
   const gaps = tile(say("tile.gap"), sides, ...missing(counts));
-  return element("div.strip", {}, gaps, budgets(today), people(today), sources(today), month(today));
+  return element("div.strip", {}, gaps, budgets(today), people(today, reasons), sources(today), month(today));
 }
 
 /** Where leads are missing most: segments, whatever list they stand in below, and the sums of their branches. */
-function missing({ most_missing: segments, branches_missing: branches }) {
-  if (!segments.length) return [];
+function missing({ most_missing: segments, branches_missing: branches, unknown }) {
+  const uncounted = unknown ? [element("p.below", {}, say("summary.unknown", { n: unknown }))] : [];
+  if (!segments.length) return uncounted;
   const link = (each) => element("a", { href: segmentHash(each.code) }, segmentName(each));
   const listed = (rows, name) => rows.flatMap((row, place) => [place ? ", " : " ", name(row), ` ${less(row.missing)}`]);
   const lines = [element("p.below", {}, `${say("summary.most_missing")}:`, listed(segments, link))];
   if (branches.length > 1) lines.push(element("p.below", {}, `${say("summary.by_branch")}:`, listed(branches, (row) => capital(row.branch))));
-  return lines;
+  return [...lines, ...uncounted];
 }
 
 function less(leads) {
@@ -96,10 +110,20 @@ function budgets({ counts, settings }) {
   );
 }
 
-function people(today) {
+/** Whose work the repairs are, the most first. */
+function byOwner(causes, reasons) {
+  const owners = new Map();
+  for (const [code, count] of Object.entries(causes)) {
+    const who = reasons[code]?.who || "marketing";
+    owners.set(who, (owners.get(who) || 0) + count);
+  }
+  return [...owners].sort((one, other) => other[1] - one[1]).map(([who, count]) => `${say(`who.${who}`)} ${whole(count)}`).join(", ");
+}
+
+function people(today, reasons) {
   const { counts, settings, run } = today;
   const person = forPerson(counts);
-  const repairs = counts.repairs ? say("summary.repairs", { n: counts.repairs }) : "";
+  const repairs = counts.repairs ? `${say("summary.repairs", { n: counts.repairs })}: ${byOwner(counts.repairs_by_cause, reasons)}` : "";
   const brings = counts.waiting_leads === null ? "" : ` ${say("summary.for_leads", { leads: tenth(counts.waiting_leads) })}`;
   const approvals = `${say("summary.approvals", { n: counts.waiting })}, ${moreEuros(counts.waiting_eur)}${brings}`;
   const until = say("summary.until", { until: settings.approval_deadline.slice(0, 5) });

@@ -30,7 +30,7 @@ export async function todayView(parameters, page) {
     element("h1", {}, verdict(today)),
     underVerdict(today),
     banners(today),
-    strip(today, parameters.action, change),
+    strip(today, parameters.action, change, reasons),
     filters(today, parameters, change, { isFiltered, matched, reasons }),
     matched || !isFiltered ? table(today, parameters, change, reasons) : nothingMatches(parameters, page),
   ];
