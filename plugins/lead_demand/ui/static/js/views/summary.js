@@ -46,9 +46,9 @@ function trusted({ trust, is_today: isToday }) {
   const changes = trust.changes
     ? say("summary.helped", { n: trust.changes, nearer: whole(trust.nearer), luck: trust.by_luck === null ? UNKNOWN : tenth(trust.by_luck) })
     : say("summary.not_judged");
-  const few = trust.changes && trust.changes < FEW ? ` ${say("summary.few")}` : "";
+  const few = trust.changes && trust.changes < FEW ? say("summary.few") : "";
   const expected = say("summary.as_expected", { part: percent(trust.kept / trust.weeks), n: whole(trust.weeks) });
-  return [element("br"), `${changes}${few}; ${expected}. `, element("a", { href: "#/health" }, say("summary.how_right"))];
+  return [element("br"), `${changes}${few}. ${expected}. `, element("a", { href: "#/health" }, say("summary.how_right"))];
 }
 
 export function banners(today) {
