@@ -22,6 +22,7 @@ CODE = "tegelzetter_utrecht"
 # (days ago, old, new, of the week: target, expected without the change and with it, low, high; what came)
 HELPED = (24, 50, 60, 9.4, 6.0, 8.0, 5.5, 6.5, 8.2)
 MISSED = (16, 60, 70, 9.4, 8.0, 9.4, 8.0, 8.0, 7.9)
+FOLLOWED = (5, 75, 70, 9.4, 12.5, 12.0, 11.0, 13.0, None)
 UNKNOWN = (3, 70, 60, 9.4, 12.0, 10.5, 11.0, 13.0, None)
 UNANSWERED = 9
 SINCE = {"from": (today() - timedelta(40)).isoformat()}
@@ -49,7 +50,7 @@ def lived(leads: LeadsDatabase) -> Iterator[LeadsDatabase]:
         connection.execute("set session_replication_role = replica")
         story = Story(connection)
         segment = story.insert("lead_segments", code=CODE, branch="tegelzetter", region="utrecht")
-        for told in (HELPED, MISSED, UNKNOWN):
+        for told in (HELPED, MISSED, FOLLOWED, UNKNOWN):
             _decided(story, segment, told)
         story.segments[WAITING] = leads.value("select id from lead_segments where code = %s", [WAITING])
         for back in range(1, UNANSWERED):
@@ -74,9 +75,11 @@ def test_the_badge_of_a_change_is_what_health_counts(counted: Served) -> None:
     assert helped["is_as_promised"] is True
     # Within chance of the target, and still no nearer to it than what was expected without the change.
     told = {"verdict": "not_nearer", "is_as_promised": False, "promised": 9.4, "alone": 8, "came": 7.9, "target": 9.4}
-    assert missed == told
+    assert missed == told | {"is_followed": False}
     events = [row for row in counted.json(f"api/segment/{CODE}")["events"] if row["kind"] == "plan"]
-    assert [event["outcome"]["verdict"] for event in events] == [None, "not_nearer", "on_target"]
+    assert [event["outcome"]["verdict"] for event in events] == [None, None, "not_nearer", "on_target"]
+    # Its seven days are not over either, and a further change fell into them: nobody will be able to judge it.
+    assert [event["outcome"]["is_followed"] for event in events] == [False, True, False, False]
     (right,) = [
         row for row in counted.json("api/health")["right"] if row["action"] == "increase" and row["week"] == "all"
     ]
@@ -95,7 +98,7 @@ def test_today_says_whether_changes_helped_with_the_figures_of_health(counted: S
 
 
 def test_a_change_is_told_with_the_week_that_it_was_decided_by(counted: Served) -> None:
-    (decrease,) = counted.json("api/log", q=CODE, kind="decrease", **SINCE)["rows"]
+    decrease, _ = counted.json("api/log", q=CODE, kind="decrease", **SINCE)["rows"]
     assert (decrease["expected"], decrease["target"], decrease["low"], decrease["high"]) == (12, 9.4, 11, 13)
     (row,) = counted.json("api/today", day=(today() - timedelta(3)).isoformat(), q=CODE)["groups"][1]["rows"]
     assert (row["expected"], row["target"]) == (12, 9.4)

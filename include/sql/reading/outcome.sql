@@ -8,7 +8,18 @@ select
         'promised', trim_scale(round(outcomes.promised, 4)),
         'alone', trim_scale(round(outcomes.alone, 4)),
         'came', trim_scale(round(outcomes.came, 4)),
-        'target', trim_scale(round(outcomes.target, 4))
+        'target', trim_scale(round(outcomes.target, 4)),
+        -- Its seven days are not over, and it is known already that nobody will be able to say which change did it.
+        'is_followed', outcomes.came is null
+        and exists (
+            select
+            from channel_orchestration_log as further
+            where
+                further.segment_id = outcomes.segment_id
+                and further.channel = outcomes.channel
+                and further.status = 'success'
+                and further.decision_date between outcomes.decision_date + 1 and outcomes.decision_date + 6
+        )
     ) as told,
     outcomes.verdict
 from budget_outcomes as outcomes

@@ -40,6 +40,16 @@ counted as (
                 group by 1
             ) as work
         ) as repairs_by_cause,
+        -- What no budget waits for, by its kind: Health lists each kind once.
+        case
+            when %(day)s::date = lead_today()
+                then (
+                    select coalesce(json_agg(distinct findings.name), '[]')
+                    from pipeline_findings as findings
+                    where findings.resolved_at is null and findings.level = 'warn'
+                )
+            else '[]'
+        end as improvements,
         -- Beside the segments that are counted as work already. Which findings were open on a past day is not kept.
         case
             when %(day)s::date = lead_today()

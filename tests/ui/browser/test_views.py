@@ -42,6 +42,13 @@ def test_today_says_first_whether_anybody_is_needed(open_page: Open, browsed: Br
     assert re.search(
         r"\+€[\d.,]+ per day, for \d+\.\d more leads per day expected", one.tab.locator(".strip").inner_text()
     )
+    lead = one.tab.locator(".lead").inner_text()
+    assert re.search(r"\d+ of \d+ judged changes? came nearer .* \d+% of \d+ weeks came as expected", lead), lead
+    gap = one.tab.locator(".strip .tile").first
+    assert re.search(r"Most missing: .+ −\d+\.\d, .+By branch: .+ −\d", gap.inner_text(), re.DOTALL), gap.inner_text()
+    work = one.tab.locator(".strip .tile").nth(2).inner_text()
+    assert re.search(r"Approver: \d+ questions?", work), work
+    assert re.search(r"(Marketing|Data team|On call): \d+ repairs?", work), work
     groups = one.tab.locator("tr.group th").all_inner_texts()
     assert [text.split("\n")[0].split(" ")[0] for text in groups] == ["Needs", "Changed", "Held"]
     assert counted(one) == browsed.database.value("select count(*) from lead_segments where is_active")
@@ -176,6 +183,40 @@ def test_a_segment_tells_why_its_budget_is_what_it_is_and_whether_that_helped(
     one.tab.screenshot(path=screenshot("page_segment"))
 
 
+def test_steps_in_one_direction_are_told_as_one_movement(open_page: Open, browsed: Browsed) -> None:
+    """From where, to where, since when: the last step alone would hide most of it."""
+    (row,) = browsed.database.fetch(
+        """
+        select l.id::text, s.code, l.old_value, l.new_value
+        from channel_orchestration_log l join lead_segments s on l.segment_id = s.id
+        where l.kind = 'plan' and l.status = 'success' and l.decision_date = lead_today() and l.new_value < l.old_value
+            and not exists (select from channel_orchestration_log r where r.reverts = l.id)
+            and not exists (
+                select from budget_edits e where e.segment_id = l.segment_id and e.edited_at > now() - interval '4 days'
+            )
+        order by s.code limit 1
+        """
+    )
+    values = "'id', gen_random_uuid(), 'old_value', l.old_value + 1, 'new_value', l.old_value"
+    earlier = ", ".join(f"'{name}', l.{name} - interval '2 days'" for name in ("created_at", "closed_at"))
+    browsed.database.restore(
+        "insert into channel_orchestration_log select (jsonb_populate_record(l, jsonb_build_object("
+        f"{values}, 'decision_date', l.decision_date - 2, {earlier}))).* "
+        "from channel_orchestration_log l where l.id = %s::uuid",
+        [row["id"]],
+    )
+    one = open_page(width=1400)
+    one.show(f"#/segment/{row['code']}")
+    reply = one.tab.locator(".answer .reply").inner_text()
+    old, new = (f"€{amount:.2f}".removesuffix(".00") for amount in (row["old_value"] + 1, row["new_value"]))
+    assert re.match(rf"From \d+ \w+ to \d+ \w+ the planner lowered it in 2 steps from {old} to {new}", reply), reply
+    browsed.database.restore(
+        "delete from channel_orchestration_log where segment_id = (select id from lead_segments where code = %s) "
+        "and decision_date = lead_today() - 2 and kind = 'plan'",
+        [row["code"]],
+    )
+
+
 def test_a_mark_of_the_chart_leads_to_its_sentence_and_arrows_read_the_days(open_page: Open, browsed: Browsed) -> None:
     one = open_page()
     open_segment(one, browsed, "l.kind = 'revert' and l.decision_date < lead_today()")
@@ -261,11 +302,14 @@ def test_health_shows_each_source_each_finding_and_how_often_decisions_were_righ
     stops = browsed.database.value(
         "select count(*) from pipeline_findings where level = 'stop' and resolved_at is null and segment_id is not null"
     )
-    assert (stops and f"{stops} finding" in text) or "findings need a person" in text
+    assert (stops and f"{stops} finding" in text) or "findings need a repair" in text
     assert one.tab.locator(".finding b", has_text=re.compile("^(Marketing|Data team|On call)$")).count()
     assert one.tab.locator(".rate").count(), "weeks that were judged"
-    assert re.match(r"The data is fresh; \d+ findings need a person\.", one.tab.locator("h1").inner_text())
-    assert re.search(r"what was expected came in \d+% of \d+ weeks", one.tab.locator(".lead").inner_text())
+    assert re.match(r"The data is fresh; \d+ findings need a repair\.", one.tab.locator("h1").inner_text())
+    assert re.search(r"without a change, \d+% of \d+ weeks came as expected", one.tab.locator(".lead").inner_text())
+    came = one.tab.locator("tr", has_text="Leads that came").inner_text()
+    assert re.search(r"\d+%", came), "whether too much is expected on the whole"
+    assert one.tab.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing stands beyond the edge"
     assert one.tab.locator(f"a[href*='{browsed.run_id.split('T')[0]}']").count(), "a link to today's run"
 
 

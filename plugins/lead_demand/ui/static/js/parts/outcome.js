@@ -12,6 +12,7 @@ export function outcomeOf(event) {
   const told = event.outcome;
   if (event.kind !== "plan" || event.status !== "success" || event.reverted_at || !told) return null;
   if (told.target === null || told.alone === null || event.after === null) return null;
+  if (told.came === null && told.is_followed) return { state: "unclear", label: say("came.unclear"), text: "" };
   if (told.came === null) {
     return { state: "later", label: "", text: say("came.later", { day: shortDay(daysLater(event.day, WEEK)) }) };
   }

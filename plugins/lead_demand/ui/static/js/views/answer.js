@@ -20,7 +20,7 @@ export function answer({ row, changes, days, budget, hasCampaign }) {
   const before = made.find((event) => event !== last && isJudged(outcomeOf(event)));
   return element("section.answer", { "aria-labelledby": "question" },
     element("h2.question", { id: "question" }, say("answer.question")),
-    element("p.reply", {}, last ? reply(last, made, came, days) : say(untouched({ made, budget, hasCampaign }))),
+    element("p.reply", {}, last ? reply(last, made, came, days) : say(untouched({ made, budget, hasCampaign })), asked(row)),
     came && came.state !== "later" ? element("p", {}, cameChip(came), element("span.muted", {}, came.text)) : null,
     came?.state === "unclear" && others ? element("p.muted", {}, say("answer.others", { n: others })) : null,
     before && !isJudged(came) ? earlier(before) : null,
@@ -36,6 +36,11 @@ function earlier(event) {
   const came = outcomeOf(event);
   const what = say("answer.before", { day: shortDay(event.day), old: euros(event.old), new: euros(event.new) });
   return element("p", {}, `${what} `, cameChip(came), element("span.muted", {}, came.text));
+}
+
+/** A question that nobody has answered for days is why nothing moves. */
+function asked(row) {
+  return row.asked_days > 1 ? ` ${say("answer.asked", { old: euros(row.old), new: euros(row.new) })} ${say("why.asked", { n: row.asked_days })}` : "";
 }
 
 /** Of a budget that the planner has not changed. */
@@ -93,7 +98,7 @@ function reply(last, made, came, days) {
     ? [...tell(`answer.since_${since.kind}`, { day: shortDay(since.day), who: person(since.who), old: strong(euros(since.old)), new: strong(euros(since.new)) }), " "]
     : [];
   const frees = last.new < last.old && !last.reverted_at ? `${say("answer.frees", { cost: euros(first.old - last.new) })} ` : "";
-  return [...later, ...moved, because, " ", targetMoved(first, days), revertedBefore(first, made), frees, whatCame(last, came)];
+  return [...later, ...moved, because, " ", targetMoved(first, days), frees, revertedBefore(first, made), whatCame(last, came)];
 }
 
 function whatCame(last, came) {
@@ -103,6 +108,7 @@ function whatCame(last, came) {
   }
   if (!came) return "";
   if (came.state === "later") return `${came.text}.`;
+  if (last.outcome.came === null) return "";
   return say("answer.came", { got: tenth(last.outcome.came), after: tenth(last.after) });
 }
 

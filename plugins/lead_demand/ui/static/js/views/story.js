@@ -18,12 +18,18 @@ export function eventIcon(event) {
   return kinds[event.kind] || (stateOf(event) === "not_made" ? "cross" : event.new > event.old ? "up" : "down");
 }
 
-/** Days that held for one reason at one amount become one entry, from the first to the last of them. */
+/** What is told once for days in a row: a hold for one reason, or a question that nobody answers; null for all else. */
+function spellOf(event) {
+  if (event.kind === "hold") return `hold ${event.reasons?.[0]}`;
+  return event.error_code === "approval_expired" ? "expired" : null;
+}
+
+/** Days in a row that were alike, at one amount, become one entry, from the first to the last of them. */
 function spells(events) {
   const found = [];
   for (const event of events) {
     const last = found.at(-1);
-    const isSame = event.kind === "hold" && last?.kind === "hold" && last.reasons?.[0] === event.reasons?.[0] && last.new === event.new;
+    const isSame = last && spellOf(event) !== null && spellOf(last) === spellOf(event) && last.new === event.new;
     if (isSame && daysBetween(event.day, last.from) <= 1) {
       last.length += event.day === last.from ? 0 : 1;
       last.from = event.day;

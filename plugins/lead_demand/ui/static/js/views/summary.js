@@ -110,32 +110,36 @@ function budgets({ counts, settings }) {
   );
 }
 
-/** Whose work the repairs are, the most first. */
-function byOwner(causes, reasons) {
-  const owners = new Map();
-  for (const [code, count] of Object.entries(causes)) {
-    const who = reasons[code]?.who || "marketing";
-    owners.set(who, (owners.get(who) || 0) + count);
-  }
-  return [...owners].sort((one, other) => other[1] - one[1]).map(([who, count]) => `${say(`who.${who}`)} ${whole(count)}`).join(", ");
+/** Whose work it is: of each who has any, how many repairs, and how many kinds of things that can be improved. */
+function byOwner({ repairs_by_cause: causes, improvements }, reasons) {
+  const count = (codes) => Map.groupBy(codes, ([code]) => reasons[code]?.who || "marketing");
+  const sum = (found) => (found || []).reduce((all, [, n]) => all + n, 0);
+  const repairs = count(Object.entries(causes));
+  const better = count(improvements.map((code) => [code, 1]));
+  return ["marketing", "data_team", "on_call"].filter((who) => repairs.has(who) || better.has(who)).map((who) => {
+    const parts = [["summary.repairs", sum(repairs.get(who))], ["summary.improvements", sum(better.get(who))]];
+    const told = parts.filter(([, n]) => n).map(([key, n]) => say(key, { n })).join(", ");
+    return element("p.below", {}, element("b", {}, say(`who.${who}`)), `: ${told}`, better.has(who) ? [" ", element("a", { href: "#/health" }, say("view.health"))] : null);
+  });
 }
 
 function people(today, reasons) {
   const { counts, settings, run } = today;
   const person = forPerson(counts);
-  const repairs = counts.repairs ? `${say("summary.repairs", { n: counts.repairs })}: ${byOwner(counts.repairs_by_cause, reasons)}` : "";
+  const owners = byOwner(counts, reasons);
   const brings = counts.waiting_leads === null ? "" : ` ${say("summary.for_leads", { leads: tenth(counts.waiting_leads) })}`;
   const approvals = `${say("summary.approvals", { n: counts.waiting })}, ${moreEuros(counts.waiting_eur)}${brings}`;
   const until = say("summary.until", { until: settings.approval_deadline.slice(0, 5) });
   const isAnswered = run && isInAirflow(run.run_id);
-  const waits = counts.waiting ? [isAnswered ? [answerLink(run.run_id, approvals), ` ${until}`] : approvals, element("br")] : [];
+  const waits = counts.waiting ? [element("b", {}, say("who.approver")), ": ", isAnswered ? [answerLink(run.run_id, approvals), ` ${until}`] : approvals, element("br")] : [];
   const failed = counts.failed ? [say("summary.failed", { n: counts.failed }), element("br")] : [];
   const others = counts.other_findings ? [element("a", { href: "#/health" }, say("summary.other_findings", { n: counts.other_findings })), element("br")] : [];
   const nothing = person ? "" : say("summary.no_work");
   return tile(
     say("tile.person"),
     big(whole(person), person ? "" : say("summary.nothing"), counts.waiting || counts.failed ? "warn" : ""),
-    element("p.below", {}, waits, failed, others, repairs || (waits.length || failed.length ? "" : nothing)),
+    element("p.below", {}, waits, failed, others, owners.length || waits.length || failed.length ? "" : nothing),
+    ...owners,
   );
 }
 
