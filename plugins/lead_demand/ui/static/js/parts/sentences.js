@@ -20,6 +20,11 @@ export function wordsOf(code, field, reasons) {
   return has(key) ? say(key) : reasons[code]?.[field] || (field === "todo" ? "" : code.replaceAll("_", " "));
 }
 
+/** What a finding is called. */
+export function findingName(code) {
+  return has(`finding.${code}`) ? say(`finding.${code}`) : capital(code.replaceAll("_", " "));
+}
+
 /** A reason as an entry of a list. */
 export function reasonLabel(code, reasons) {
   return capital(wordsOf(code, "phrase", reasons));

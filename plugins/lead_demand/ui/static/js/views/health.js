@@ -2,13 +2,14 @@
 import * as api from "../lib/api.js";
 import { segmentHash } from "../lib/address.js";
 import { column, element, unseen } from "../lib/elements.js";
-import { capital, cents, dayOf, daysLater, percent, segmentName, shortDay, tenth, when, whole } from "../lib/format.js";
+import { cents, dayOf, daysLater, percent, segmentName, shortDay, tenth, when, whole } from "../lib/format.js";
 import { icon } from "../lib/icons.js";
 import { has, say } from "../lib/language.js";
 import { dagAddress, outLink, runAddress, runLink } from "../lib/links.js";
 import { channelName, isDeciding } from "../parts/channels.js";
 import { state } from "../parts/controls.js";
 import { chip } from "../parts/decision.js";
+import { findingName } from "../parts/sentences.js";
 import { backtests } from "./backtest.js";
 import { FEW } from "./summary.js";
 
@@ -113,7 +114,7 @@ function findings(list, today) {
 function finding(group, today) {
   const [first] = group;
   const since = group.map((each) => each.first_seen).sort()[0];
-  const title = has(`finding.${first.name}`) ? say(`finding.${first.name}`) : capital(first.name.replaceAll("_", " "));
+  const title = findingName(first.name);
   const segments = [...new Map(group.filter((each) => each.segment).map((each) => [each.segment, each])).values()];
   const isList = segments.length > 1;
   const link = (each) => element("a", { href: segmentHash(each.segment), title: each.segment }, segmentName(each));

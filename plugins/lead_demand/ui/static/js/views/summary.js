@@ -7,6 +7,7 @@ import { say } from "../lib/language.js";
 import { answerLink, isInAirflow, runAddress, runLink } from "../lib/links.js";
 import { channelName, isDeciding } from "../parts/channels.js";
 import { banner } from "../parts/controls.js";
+import { findingName } from "../parts/sentences.js";
 
 export const FEW = 20; // changes: of fewer, what came of them is said, and nothing concluded
 
@@ -110,16 +111,15 @@ function budgets({ counts, settings }) {
   );
 }
 
-/** Whose work it is: of each who has any, how many repairs, and how many kinds of things that can be improved. */
+/** Whose work it is: of each who has any, how many repairs, and what can be improved. */
 function byOwner({ repairs_by_cause: causes, improvements }, reasons) {
-  const count = (codes) => Map.groupBy(codes, ([code]) => reasons[code]?.who || "marketing");
-  const sum = (found) => (found || []).reduce((all, [, n]) => all + n, 0);
-  const repairs = count(Object.entries(causes));
-  const better = count(improvements.map((code) => [code, 1]));
-  return ["marketing", "data_team", "on_call"].filter((who) => repairs.has(who) || better.has(who)).map((who) => {
-    const parts = [["summary.repairs", sum(repairs.get(who))], ["summary.improvements", sum(better.get(who))]];
-    const told = parts.filter(([, n]) => n).map(([key, n]) => say(key, { n })).join(", ");
-    return element("p.below", {}, element("b", {}, say(`who.${who}`)), `: ${told}`, better.has(who) ? [" ", element("a", { href: "#/health" }, say("view.health"))] : null);
+  const ownerOf = (code) => reasons[code]?.who || "marketing";
+  return ["marketing", "data_team", "on_call"].flatMap((who) => {
+    const repairs = Object.entries(causes).reduce((sum, [code, n]) => sum + (ownerOf(code) === who ? n : 0), 0);
+    const better = improvements.filter((code) => ownerOf(code) === who).map(findingName);
+    if (!repairs && !better.length) return [];
+    const told = better.length ? [repairs ? "; " : "", `${say("summary.improve")}: `, element("a", { href: "#/health" }, better.join(", "))] : [];
+    return [element("p.below", {}, element("b", {}, say(`who.${who}`)), ": ", repairs ? say("summary.repairs", { n: repairs }) : "", told)];
   });
 }
 
