@@ -87,7 +87,8 @@ def psql(arguments: Sequence[str]) -> int:
     """`make psql`: a prompt as the database's owner."""
     stack = Stack("run")
     local = not real_database()
-    program = shutil.which("psql") or str(stack.postgres.binary("psql"))
+    own = stack.postgres.binary("psql")  # of the server's version
+    program = str(own) if local and own.exists() else shutil.which("psql") or str(own)
     if local:
         with stack.starting():
             stack.start_postgres()
@@ -96,7 +97,10 @@ def psql(arguments: Sequence[str]) -> int:
         secret = {"PGPASSWORD": str(conninfo.pop("password", ""))}  # not for everybody's eyes in the process list
         target = psycopg.conninfo.make_conninfo("", **conninfo)
         kept = private.environment(os.environ, *private.SYSTEM, *private.TERMINAL, *(() if local else private.REAL))
-        return subprocess.run([program, target, *arguments], env=kept | secret, check=False).returncode
+        # A page that has to be left with a key is no answer to a statement that was pasted.
+        return subprocess.run(
+            [program, "--pset=pager=off", target, *arguments], env=kept | secret, check=False
+        ).returncode
     finally:
         if local:
             with stack.starting():

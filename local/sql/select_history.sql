@@ -11,7 +11,8 @@ select
     round(decisions.old_budget, 2) as old_budget,
     round(decisions.new_budget, 2) as new_budget,
     decisions.action,
-    coalesce(reverts.said, changes.refused, plans.orchestration_status) as became,
+    -- A plan of a day on which nothing was decided is there for its gap alone.
+    coalesce(reverts.said, changes.refused, case when decisions.action is not null then plans.orchestration_status end) as became,
     array_to_string(decisions.reasons, ', ') as reasons,
     round(outcomes.promised, 1) as promised,
     round(outcomes.came, 1) as came_7_days,

@@ -119,7 +119,7 @@ def test_what_the_changes_should_bring_is_added_up_where_each_has_a_promise() ->
     promised = {"segment": "a", "leads_after": Decimal("8.1"), "leads_alone": Decimal("6.8")}
     other = {"segment": "b", "leads_after": Decimal(5), "leads_alone": Decimal("5.5")}
     both = morning(*changes, promises=[promised, other])
-    assert section(both, "CHANGES")[-1] == "Together +€10.00 per day, and should bring +0.8 leads per day."
+    assert section(both, "CHANGES")[-1] == "Together +€10.00 per day, and +0.8 leads per day expected of it."
     one = morning(*changes, promises=[promised, other | {"leads_after": None}])
     assert section(one, "CHANGES")[-1] == "Together +€10.00 per day."
 

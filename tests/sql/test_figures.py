@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import import_module
 from typing import Any
 
@@ -41,6 +42,16 @@ def test_every_figure_of_a_channel_is_pulled_or_read_from_the_companys_tables(
     figures: Any, leads_db: LeadsDatabase
 ) -> None:
     assert sorted(figures.pulled + figures.given) == sorted(set(columns(leads_db, "channel_metrics")) - NOT_SUMMED)
+
+
+def test_a_figure_that_several_channels_bring_is_told_apart(figures: Any) -> None:
+    brought = Counter(
+        name.removesuffix("_micros")
+        for channel in figures.of_accounts
+        for name in import_module(str(registry.CHANNELS[channel].module)).CHANNEL.metrics
+    )
+    summed = {figure for columns in figures.of_accounts.values() for figure in columns.values()}
+    assert {name for name, channels in brought.items() if channels > 1} & summed == set(figures.of_several)
 
 
 @pytest.mark.parametrize("channel", registry.pulled())

@@ -1,6 +1,6 @@
 -- Grain: one (segment, day) whose leads were read in the window.
 -- Why: one row per segment per day with every channel; a channel with an account missing that day is NULL, never a partial sum.
-{%- from 'lead_stats/figures.jinja' import channels, columns, given, of_accounts, of_tables %}
+{%- from 'lead_stats/figures.jinja' import channels, columns, given, of_accounts, of_several %}
 {%- macro each(row) %}
 {%- for column in columns %}
         {{ row }}.{{ column }}{{ '' if loop.last else ',' }}
@@ -71,7 +71,7 @@ daily as (
         {%- for channel, figures in of_accounts.items() %},
         count({{ figures.values() | first }}) filter (where channel = '{{ channel }}') as {{ channel }}
         {%- for column, figure in figures.items() %},
-        sum({{ figure }}) filter (where channel = '{{ channel }}') as {{ column }}
+        sum({{ figure }}){% if figure in of_several %} filter (where channel = '{{ channel }}'){% endif %} as {{ column }}
         {%- endfor %}
         {%- endfor %}
         {%- for column in given %},

@@ -66,6 +66,19 @@ select
             limit 1
         ),
         'run_id', decisions.dag_run_id,
+        'asking_run_id', case
+            when chosen.outcome = 'waiting'
+                then (
+                    select questions.dag_run_id
+                    from approval_questions as questions
+                    where
+                        questions.question_date = %(day)s::date
+                        and questions.channel = %(channel)s
+                        and questions.recorded_at is null
+                    order by questions.asked_at desc
+                    limit 1
+                )
+        end,
         'evaluated_at', decisions.evaluated_at,
         'error_code', chosen.error_code,
         'decided_by', chosen.decided_by,

@@ -1,4 +1,4 @@
--- Grain: one row about one day, in JSON: the run that decided last, and the run that fetched last.
+-- Grain: one row about one day, in JSON: the run that decided last, the run that fetched last, and the run whose question is open.
 -- Why: "is today decided, and from what" with a link to each run.
 select
     (
@@ -16,4 +16,12 @@ select
             and fetches.fetched_at < (%(day)s::date + 1)::timestamp at time zone 'Europe/Amsterdam'
         order by fetches.fetched_at desc
         limit 1
-    )::text as stats_run
+    )::text as stats_run,
+    (
+        -- Not always the one that decided: a later run asks again about what still waits.
+        select json_build_object('run_id', questions.dag_run_id)
+        from approval_questions as questions
+        where questions.question_date = %(day)s::date and questions.channel = %(channel)s and questions.recorded_at is null
+        order by questions.asked_at desc
+        limit 1
+    )::text as asking

@@ -60,6 +60,7 @@ def sentences(
         map(decimal, known.current),
         plan["new_budget"],
         plan["expected_after"],
+        plan["expected_week"],
         plan["reasons"],
         (np.where(changed, today, known.last_change).astype("datetime64[D]") + wait).tolist(),
         days.missing[:, -LATELY:],
@@ -69,8 +70,8 @@ def sentences(
     decided = [
         _stays(symbol, old, reasons, next_change if sent else None, list(compress(lately, missing)))
         if old is None or old == new
-        else _moves(symbol, old, new, after, reasons, next_change if sent else None)
-        for old, new, after, reasons, next_change, missing in rows
+        else _moves(symbol, old, new, _brings(after, alone), reasons, next_change if sent else None)
+        for old, new, after, alone, reasons, next_change, missing in rows
     ]
     return ["".join(parts) for parts in zip(names, forecasts, away, decided, checked, recommended, strict=True)]
 
@@ -93,18 +94,28 @@ def _away(there: float, away: float, until: dt.date | None, year: int) -> str:
 
 
 def _moves(
-    symbol: str, old: Decimal, new: Decimal, after: float, reasons: list[str], next_change: dt.date | None
+    symbol: str, old: Decimal, new: Decimal, brings: str, reasons: list[str], next_change: dt.date | None
 ) -> str:
     percent = f"{float(new / old - 1) * 100:+.0f}%".replace("-", "\N{MINUS SIGN}") if old else "from nothing"
     shape = "".join(f", {reason.phrase}" for reason in SHAPING if reason in reasons)
-    # The promise is stored with the decision, and compared with its seven days when they are over.
-    brings = f": should bring {_count(after)} per day" if np.isfinite(after) else ""
     asked = " Waits for approval." if Reason.NEEDS_APPROVAL in reasons else ""
     budget = f"Budget {symbol}{_amount(old)} → {symbol}{_amount(new)} ({percent}{shape}){brings}."
     if next_change is None:
         return f"{budget}{asked} Dry run: it is not made."
     # Not every change is made: a refusal or a rejection starts no cool-down.
     return f"{budget}{asked} Once made, {_rests('the next', next_change)}"
+
+
+def _brings(after: float, alone: float) -> str:
+    """The promise of a change, which is compared with its seven days when they are over. It is of the week, as the
+    decision is; what is expected of today alone may be more or less.
+    """
+    if not np.isfinite(after):
+        return ""
+    promise = f": should bring {_count(after)} per day over the week"
+    if not np.isfinite(alone) or _count(after) == _count(alone):
+        return promise
+    return f"{promise}, {_count(abs(after - alone))} {'more' if after > alone else 'fewer'}"
 
 
 def _rests(what: str, until: dt.date) -> str:

@@ -160,7 +160,7 @@ def test_a_revert_an_edit_in_google_and_a_limit_are_told_with_who_did_it(open_pa
     assert one.tab.locator("td.at-who").all_inner_texts() == [ADMIN]
 
 
-def test_the_holds_of_the_month_are_paged_and_handed_out_whole(open_page: Open, browsed: Browsed, tmp_path: Path) -> None:
+def test_the_log_of_the_month_is_paged_and_handed_out(open_page: Open, browsed: Browsed, tmp_path: Path) -> None:
     one = open_page(accept_downloads=True)
     one.show("#/log?kind=hold")
     rows = one.tab.locator("table.log tbody tr:not(.day-row)")

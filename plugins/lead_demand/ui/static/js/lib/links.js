@@ -26,7 +26,7 @@ export function runLink(run, address, ...children) {
 
 /** A link to where a question is answered; what to do where it cannot be. */
 export function answerLink(run, ...children) {
-  return isInAirflow(run) ? outLink(questionAddress(run), ...children) : element("span", {}, say("link.lived_question"));
+  return run && isInAirflow(run) ? outLink(questionAddress(run), ...children) : element("span", {}, say("link.unasked"));
 }
 
 const isFramed = window.parent !== window;

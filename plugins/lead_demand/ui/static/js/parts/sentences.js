@@ -170,7 +170,7 @@ export function next(segment, reasons) {
   if (!row.action) return [say("next.not_evaluated"), say("next.not_evaluated_why")];
   if (row.outcome === "waiting") {
     const until = settings.approval_deadline.slice(0, 5);
-    return [say("next.waits", { moved: moved(row) }), isInAirflow(row.run_id) ? say("next.waits_why", { until }) : say("link.lived_question")];
+    return [say("next.waits", { moved: moved(row) }), row.asking_run_id && isInAirflow(row.asking_run_id) ? say("next.waits_why", { until }) : say("link.unasked")];
   }
   const first = row.cause;
   if (row.is_blocked) return [say("next.blocked"), adviceOf(first, reasons) || wordsOf(first, "meaning", reasons)];

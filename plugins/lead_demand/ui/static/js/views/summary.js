@@ -25,7 +25,7 @@ export function verdict(today) {
   if (!counts.decided) return say(stale.length ? "verdict.not_yet_stale" : "verdict.not_yet");
   if (undecided) return say("verdict.undecided", { n: undecided });
   if (counts.waiting) {
-    const asked = today.run && isInAirflow(today.run.run_id) ? "verdict.waiting" : "verdict.waiting_unasked";
+    const asked = today.asking && isInAirflow(today.asking.run_id) ? "verdict.waiting" : "verdict.waiting_unasked";
     return say(asked, { n: counts.waiting, until: settings.approval_deadline.slice(0, 5) });
   }
   const person = forPerson(counts);
@@ -124,14 +124,14 @@ function byOwner({ repairs_by_cause: causes, improvements }, reasons) {
 }
 
 function people(today, reasons) {
-  const { counts, settings, run } = today;
+  const { counts, settings, asking } = today;
   const person = forPerson(counts);
   const owners = byOwner(counts, reasons);
   const brings = counts.waiting_leads === null ? "" : ` ${say("summary.for_leads", { leads: tenth(counts.waiting_leads) })}`;
   const approvals = `${say("summary.approvals", { n: counts.waiting })}, ${moreEuros(counts.waiting_eur)}${brings}`;
   const until = say("summary.until", { until: settings.approval_deadline.slice(0, 5) });
-  const isAnswered = run && isInAirflow(run.run_id);
-  const waits = counts.waiting ? [element("b", {}, say("who.approver")), ": ", isAnswered ? [answerLink(run.run_id, approvals), ` ${until}`] : approvals, element("br")] : [];
+  const isAnswered = asking && isInAirflow(asking.run_id);
+  const waits = counts.waiting ? [element("b", {}, say("who.approver")), ": ", isAnswered ? [answerLink(asking.run_id, approvals), ` ${until}`] : approvals, element("br")] : [];
   const failed = counts.failed ? [say("summary.failed", { n: counts.failed }), element("br")] : [];
   const others = counts.other_findings ? [element("a", { href: "#/health" }, say("summary.other_findings", { n: counts.other_findings })), element("br")] : [];
   const nothing = person ? "" : say("summary.no_work");

@@ -140,7 +140,7 @@ function segmentRow(row, today, reasons) {
   const open = (event) => {
     if (!event.target.closest("a, button") && !String(getSelection())) location.hash = address;
   };
-  const answer = row.outcome === "waiting" && today.is_today ? answerLink(row.run_id, say("link.answer")) : null;
+  const answer = row.outcome === "waiting" && today.is_today ? answerLink(row.asking_run_id, say("link.answer")) : null;
   return element(
     "tr.segment",
     { onclick: open },
