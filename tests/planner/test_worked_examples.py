@@ -48,14 +48,14 @@ def test_a_new_partner_wants_more() -> None:
     assert row.reasons == [Reason.STEP_LIMIT, Reason.BELOW_CAPACITY]
     assert row.sentence == (
         "Schilder Utrecht: 4 of 6.7 leads per day expected (3.3–4.7). Budget €80 → €96 (+20%, step limit): should "
-        "bring 4.4 per day. Once made, the next not before 14 March, unless capacity moves, the month is short or a "
-        "full step was not enough."
+        "bring 4.4 per day over the week, 0.4 more. Once made, the next not before 14 March, unless capacity moves, "
+        "the month is short or a full step was not enough."
     )
 
 
 def test_in_a_dry_run_no_sentence_says_when_the_next_change_may_come() -> None:
     proposed = one(history(), segment(capacity_total_leads=5), dry_run=True)
-    assert proposed.sentence.endswith("should bring 4.4 per day. Dry run: it is not made.")
+    assert proposed.sentence.endswith("should bring 4.4 per day over the week, 0.4 more. Dry run: it is not made.")
     days = history(capacity_total_leads=5)
     cooling = one(days, segment(capacity_total_leads=5, last_change_date=ago(1)), dry_run=True)
     assert cooling.reasons[0] == Reason.COOL_DOWN

@@ -187,6 +187,26 @@ def test_a_reverted_change_is_shown_as_reverted_with_who_and_when(served: Served
     assert row["log_id"] is None, "it is not offered again"
 
 
+def test_the_run_that_asks_is_named_which_need_not_be_the_one_that_decided(
+    served: Served, leads: LeadsDatabase
+) -> None:
+    def asked() -> tuple[Any, Any]:
+        answer = served.json("api/today", q=WAITING)
+        (row,) = [row for row in answer["groups"][0]["rows"] if row["code"] == WAITING]
+        return (answer["asking"] or {}).get("run_id"), row["asking_run_id"]
+
+    assert asked() == (None, None), "the deciding run's question is over, or there was none"
+    question = "00000000-0000-4000-8000-00000000000a"
+    leads.restore(
+        "insert into approval_questions (id, channel, dag_run_id, asked) values (%s, 'google_ads', 'manual__2', '[]')",
+        [question],
+    )
+    assert asked() == ("manual__2", "manual__2")
+    leads.restore("update approval_questions set chosen = '{}', recorded_at = now() where id = %s", [question])
+    assert asked() == (None, None), "what was answered, or ran out, is asked no more"
+    leads.restore("delete from approval_questions where id = %s", [question])
+
+
 def test_the_only_change_of_a_segment_is_offered_for_a_revert(served: Served, leads: LeadsDatabase) -> None:
     rows = everything(served)
     (change,) = leads.fetch(
