@@ -41,7 +41,7 @@ WORKING = (
 )
 HOLDING = (
     "A task is forked from a scheduler that has loaded pandas and Google's types, some 270 MB that count for each of "
-    "them; the planner's window of all segments lies on top of it, once as it was read and once as grids."
+    "them; the planner's window of all segments lies on top of it."
 )
 CLAIMING = (
     "Each task is a process that loads Airflow's context, claims what it may, compares every claim with the live "
