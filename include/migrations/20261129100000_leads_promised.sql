@@ -70,20 +70,3 @@ from weighed;
 
 comment on column public.how_often_right.came_of_promised_pct is
 'Leads that came, of those that were promised, over all judged decisions: 100 = neither too much nor too little.';
-
--- What there is already ------------------------------------------------------------------------------------------------
-
-update public.outcome_weeks as weeks
-set leads_promised = known.leads_promised, leads_came = known.leads_came
-from (
-    select
-        channel,
-        date_trunc('week', decision_date::timestamp)::date as week,
-        made as action,
-        coalesce(sum(promised) filter (where is_as_promised is not null), 0) as leads_promised,
-        coalesce(sum(came) filter (where is_as_promised is not null), 0) as leads_came
-    from public.budget_outcomes
-    where came is not null
-    group by 1, 2, 3
-) as known
-where weeks.channel = known.channel and weeks.week = known.week and weeks.action = known.action;

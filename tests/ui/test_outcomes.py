@@ -16,7 +16,7 @@ from lead_demand.database import sql
 from lead_demand.runs.day import today
 from tests.fixtures.postgres import LeadsDatabase
 from tests.ui.conftest import Served
-from tests.ui.story import HOLDING, SEGMENTS, WAITING, Story
+from tests.ui.story import HOLDING, WAITING, Story
 
 CODE = "tegelzetter_utrecht"
 # (days ago, old, new, of the week: target, expected without the change and with it, low, high; what came)
@@ -136,27 +136,36 @@ def test_what_needs_a_person_is_counted_once_on_today_and_in_health(counted: Ser
     assert {finding["who"] for finding in health["findings"]} == {"marketing"}
 
 
-def test_limits_that_are_set_together_are_one_entry_of_the_log(counted: Served, lived: LeadsDatabase) -> None:
+def test_a_limit_that_is_set_for_many_segments_at_once_is_one_entry_of_the_log(
+    counted: Served, lived: LeadsDatabase
+) -> None:
+    def of_bing() -> list[tuple[str, int | None]]:
+        return [
+            (row["column"], row["together"]) for row in counted.json("api/log")["rows"] if row["channel"] == "bing_ads"
+        ]
+
     before = counted.json("api/log")["total"]
     lived.fetch(
         "insert into lead_segment_channels (segment_id, channel, min_daily_budget, max_daily_budget, cooldown_days)"
         " select id, 'bing_ads', 10, 80, 3 from lead_segments"
     )
     lived.fetch("update limit_changes set changed_at = changed_at - interval '2 minutes' where channel = 'bing_ads'")
-    first = lived.fetch("select count(*) as n from limit_changes where channel = 'bing_ads'")[0]["n"]
-    assert first > SEGMENTS
-    log = counted.json("api/log")
-    assert log["total"] == before + 1
-    assert [row["together"] for row in log["rows"] if row["channel"] == "bing_ads"] == [first]
-    assert counted.json("api/log", kind="limit")["total"] >= first
-    # A limit that somebody changes later is told by itself, and so are those of a segment that is looked for.
+    segments = lived.value("select count(*) from lead_segments")
+    told = of_bing()
+    assert {"min_daily_budget", "max_daily_budget", "cooldown_days"} <= {column for column, _ in told}
+    assert len(told) == len(dict(told)) and {together for _, together in told} == {segments}
+    assert counted.json("api/log")["total"] == before + len(told)
+    assert counted.json("api/log", kind="limit")["total"] >= segments * len(told), "the filter lists each"
+    lines = counted.get("api/log.csv").text.splitlines()
+    assert sum("bing_ads" in line for line in lines) == segments * len(told), "and so does the file"
+    # A limit that somebody changes later is told by itself, as are all limits of one segment, and of everything together.
     lived.fetch(
-        "update lead_segment_channels set max_daily_budget = 90 where channel = 'bing_ads'"
-        " and segment_id = (select id from lead_segments where code = %s)",
+        "update lead_segment_channels set max_daily_budget = 90, min_daily_budget = 11, cooldown_days = 4"
+        " where channel = 'bing_ads' and segment_id = (select id from lead_segments where code = %s)",
         [CODE],
     )
-    changed, set_together = [row for row in counted.json("api/log")["rows"] if row["channel"] == "bing_ads"]
-    assert (changed["segment"], float(changed["new"]), changed["together"]) == (CODE, 90, None)
-    assert set_together["together"] == first
+    assert sorted(column for column, together in of_bing() if together is None) == [
+        "cooldown_days", "max_daily_budget", "min_daily_budget",
+    ]  # fmt: skip
     own = [row for row in counted.json("api/log", q=CODE)["rows"] if row["kind"] == "limit"]
     assert len(own) > 3 and all(row["together"] is None for row in own)

@@ -75,6 +75,7 @@ select
                         questions.question_date = %(day)s::date
                         and questions.channel = %(channel)s
                         and questions.recorded_at is null
+                        and questions.asked @> jsonb_build_array(jsonb_build_object('segment', chosen.code))
                     order by questions.asked_at desc
                     limit 1
                 )

@@ -1,6 +1,7 @@
 -- noqa: disable=all
 -- Grain: one entry of the page's log: a change or revert of one budget, a record made by hand, an edit in the channel, a changed limit, and,
 -- if asked for by its kind, a hold. `page` set: of each kind no more than one page can show, after the bound key.
+-- `whole` set: the file, which tells each limit by itself.
 -- Why: what is listed, counted and written as CSV has to be the same. A page goes on after the key (day, at, id) of the last row.
 {%- macro is_of_the_segment() -%}
 (%(q)s::text is null or position(translate(lower(%(q)s), '_-', '  ') in translate(segments.code, '_-', '  ')) > 0)
@@ -56,7 +57,8 @@ select * from (
         log.external_id as subject,
         null::text as was,
         null::text as became,
-        log.decision_id
+        log.decision_id,
+        null::text as of_column
     from channel_orchestration_log as log
     inner join lead_segments as segments on log.segment_id = segments.id
     where
@@ -106,7 +108,8 @@ select * from (
         edits.budget_id,
         null,
         null,
-        null::uuid
+        null::uuid,
+        null
     from budget_edits as edits
     left join lead_segments as segments on edits.segment_id = segments.id
     where
@@ -137,7 +140,8 @@ select * from (
         end,
         found.old_value,
         found.new_value,
-        null::uuid
+        null::uuid,
+        found.column_name
     from limit_changes as found
     left join lead_segments as segments on found.segment_id = segments.id
     where
@@ -146,13 +150,14 @@ select * from (
         and (%(status)s::text is null or %(status)s = 'success')
         and (%(who)s::text is null or found.changed_by = %(who)s)
         and {{ is_of_the_segment() }}
-        -- Many values that one person set together, as when a company is loaded or all caps are raised, are told once, by the last of
-        -- them; `limit`, or a segment, lists each.
+        {%- if not whole | default(false) %}
+        -- The same limit of many segments, set together, is told once, by the last of them; `limit`, or a segment, lists each.
         and (
             %(kind)s::text is not null
             or %(q)s::text is not null
             or not {% set of, after = 'found', true %}{% include 'reading/set_together.sql' %}
         )
+        {%- endif %}
         {{ one_page("(found.changed_at at time zone 'Europe/Amsterdam')::date", 'found.changed_at', "'limit ' || found.id", by_index=true) }}
 ) as limited
 union all
@@ -178,7 +183,8 @@ select * from (
         null,
         null,
         null,
-        held.id
+        held.id,
+        null
     from budget_decisions as held
     inner join lead_segments as segments on held.segment_id = segments.id
     where

@@ -11,6 +11,7 @@ select
         'target', trim_scale(round(outcomes.target, 4)),
         -- Its seven days are not over, and it is known already that nobody will be able to say which change did it.
         'is_followed', outcomes.came is null
+        and outcomes.made <> 'hold'
         and exists (
             select
             from channel_orchestration_log as further

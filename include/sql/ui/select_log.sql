@@ -39,15 +39,28 @@ select
             when entries.error_code = 'approval_expired'
                 then 1 + {% set segment, day = 'named.id', 'entries.day' %}{% include 'reading/asked_days.sql' %}
         end,
-        -- Values of the minute before, by the same person, that stand in no entry of their own.
+        -- How many values of this limit were set with it, none of them more than a second before the next; of the last minute.
         'together', case
             when
                 entries.kind = 'limit' and %(kind)s::text is null and %(q)s::text is null
                 and {% set of, after = 'at_once', false %}{% include 'reading/set_together.sql' %}
                 then (
                     select count(*)
-                    from limit_changes as before
-                    where before.changed_at between entries.at - interval '1 minute' and entries.at and before.changed_by = entries.who
+                    from (
+                        select count(*) filter (where spaced.gap > interval '1 second') over (order by spaced.changed_at desc) as breaks
+                        from (
+                            select
+                                before.changed_at,
+                                lag(before.changed_at) over (order by before.changed_at desc) - before.changed_at as gap
+                            from limit_changes as before
+                            where
+                                before.changed_at between entries.at - interval '1 minute' and entries.at
+                                and before.changed_by = entries.who
+                                and before.column_name = entries.of_column
+                                and before.segment_id is not null
+                        ) as spaced
+                    ) as runs
+                    where runs.breaks = 0
                 )
         end,
         'run_id', entries.run_id,
@@ -65,12 +78,14 @@ select
 from (
     {% set page = true %}{% include 'reading/log_entries.sql' %}
 ) as entries
+left join lead_segments as named on entries.segment = named.code
 left join lateral (
     select
         entries.at as changed_at,
-        entries.who as changed_by
+        entries.who as changed_by,
+        entries.of_column as column_name,
+        named.id as segment_id
 ) as at_once on true
-left join lead_segments as named on entries.segment = named.code
 left join budget_decisions as decisions on entries.decision_id = decisions.id
 left join lateral (
     {% set decision = 'decisions' %}{% include 'reading/week.sql' %}

@@ -44,8 +44,8 @@ def render(name: str, **names: Any) -> LiteralString:
 
 
 def render_gaql(name: str, **names: Any) -> str:
-    """The text of `include/gaql/<name>`; the Google Ads query language has no bound values, so `names` are dates and
-    numbers.
+    """The text of `include/gaql/<name>`; the Google Ads query language has no bound values, so `names` are dates,
+    numbers and fields.
     """
     return _environment(GAQL_FOLDER).get_template(name).render(**names)
 

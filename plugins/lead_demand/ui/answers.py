@@ -75,11 +75,13 @@ def log(connection: Connection, filters: dict[str, Any]) -> str:
 
 
 def log_entries(
-    connection: Connection, filters: dict[str, Any], rows: int
+    connection: Connection, filters: dict[str, Any], rows: int, *, whole: bool = False
 ) -> Iterator[tuple[tuple[date, datetime, str], str]]:
-    """Entries of the log after the key in `filters`: the key of each, and the entry as JSON."""
+    """Entries of the log after the key in `filters`: the key of each, and the entry as JSON. `whole`: limits that were
+    set together one by one, as in the file.
+    """
     for of_day, at, row, entry, error in connection.execute(
-        sql.render("ui/select_log.sql"), filters | {"rows": rows}
+        sql.render("ui/select_log.sql", whole=whole), filters | {"rows": rows}
     ).fetchall():
         yield (of_day, at, row), f"{entry[:-1]}, {_words({'error_detail': error})}}}"
 

@@ -34,7 +34,7 @@ def parts(reader: LeadsReader, filters: dict[str, Any]) -> Iterator[str]:
     yield BOM + _lines([COLUMNS])
     while True:
         with reader.read() as connection:
-            entries = list(answers.log_entries(connection, filters, ROWS_AT_ONCE))
+            entries = list(answers.log_entries(connection, filters, ROWS_AT_ONCE, whole=True))
         if entries:
             yield _lines([_row(entry) for _, entry in entries])
         if len(entries) < ROWS_AT_ONCE:

@@ -143,7 +143,8 @@ where moves.action = 'decrease' and moves.place = 1;
 update budget_decisions set dag_run_id = %(run)s where decision_date = lead_today();
 
 -- Its question about the large increases is open.
-insert into approval_questions (id, channel, dag_run_id, asked) values (gen_random_uuid(), 'google_ads', %(run)s, '[]');
+insert into approval_questions (id, channel, dag_run_id, asked)
+select gen_random_uuid(), 'google_ads', %(run)s, jsonb_agg(jsonb_build_object('segment', code)) from lead_segments;
 
 -- Thirty mornings: a step every ninth day led to the budget of today --------------------------------------------------------
 

@@ -64,7 +64,8 @@ export function why(row, reasons) {
   }
   const first = row.cause;
   const text = (first ? heldBecause(first, row, reasons) : say("why.held")) + changedLately(first, row);
-  return { text, advice: (first ? adviceOf(first, reasons) : "") || (row.finding ? doing(row.finding, reasons) : "") };
+  const [own, open] = [first ? adviceOf(first, reasons) : "", row.finding ? doing(row.finding, reasons) : ""];
+  return { text, advice: row.is_blocked ? own || open : open || own };
 }
 
 /** What a change should bring, and at what price; or what it saves. */
@@ -121,6 +122,11 @@ function limitValue(text) {
   if (text === null) return UNKNOWN;
   if (text === "true" || text === "false") return say(text === "true" ? "limits.on" : "limits.off");
   return /^-?\d+(\.\d+)?$/.test(text) ? decimal(Number(text)) : text;
+}
+
+/** Many values of one limit, set together. */
+export function setTogether(event) {
+  return say("event.together", { n: event.together, column: limitName(event.column.split(" ")[0]) });
 }
 
 const moved = (event) => `${euros(event.old)} → ${euros(event.new)}`;

@@ -40,7 +40,7 @@ function earlier(event) {
 
 /** A question that nobody has answered for days is why nothing moves. */
 function asked(row) {
-  return row.asked_days > 1 ? ` ${say("answer.asked", { old: euros(row.old), new: euros(row.new) })} ${say("why.asked", { n: row.asked_days })}` : "";
+  return row.outcome === "waiting" && row.asked_days > 1 ? ` ${say("answer.asked", { old: euros(row.old), new: euros(row.new) })} ${say("why.asked", { n: row.asked_days })}` : "";
 }
 
 /** Of a budget that the planner has not changed. */
@@ -54,8 +54,9 @@ function targetMoved(last, days) {
   const of = (day) => days.find((each) => each.date === day) ?? {};
   const [from, to] = [of(daysLater(last.day, -7)).target ?? null, of(last.day).target ?? null];
   if (from === null || to === null || Math.abs(to - from) < MOVED * from) return "";
-  // A morning knows the capacity of the evening before.
-  const partners = partnersMoved(of(daysLater(last.day, -8)), of(daysLater(last.day, -1)), to);
+  // A morning knows the capacity of the evening before. A target that a person set follows no partner.
+  const isByPartners = !last.reasons?.includes("target_set_by_person");
+  const partners = !isByPartners ? "" : partnersMoved(of(daysLater(last.day, -8)), of(daysLater(last.day, -1)), to);
   return `${say("answer.target_moved", { from: tenth(from), to: tenth(to) })}${partners}. `;
 }
 

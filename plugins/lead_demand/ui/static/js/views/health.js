@@ -27,7 +27,8 @@ export async function healthView(page) {
     return state("wait", say("health.empty"), say("health.empty_what"), element("p", {}, outLink(dagAddress("lead_stats"), say("empty.open"))));
   }
   const stops = health.findings.filter((finding) => finding.level === "stop");
-  const others = health.findings.filter((finding) => finding.level !== "stop");
+  const others = health.findings.filter((finding) => finding.level === "warn");
+  const meant = health.findings.filter((finding) => finding.level === "info");
   return [
     element("h1", {}, verdict(health)),
     element("p.lead", {}, lead(health)),
@@ -36,6 +37,7 @@ export async function healthView(page) {
         section("freshness", freshness(health, today)),
         section("findings_stop", findings(stops, today)),
         section("findings_other", findings(others, today)),
+        meant.length ? section("findings_info", findings(meant, today)) : null,
         section("backtest", backtests(health.backtests, health.backtest_moves, today))),
       element("div", {},
         section("right", right(health.right)),

@@ -12,7 +12,7 @@ import { choice, dayField, moreButton, searchField } from "../parts/controls.js"
 import { chip } from "../parts/decision.js";
 import { complete } from "../parts/events.js";
 import { cameChip, outcomeOf } from "../parts/outcome.js";
-import { eventReason, eventTitle } from "../parts/sentences.js";
+import { eventReason, eventTitle, setTogether } from "../parts/sentences.js";
 import { eventIcon, putBack } from "./story.js";
 
 const KINDS = ["increase", "decrease", "plan", "approval", "revert", "manual", "edit", "limit", "failed", "hold"];
@@ -96,12 +96,12 @@ function logRow(event, reasons) {
   const isWaiting = event.status === "waiting_approval" && event.run_id;
   const isTogether = event.together > 1;
   const actions = [
-    isTogether ? element("a", { href: hashOf("log", { kind: "limit" }) }, say("event.together_list")) : null,
+    isTogether ? element("a", { href: hashOf("log", { kind: "limit", from: event.day, to: event.day, who: event.who }) }, say("event.together_list")) : null,
     event.log_id ? putBack(event.log_id) : null, // only where a revert would be taken
     isWaiting ? answerLink(event.run_id, say("link.answer")) : null,
   ].flat().filter(Boolean);
   const isSaid = event.kind === "limit" || event.kind === "manual";
-  const text = isTogether ? say("event.together", { n: event.together }) : isSaid ? `${eventTitle(event)}.` : "";
+  const text = isTogether ? setTogether(event) : isSaid ? `${eventTitle(event)}.` : "";
   return element("tr", {},
     element("td.at-time.muted", {}, clock(event.at)),
     element("td.at-segment", {}, event.segment && !isTogether ? element("a.name", { href: segmentHash(event.segment), title: event.segment }, segmentName(event)) : element("span.muted", {}, say("log.everything")),

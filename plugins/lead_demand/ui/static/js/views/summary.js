@@ -43,13 +43,13 @@ export function underVerdict(today) {
 
 /** Whether the planner was right so far: how often a change helped, and how often a week without one came as expected. */
 function trusted({ trust, is_today: isToday }) {
-  if (!isToday || !trust.weeks) return null;
+  if (!isToday || (!trust.weeks && !trust.changes)) return null;
   const changes = trust.changes
     ? say("summary.helped", { n: trust.changes, nearer: whole(trust.nearer), luck: trust.by_luck === null ? UNKNOWN : tenth(trust.by_luck) })
     : say("summary.not_judged");
   const few = trust.changes && trust.changes < FEW ? say("summary.few") : "";
-  const expected = say("summary.as_expected", { part: percent(trust.kept / trust.weeks), n: whole(trust.weeks) });
-  return [element("br"), `${changes}${few}. ${expected}. `, element("a", { href: "#/health" }, say("summary.how_right"))];
+  const expected = trust.weeks ? `${say("summary.as_expected", { part: percent(trust.kept / trust.weeks), n: whole(trust.weeks) })}. ` : "";
+  return [element("br"), `${changes}${few}. ${expected}`, element("a", { href: "#/health" }, say("summary.how_right"))];
 }
 
 export function banners(today) {
