@@ -158,7 +158,7 @@ def test_a_limit_that_is_set_for_many_segments_at_once_is_one_entry_of_the_log(
     assert counted.json("api/log", kind="limit")["total"] >= segments * len(told), "the filter lists each"
     lines = counted.get("api/log.csv").text.splitlines()
     assert sum("bing_ads" in line for line in lines) == segments * len(told), "and so does the file"
-    # A limit that somebody changes later is told by itself, as are all limits of one segment, and of everything together.
+    # A limit that somebody changes later is told by itself, as are all limits of one segment.
     lived.fetch(
         "update lead_segment_channels set max_daily_budget = 90, min_daily_budget = 11, cooldown_days = 4"
         " where channel = 'bing_ads' and segment_id = (select id from lead_segments where code = %s)",

@@ -202,10 +202,8 @@ def test_the_run_that_asks_is_named_which_need_not_be_the_one_that_decided(
         [question],
     )
     assert asked() == ("manual__2", None), "it began to wait after the question was shown"
-    leads.restore(
-        "update approval_questions set asked = jsonb_build_array(jsonb_build_object('segment', %s::text)) where id = %s",
-        [WAITING, question],
-    )
+    shown = "jsonb_build_array(jsonb_build_object('segment', %s::text))"
+    leads.restore(f"update approval_questions set asked = {shown} where id = %s", [WAITING, question])
     assert asked() == ("manual__2", "manual__2")
     leads.restore("update approval_questions set chosen = '{}', recorded_at = now() where id = %s", [question])
     assert asked() == (None, None), "what was answered, or ran out, is asked no more"
