@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
-from bench.page.__main__ import MOST_BYTES, MOST_OVER_MS, asked, report
+from bench.page.__main__ import MOST_BYTES, MOST_OVER_MS, MOST_SECONDS, VIEWS, asked, report
 from tools import REPOSITORY
 
 
@@ -20,9 +21,13 @@ def test_every_answer_is_measured_beside_its_statements() -> None:
         r"^\| `([^`]+)` \| \d+ ms \| \d+ ms \| \d+ kB \| (?:met|not met) \|", done.stdout, re.MULTILINE
     )
     assert measured == [answer.path for answer in asked()], done.stderr[-3000:]
+    readable = re.findall(r"^\| ([^|`]+) \| \d+\.\d\d s \| (?:met|not met) \|", done.stdout, re.MULTILINE)
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    assert readable == (list(VIEWS) if browser else [])
 
 
 def test_an_answer_that_is_too_slow_or_too_large_is_called_so() -> None:
     rows = [("a", 9.0, 10.0, 9), ("b", 9.0, MOST_OVER_MS + 1.0, 9), ("c", 9.0, 10.0, MOST_BYTES + 1)]
-    said = [line.split("|")[-2].strip() for line in report(rows, 1, 1, "18").splitlines() if line.startswith("| `")]
-    assert said == ["met", "not met", "not met"]
+    views = [("A", MOST_SECONDS), ("B", MOST_SECONDS + 0.01)]
+    verdicts = re.findall(r"^\| (`?\w`?) \|.*\| (met|not met) \|$", report(rows, views, 1, 1, "18"), re.MULTILINE)
+    assert verdicts == [("`a`", "met"), ("`b`", "not met"), ("`c`", "not met"), ("A", "met"), ("B", "not met")]

@@ -133,6 +133,7 @@ PAGE = {
     "settings": 1,
     "stat_runs": 2,
     "sums": 1,
+    "trust": 1,
     "unmatched": 1,
 }
 LOG_ROW = 'select lead_today() - 30 as "from", lead_today() as "to"'
