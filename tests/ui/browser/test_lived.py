@@ -39,7 +39,7 @@ def lived_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         done = up.command("up")
         assert done.returncode == 0, done.stdout + done.stderr
         database = LeadsDatabase("leads", up.stack.leads_url)
-        database.fetch("update orchestration_settings set approval_threshold = 15")
+        database.fetch("update orchestration_settings set approval_threshold = 15, approval_deadline = '23:59:59'")
         assert "Large changes wait for a person" in up.morning()
         assert "its morning is over" in up.tomorrow(DAYS - LATER)
         _act(up, database)
