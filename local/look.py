@@ -133,13 +133,22 @@ def print_history(url: str, segment: str, days: int) -> None:
     print(table(found, COLUMNS))
 
 
+def until_read(look: Callable[[], int]) -> int:
+    """Its exit code; 0 where whoever reads it, such as `head`, has seen enough. Only for what changes nothing."""
+    try:
+        return look()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
 def main(arguments: Sequence[str]) -> int:
     """The command line."""
     commands: dict[str, Callable[[], int]] = {"show": show, "history": history}
     if list(arguments)[:1] == [] or arguments[0] not in commands:
         print(f"python -m local.look {'|'.join(commands)}", file=sys.stderr)
         return 2
-    return guarded(commands[arguments[0]], "Nothing was changed.")
+    return guarded(lambda: until_read(commands[arguments[0]]), "Nothing was changed.")
 
 
 if __name__ == "__main__":

@@ -191,9 +191,6 @@ def guarded(work: Callable[[], int], again: str) -> int:
         sys.stdout.reconfigure(line_buffering=True)
     try:
         return work()
-    except BrokenPipeError:  # whoever reads it, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (LocalError, MigrationError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1

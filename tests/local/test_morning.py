@@ -81,7 +81,8 @@ def test_a_change_is_told_in_words(leads_db: LeadsDatabase) -> None:
 
 def test_a_reader_that_has_seen_enough_ends_a_command_without_a_word() -> None:
     tell = "[print('decided', number) for number in range(100_000)]"
-    command = f"from local.morning import guarded; import sys; sys.exit(guarded(lambda: {tell}, ''))"
+    command = "from local.look import until_read; from local.morning import guarded; import sys; "
+    command += f"sys.exit(guarded(lambda: until_read(lambda: {tell}), ''))"
     telling = subprocess.Popen(
         [sys.executable, "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
