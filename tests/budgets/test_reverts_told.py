@@ -74,9 +74,10 @@ def test_the_history_of_a_segment_shows_the_revert_within_a_terminal(
 
 
 def test_how_often_right_counts_what_was_put_back(ten_percent: Morning, put_back: dict[str, Any]) -> None:
-    ten_percent.db.restore("update budget_decisions set realised_leads_7d = 3")
+    ten_percent.db.restore("update channel_orchestration_log set decision_date = decision_date - 7")
+    ten_percent.db.restore("update budget_decisions set decision_date = decision_date - 7, realised_leads_7d = 3")
     today = ten_percent.db.value("select lead_today()")
-    span = {"first": today, "last": today + timedelta(6)}
+    span = {"first": today - timedelta(7), "last": today - timedelta(1)}
     with database.connect() as connection:
         connection.execute(sql.render("lead_stats/upsert_outcome_weeks.sql"), span)
     rows = ten_percent.db.fetch(OUTCOMES.read_text())
